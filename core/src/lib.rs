@@ -1,0 +1,9 @@
+//! Palabre's protocol as deterministic state machines.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod ids;
+pub mod storage;
+pub mod time;

@@ -1,0 +1,324 @@
+//! What the server asks of its storage, and what it hears back. Types only: storage itself is the driver's.
+//!
+//! The port is narrow on purpose. An atomic request touches one log. Requests are executed in the order they
+//! were handed out, and each is answered exactly once, after it is durable or has certainly failed. Every
+//! request is idempotent: a storage that does not know whether a commit succeeded opens again and executes the
+//! request once more before it answers. One that cannot find out must stop the server rather than guess.
+
+use alloc::{sync::Arc, vec::Vec};
+
+use crate::{
+    ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    time::WallTime,
+};
+
+/// Names a request, so that its answer is recognised. Never reused while the server lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub(crate) u64);
+
+impl Ticket {
+    /// The number of the ticket, for traces and for tests of a storage.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// A ticket with a number of the caller's: for tests of a storage.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+/// A request to storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageRequest {
+    /// To be carried back by the answer.
+    pub ticket: Ticket,
+    /// What is asked.
+    pub operation: StorageOperation,
+}
+
+/// The operations of the port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorageOperation {
+    /// Find the room of this key, or create it with the next room id. Answer: [`StorageOutcome::RoomOpened`].
+    OpenRoom {
+        /// What the room is found by.
+        key: RoomKey,
+    },
+    /// Delete a room, its log and its member list. A room that does not exist is deleted already.
+    /// Answer: [`StorageOutcome::Done`].
+    DropRoom {
+        /// Which.
+        room: RoomId,
+    },
+    /// Append an event to a room's log under the next sequence number, unless `(author, nonce)` is stored
+    /// already (in any room). A [`EventKind::Topic`] also becomes the room's topic, in the same transaction.
+    /// Answer: [`StorageOutcome::Appended`], or [`StorageFailure::NoSuchRoom`].
+    Append {
+        /// Whose log.
+        room: RoomId,
+        /// What.
+        event: NewEvent,
+    },
+    /// Look for a stored event by its author's nonce. Answer: [`StorageOutcome::Found`].
+    FindNonce {
+        /// The author.
+        author: UserId,
+        /// The author's number for the event.
+        nonce: Nonce,
+    },
+    /// Read part of a log. Answer: [`StorageOutcome::Page`] (empty for a room that does not exist).
+    ReadPage {
+        /// Whose log.
+        room: RoomId,
+        /// Which end of the log to read from.
+        range: PageRange,
+        /// At most so many events.
+        events_max: u32,
+        /// Stop before the event whose text and name would go past so many bytes, but read at least one.
+        bytes_max: u32,
+    },
+    /// Store a new guest with the next user id. The token hash is unique: one that is stored already is
+    /// answered with its guest's id. Answer: [`StorageOutcome::GuestCreated`].
+    CreateGuest {
+        /// Its name.
+        nick: Arc<str>,
+        /// The hash of its resume token.
+        token_hash: TokenHash,
+    },
+    /// Write a guest's name and expiry. One that does not exist stays so. Answer: [`StorageOutcome::Done`].
+    UpdateGuest {
+        /// Who.
+        user: UserId,
+        /// Its name from now on.
+        nick: Arc<str>,
+        /// When it expires; `None` while it is connected.
+        expires: Option<WallTime>,
+    },
+    /// Delete a guest and its memberships; its events stay. Answer: [`StorageOutcome::Done`].
+    RemoveGuest {
+        /// Who.
+        user: UserId,
+    },
+    /// Write whether a user is a member of a room. Answer: [`StorageOutcome::Done`], or
+    /// [`StorageFailure::NoSuchRoom`].
+    SetMember {
+        /// Who.
+        user: UserId,
+        /// Of which room.
+        room: RoomId,
+        /// Whether it is one from now on.
+        member: bool,
+    },
+}
+
+/// What a room is found by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RoomKey {
+    /// A room with a name, unique letter for letter (the core takes care of look-alikes).
+    Named(Arc<str>),
+    /// The conversation of two users, the one with the lower id first.
+    Direct(UserId, UserId),
+}
+
+/// An event that has no sequence number yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Who caused it.
+    pub author: UserId,
+    /// The author's name at that moment.
+    pub nick: Arc<str>,
+    /// The author's number for it.
+    pub nonce: Nonce,
+    /// When the server heard of it.
+    pub at: WallTime,
+    /// What happened.
+    pub kind: EventKind,
+    /// The text of a post or the topic.
+    pub text: Arc<str>,
+}
+
+/// What an event of a room's log says. The numbers are those on the wire and in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum EventKind {
+    /// Somebody said something.
+    Posted = 1,
+    /// Somebody did something (`/me`).
+    Action = 2,
+    /// Somebody changed the topic.
+    Topic = 3,
+}
+
+impl EventKind {
+    /// The number of the kind.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind with this number.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Posted),
+            2 => Some(Self::Action),
+            3 => Some(Self::Topic),
+            _ => None,
+        }
+    }
+}
+
+/// An event of a room's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Its place in the log.
+    pub seq: Seq,
+    /// Who caused it.
+    pub author: UserId,
+    /// The author's name at that moment.
+    pub nick: Arc<str>,
+    /// When the server heard of it.
+    pub at: WallTime,
+    /// What happened.
+    pub kind: EventKind,
+    /// The text of a post or the topic.
+    pub text: Arc<str>,
+}
+
+/// Which part of a log to read. Events always come in ascending order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageRange {
+    /// The first events with a higher number.
+    After(Seq),
+    /// The last events with a lower number; `None` reads up to the end.
+    Before(Option<Seq>),
+}
+
+/// The BLAKE3 hash of a resume token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+/// An answer of storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageReply {
+    /// The ticket of the request.
+    pub ticket: Ticket,
+    /// How it ended: durably done, or certainly without effect.
+    pub result: Result<StorageOutcome, StorageFailure>,
+}
+
+/// The answers of the port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorageOutcome {
+    /// To [`StorageOperation::OpenRoom`].
+    RoomOpened(RoomRecord),
+    /// To [`StorageOperation::Append`].
+    Appended(Appended),
+    /// To [`StorageOperation::FindNonce`].
+    Found(Option<FoundEvent>),
+    /// To [`StorageOperation::ReadPage`].
+    Page {
+        /// The room's first number that is still kept; one more than its last where none is.
+        first: Seq,
+        /// Ascending and without holes.
+        events: Vec<StoredEvent>,
+    },
+    /// To [`StorageOperation::CreateGuest`].
+    GuestCreated {
+        /// Its id, never given before.
+        user: UserId,
+    },
+    /// To the operations that only do something.
+    Done,
+}
+
+/// What became of an event that was to be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is in the log now.
+    Stored {
+        /// Its number.
+        seq: Seq,
+        /// The room's first number that is still kept.
+        first: Seq,
+    },
+    /// The same event (room, kind, text) was stored earlier.
+    Repeated {
+        /// Its number then.
+        seq: Seq,
+        /// Its time then.
+        at: WallTime,
+    },
+    /// The nonce was used for another event earlier; nothing was stored.
+    NonceReused,
+}
+
+/// Where an event was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundEvent {
+    /// In which room.
+    pub room: RoomId,
+    /// Under which number.
+    pub seq: Seq,
+    /// From when.
+    pub at: WallTime,
+    /// Of which kind.
+    pub kind: EventKind,
+    /// With which text.
+    pub text: Arc<str>,
+}
+
+/// Why storage did nothing. Whatever it did before stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorageFailure {
+    /// There is no room left on the device, or the quota is used up.
+    NoSpace,
+    /// The device refused to write or to read.
+    Failed,
+    /// There is no such room.
+    NoSuchRoom,
+}
+
+/// A room as storage keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomRecord {
+    /// Its id.
+    pub id: RoomId,
+    /// What it is found by.
+    pub key: RoomKey,
+    /// Its topic, empty at first.
+    pub topic: Arc<str>,
+    /// The first number that is still kept; one more than `last` where none is.
+    pub first: Seq,
+    /// The last number given; 0 before the first event.
+    pub last: Seq,
+}
+
+/// A guest as storage keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestRecord {
+    /// Its id.
+    pub user: UserId,
+    /// Its name.
+    pub nick: Arc<str>,
+    /// The hash of its resume token.
+    pub token_hash: TokenHash,
+    /// When it expires; `None` if it was connected when this was written.
+    pub expires: Option<WallTime>,
+    /// The rooms it is a member of, ascending.
+    pub rooms: Vec<RoomId>,
+}
+
+/// All that storage knows at start, handed to the server's constructor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// Which database this is: drawn at random when it was made.
+    pub incarnation: Incarnation,
+    /// Ascending by id.
+    pub rooms: Vec<RoomRecord>,
+    /// Ascending by id.
+    pub guests: Vec<GuestRecord>,
+}
