@@ -4,6 +4,8 @@
 
 extern crate alloc;
 
+pub mod error;
 pub mod ids;
 pub mod storage;
 pub mod time;
+pub mod wire;

@@ -1,0 +1,284 @@
+//! Every message, one struct each (`PROTOCOL.md` section M).
+
+use alloc::vec::Vec;
+
+use minicbor::{Decoder, Encoder};
+
+use super::{
+    field::{Field, record},
+    frame::{Frame, write_frame},
+    part::{Change, Limits, Listed, LogEvent, Member, Room, Token},
+};
+use crate::{
+    error::ProtocolError,
+    ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    time::WallTime,
+};
+
+/// Makes the messages of a direction: structs, and an enum that knows their kinds.
+macro_rules! messages {
+    ($(#[$doc:meta])* $direction:ident, not here: [$($other:literal),*], {
+        $($name:ident $(<$life:lifetime>)? = $kind:literal,)*
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum $direction<'a> {
+            $(#[doc = concat!("`", stringify!($name), "`, kind ", stringify!($kind), ".")]
+            $name($name $(<$life>)?),)*
+        }
+
+        impl<'a> $direction<'a> {
+            /// Every kind of this direction.
+            pub const KINDS: &'static [u8] = &[$($kind),*];
+
+            /// Reads a frame; `None` for a kind that may be skipped when unknown (F6).
+            ///
+            /// # Errors
+            /// `unknown-kind`, `unexpected-kind` for a message of the other direction, `malformed-body` and
+            /// `trailing-bytes`.
+            #[inline]
+            pub fn decode(frame: Frame<'a>) -> Result<Option<Self>, ProtocolError> {
+                match frame.kind {
+                    $($kind => decode_body(frame.body).map(|message| Some(Self::$name(message))),)*
+                    $($other)|* => Err(ProtocolError::UnexpectedKind),
+                    0x80.. => Ok(None),
+                    _ => Err(ProtocolError::UnknownKind),
+                }
+            }
+
+            /// Appends the frame of this message.
+            #[inline]
+            pub fn encode(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(Self::$name(message) => {
+                        write_frame(out, $kind, |out| message.encode(&mut Encoder::new(out)));
+                    })*
+                }
+            }
+
+            /// What the message is called in `PROTOCOL.md`.
+            #[must_use]
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => stringify!($name),)*
+                }
+            }
+        }
+
+        $(impl<'a> From<$name $(<$life>)?> for $direction<'a> {
+            fn from(message: $name $(<$life>)?) -> Self {
+                Self::$name(message)
+            }
+        })*
+    };
+}
+
+#[inline]
+fn decode_body<'a, T: Field<'a>>(body: &'a [u8]) -> Result<T, ProtocolError> {
+    let mut decoder = Decoder::new(body);
+    let message = T::decode(&mut decoder).map_err(|_| ProtocolError::MalformedBody)?;
+    if decoder.position() != body.len() {
+        return Err(ProtocolError::TrailingBytes);
+    }
+    Ok(message)
+}
+
+messages! {
+    /// A message to the server.
+    ToServer, not here: [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x50, 0x51, 0x52, 0x53, 0x54], {
+        Ping = 0x01,
+        Pong = 0x02,
+        Goodbye<'a> = 0x03,
+        Error<'a> = 0x04,
+        Hello<'a> = 0x10,
+        Guest<'a> = 0x11,
+        Resume = 0x12,
+        Join<'a> = 0x20,
+        Part = 0x21,
+        Follow = 0x22,
+        Direct<'a> = 0x23,
+        Post<'a> = 0x24,
+        Members = 0x26,
+        Rooms = 0x27,
+        History = 0x28,
+        Rename<'a> = 0x29,
+        Manual = 0x2a,
+        Away = 0x2b,
+    }
+}
+
+messages! {
+    /// A message to the client.
+    ToClient, not here: [0x10, 0x11, 0x12, 0x20, 0x21, 0x22, 0x23, 0x24, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b], {
+        Ping = 0x01,
+        Pong = 0x02,
+        Goodbye<'a> = 0x03,
+        Error<'a> = 0x04,
+        Welcome<'a> = 0x40,
+        Waiting = 0x41,
+        Ready<'a> = 0x42,
+        Done = 0x43,
+        Refused<'a> = 0x44,
+        Joined<'a> = 0x45,
+        Posted = 0x46,
+        MembersPage<'a> = 0x47,
+        RoomsPage<'a> = 0x48,
+        HistoryPage<'a> = 0x49,
+        ManualText<'a> = 0x4a,
+        Event<'a> = 0x50,
+        Presence<'a> = 0x51,
+        Opened<'a> = 0x52,
+        Trimmed = 0x53,
+        Credit = 0x54,
+    }
+}
+
+record! { /// Asks for a sign of life (K2).
+Ping { /** To be carried back. */ token: u64, } }
+record! { /// Answers a `Ping` (K2).
+Pong { /** From the `Ping`. */ token: u64, } }
+record! { /// The last frame of its sender (K3).
+Goodbye<'a> { /** See K3. */ reason: u8, /** For people. */ text: &'a str, } }
+record! { /// Says that the receiver broke the protocol (F7).
+Error<'a> { /** See section X. */ code: u16, /** For people. */ text: &'a str, } }
+
+record! { /// Opens the conversation (V1).
+Hello<'a> {
+    /** The first version the client speaks. */ first: u16,
+    /** The last version the client speaks. */ last: u16,
+    /** What program it is. */ client: &'a str,
+    /** None yet. */ features: u64,
+} }
+record! { /// Asks to enter as a new guest (E1).
+Guest<'a> { /** Of the request. */ id: u32, /** The name wished for. */ nick: &'a str, } }
+record! { /// Asks to come back as a guest (E6).
+Resume { /** Of the request. */ id: u32, /** From `Ready`. */ token: Token, } }
+record! { /// Asks to become a member (R2).
+Join<'a> {
+    /** Of the request. */ id: u32,
+    /** The room's name. */ name: &'a str,
+    /** Where events are to begin (C1). */ after: Option<Seq>,
+} }
+record! { /// Ends a membership (R5).
+Part { /** Of the request. */ id: u32, /** Which room. */ room: RoomId, } }
+record! { /// Sets the cursor of a room the user is in (C1).
+Follow {
+    /** Of the request. */ id: u32,
+    /** Which room. */ room: RoomId,
+    /** Where events are to begin (C1). */ after: Option<Seq>,
+} }
+record! { /// Asks for the direct conversation with somebody (R6).
+Direct<'a> {
+    /** Of the request. */ id: u32,
+    /** With whom. */ nick: &'a str,
+    /** Where events are to begin (C1). */ after: Option<Seq>,
+} }
+record! { /// Asks to append to a room's log (P1).
+Post<'a> {
+    /** Of the request. */ id: u32,
+    /** Which room. */ room: RoomId,
+    /** The author's number for the event (P6). */ nonce: Nonce,
+    /** A number of [`kind`](super::kind). */ kind: u8,
+    /** What to say. */ text: &'a str,
+} }
+record! { /// Asks who is in a room (R8).
+Members {
+    /** Of the request. */ id: u32,
+    /** Which room. */ room: RoomId,
+    /** Only users with a higher id. */ after: Option<UserId>,
+} }
+record! { /// Asks which rooms there are (R8).
+Rooms { /** Of the request. */ id: u32, /** Only rooms with a higher id. */ after: Option<RoomId>, } }
+record! { /// Asks for events of the past (H1).
+History {
+    /** Of the request. */ id: u32,
+    /** Which room. */ room: RoomId,
+    /** Only events with a lower number. */ before: Option<Seq>,
+    /** At most so many; 0 for as many as possible. */ limit: u16,
+} }
+record! { /// Asks for another name (E11).
+Rename<'a> { /** Of the request. */ id: u32, /** The name wished for. */ nick: &'a str, } }
+record! { /// Asks for the server's manual.
+Manual { /** Of the request. */ id: u32, } }
+record! { /// Says that the user is away, or here again (W3).
+Away { /** Of the request. */ id: u32, /** Whether it is away. */ away: bool, } }
+
+record! { /// Answers `Hello` (V1).
+Welcome<'a> {
+    /** The version from now on. */ version: u16,
+    /** What program it is. */ server: &'a str,
+    /** Of which database (V4). */ incarnation: Incarnation,
+    /** Ways to enter (V3). */ mechanisms: u64,
+    /** None yet. */ features: u64,
+    /** What the client is held to. */ limits: Limits,
+} }
+record! { /// Says that all places are taken (E9).
+Waiting { /** 1 for the next. */ position: u32, } }
+record! { /// Says that the user has entered (E4, E5).
+Ready<'a> {
+    /** Who it is. */ user: UserId,
+    /** By which name. */ nick: &'a str,
+    /** To resume with. */ token: Token,
+    /** How long it is kept after a cut, in seconds. */ keep_seconds: u32,
+    /** The rooms it is in. */ rooms: Vec<Room<'a>>,
+} }
+record! { /// Answers requests that only do something.
+Done { /** Of the request. */ id: u32, } }
+record! { /// Answers any request that was not granted.
+Refused<'a> {
+    /** Of the request. */ id: u32,
+    /** See section X. */ code: u16,
+    /** What failed and what to do, for people. */ text: &'a str,
+    /** The name involved, or nothing. */ about: &'a str,
+    /** A name that would do. */ suggestion: Option<&'a str>,
+} }
+record! { /// Answers `Join`, `Follow` and `Direct` (R4).
+Joined<'a> {
+    /** Of the request. */ id: u32,
+    /** The room as it is. */ room: Room<'a>,
+    /** How many members it has. */ members: u32,
+} }
+record! { /// Answers `Post`: it is durable (P1).
+Posted {
+    /** Of the request. */ id: u32,
+    /** In which room. */ room: RoomId,
+    /** Under which number. */ seq: Seq,
+    /** When the server heard of it. */ at: WallTime,
+} }
+record! { /// Answers `Members` (R8).
+MembersPage<'a> {
+    /** Of the request. */ id: u32,
+    /** Of which room. */ room: RoomId,
+    /** Ascending by id. */ members: Vec<Member<'a>>,
+    /** The `after` of the next page. */ next: Option<UserId>,
+} }
+record! { /// Answers `Rooms` (R8).
+RoomsPage<'a> {
+    /** Of the request. */ id: u32,
+    /** Ascending by id. */ rooms: Vec<Listed<'a>>,
+    /** The `after` of the next page. */ next: Option<RoomId>,
+} }
+record! { /// Answers `History` (H1).
+HistoryPage<'a> {
+    /** Of the request. */ id: u32,
+    /** Of which room. */ room: RoomId,
+    /** The first number still kept. */ first: Seq,
+    /** Ascending and without holes. */ events: Vec<LogEvent<'a>>,
+} }
+record! { /// Answers `Manual`.
+ManualText<'a> { /** Of the request. */ id: u32, /** The manual. */ text: &'a str, } }
+record! { /// Something happened in a room (C1).
+Event<'a> { /** In which. */ room: RoomId, /** What. */ event: LogEvent<'a>, } }
+record! { /// Something changed among the members of a room (W1).
+Presence<'a> {
+    /** Of which. */ room: RoomId,
+    /** How many members it has now. */ members: u32,
+    /** Whether changes were left out (W2). */ stale: bool,
+    /** In order. */ changes: Vec<Change<'a>>,
+} }
+record! { /// Somebody opened a direct conversation with the user (R6).
+Opened<'a> { /** It. */ room: Room<'a>, } }
+record! { /// Events before this number are not kept any more (C3).
+Trimmed { /** In which room. */ room: RoomId, /** The first number there is. */ first: Seq, } }
+record! { /// How much may have been posted in all since `Ready` (P8).
+Credit { /** Posts. */ posts: u64, /** Bytes of their text. */ bytes: u64, } }

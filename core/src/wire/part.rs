@@ -1,0 +1,160 @@
+//! What messages are made of (`PROTOCOL.md` section M, "Parts").
+
+use core::fmt;
+
+use minicbor::Decoder;
+
+use super::field::{Field, Malformed, Writer, record};
+use crate::{
+    ids::{RoomId, Seq, UserId},
+    time::WallTime,
+};
+
+/// What a guest resumes with. Whoever has it is the guest, so it is never printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Token(pub [u8; 32]);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl<'a> Field<'a> for Token {
+    fn encode(&self, out: &mut Writer<'_>) {
+        self.0.encode(out);
+    }
+
+    fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
+        Field::decode(from).map(Self)
+    }
+}
+
+/// States of a member, as numbers on the wire.
+pub mod state {
+    /// Connected.
+    pub const HERE: u8 = 1;
+    /// Connected, and said to be away.
+    pub const AWAY: u8 = 2;
+    /// Cut off; may come back.
+    pub const LOST: u8 = 3;
+    /// Left the room.
+    pub const LEFT: u8 = 4;
+    /// Left the server.
+    pub const GONE: u8 = 5;
+    /// Was lost for too long.
+    pub const EXPIRED: u8 = 6;
+}
+
+/// Kinds of log events, as numbers on the wire.
+pub mod kind {
+    /// Said.
+    pub const POSTED: u8 = 1;
+    /// Did (`/me`).
+    pub const ACTION: u8 = 2;
+    /// Set the topic.
+    pub const TOPIC: u8 = 3;
+}
+
+record! {
+    /// What the server holds a client to.
+    #[derive(Copy)]
+    Limits {
+        /// The longest text of a post, in bytes.
+        text_bytes: u32,
+        /// The longest nickname, in bytes.
+        nick_bytes: u32,
+        /// The longest room name with its `#`, in bytes.
+        room_bytes: u32,
+        /// The longest topic, in bytes.
+        topic_bytes: u32,
+        /// The most events of a history page.
+        page_events: u32,
+        /// How many requests may be unanswered.
+        requests: u32,
+        /// How many posts may be unanswered.
+        posts: u32,
+        /// After how much silence a peer is asked, in seconds.
+        silence_seconds: u32,
+    }
+}
+
+record! {
+    /// A room or a direct conversation.
+    Room<'a> {
+        /// Its id.
+        room: RoomId,
+        /// Its name with `#`; empty for a direct conversation.
+        name: &'a str,
+        /// Its topic, or nothing.
+        topic: &'a str,
+        /// The first number still kept.
+        first: Seq,
+        /// The last number given; 0 before the first event.
+        last: Seq,
+        /// With whom, in a direct conversation.
+        with_user: Option<UserId>,
+        /// And that user's name.
+        with_nick: Option<&'a str>,
+    }
+}
+
+record! {
+    /// A member of a room.
+    Member<'a> {
+        /// Who.
+        user: UserId,
+        /// By which name.
+        nick: &'a str,
+        /// A number of [`state`].
+        state: u8,
+    }
+}
+
+record! {
+    /// A room in the list of rooms.
+    Listed<'a> {
+        /// Its id.
+        room: RoomId,
+        /// Its name with `#`.
+        name: &'a str,
+        /// Its topic, or nothing.
+        topic: &'a str,
+        /// How many members it has.
+        members: u32,
+        /// The last number given.
+        last: Seq,
+    }
+}
+
+record! {
+    /// An event of a room's log.
+    LogEvent<'a> {
+        /// Its number.
+        seq: Seq,
+        /// When the server heard of it.
+        at: WallTime,
+        /// Who caused it.
+        author: UserId,
+        /// That user's name then.
+        nick: &'a str,
+        /// A number of [`kind`].
+        kind: u8,
+        /// The text of the post or topic.
+        text: &'a str,
+    }
+}
+
+record! {
+    /// What changed about a member.
+    Change<'a> {
+        /// Who.
+        user: UserId,
+        /// By which name now.
+        nick: &'a str,
+        /// A number of [`state`].
+        state: u8,
+        /// The name before, where it changed.
+        was: Option<&'a str>,
+    }
+}
