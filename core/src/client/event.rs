@@ -1,0 +1,334 @@
+//! What a client tells its application.
+
+use alloc::{string::String, sync::Arc, vec::Vec};
+use core::time::Duration;
+
+use crate::{
+    error::{ProtocolError, Refusal},
+    ids::{RoomId, Seq, UserId},
+    name::Nick,
+    storage::StoredEvent,
+};
+
+/// Names a request of the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub(crate) u32);
+
+/// Names a post of the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PostId(pub(crate) u64);
+
+/// One thing for the driver or the application to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientOutput {
+    /// Make a connection, and answer with `handle_connected` or `handle_disconnected`.
+    Connect,
+    /// Bytes wait to be sent.
+    Send,
+    /// Send what remains, then close; no answer is expected.
+    Close,
+    /// Close at once; no answer is expected.
+    Drop,
+    /// `Client::saved` changed in a way that must survive the process. Write it down before sending on.
+    Save,
+    /// Something the application wants to know.
+    Event(ClientEvent),
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientEvent {
+    /// The server is there and speaks our version.
+    Connected {
+        /// What program it says it is.
+        server: String,
+    },
+    /// All places are taken.
+    Waiting {
+        /// 1 for the next.
+        position: u32,
+    },
+    /// The name was refused; `Client::rename` tries another.
+    EnterRefused {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The client has entered. Rooms followed before are followed again by itself.
+    Ready {
+        /// Who it is.
+        user: UserId,
+        /// By which name.
+        nick: Nick,
+        /// Whether it is the user it was before.
+        resumed: bool,
+        /// The rooms that user is a member of.
+        rooms: Vec<RoomInfo>,
+    },
+    /// There is no connection.
+    Offline {
+        /// Why.
+        cause: OfflineCause,
+        /// When it will be tried again.
+        retry_in: Duration,
+    },
+    /// It is over: after `leave`, or for a reason that a new connection would not mend.
+    Ended {
+        /// Why.
+        cause: OfflineCause,
+    },
+    /// A room is followed.
+    Joined {
+        /// The request; `None` when it is followed again after a reconnect.
+        request: Option<RequestId>,
+        /// The room as it is.
+        room: RoomInfo,
+        /// How many members it has.
+        members: u32,
+    },
+    /// Somebody opened a direct conversation; it is followed by itself.
+    Opened {
+        /// It.
+        room: RoomInfo,
+    },
+    /// A room was left.
+    Parted {
+        /// The request.
+        request: RequestId,
+        /// Which.
+        room: RoomId,
+    },
+    /// An event of a room followed: each once, in order, without holes.
+    Happened(Happening),
+    /// Events before this number are not kept any more; reading goes on there.
+    Trimmed {
+        /// In which room.
+        room: RoomId,
+        /// The first number there is.
+        first: Seq,
+    },
+    /// Something changed among the members of a room.
+    Presence {
+        /// Of which.
+        room: RoomId,
+        /// How many members it has now.
+        members: u32,
+        /// Whether changes were left out.
+        stale: bool,
+        /// In order.
+        changes: Vec<MemberChange>,
+    },
+    /// A post is durable.
+    Posted {
+        /// Which.
+        post: PostId,
+        /// In which room.
+        room: RoomId,
+        /// Under which number.
+        seq: Seq,
+    },
+    /// A post was refused; it is certainly not stored.
+    PostRefused {
+        /// Which.
+        post: PostId,
+        /// Where it was to go.
+        room: RoomId,
+        /// What it said.
+        text: String,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Nobody can say any more whether a post was stored (`PROTOCOL.md` P9).
+    PostIndeterminate {
+        /// Which.
+        post: PostId,
+        /// Where it was to go.
+        room: RoomId,
+        /// What it said.
+        text: String,
+    },
+    /// Answers `members`: all of them.
+    Members {
+        /// The request.
+        request: RequestId,
+        /// Of which room.
+        room: RoomId,
+        /// Ascending by id.
+        members: Vec<MemberInfo>,
+    },
+    /// Answers `rooms`: all of them.
+    Rooms {
+        /// The request.
+        request: RequestId,
+        /// Ascending by id.
+        rooms: Vec<RoomListed>,
+    },
+    /// Answers `history`.
+    History {
+        /// The request.
+        request: RequestId,
+        /// Of which room.
+        room: RoomId,
+        /// The first number still kept.
+        first: Seq,
+        /// Ascending and without holes.
+        events: Vec<StoredEvent>,
+    },
+    /// Answers `manual`.
+    Manual {
+        /// The request.
+        request: RequestId,
+        /// The manual.
+        text: String,
+    },
+    /// Answers `rename`.
+    Renamed {
+        /// The request.
+        request: RequestId,
+        /// The name from now on.
+        nick: Nick,
+    },
+    /// Answers `away`.
+    AwaySet {
+        /// The request.
+        request: RequestId,
+        /// Whether the user is away.
+        away: bool,
+    },
+    /// Answers `ping`.
+    Pong {
+        /// The request.
+        request: RequestId,
+        /// There and back.
+        round_trip: Duration,
+    },
+    /// A request was refused.
+    Refused {
+        /// Which.
+        request: RequestId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The connection was lost before a request was answered; it may or may not have been done.
+    Interrupted {
+        /// Which.
+        request: RequestId,
+    },
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OfflineCause {
+    /// The application said goodbye.
+    Left,
+    /// The connection could not be made.
+    Unreachable,
+    /// It was cut.
+    Cut,
+    /// The server was silent for too long.
+    TimedOut,
+    /// The server said goodbye.
+    Goodbye {
+        /// The number of K3.
+        reason: u8,
+        /// For people.
+        text: String,
+    },
+    /// The server has no place.
+    ServerFull(Refusal),
+    /// The server said that we broke the protocol, or that it takes no connections.
+    Accused {
+        /// The number of section X.
+        code: u16,
+        /// For people.
+        text: String,
+    },
+    /// The server broke the protocol.
+    Broke(ProtocolError),
+}
+
+/// An event of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// In which.
+    pub room: RoomId,
+    /// What.
+    pub event: StoredEvent,
+}
+
+/// A room or direct conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomInfo {
+    /// Its id.
+    pub id: RoomId,
+    /// Its name with `#`; empty for a direct conversation.
+    pub name: Arc<str>,
+    /// Its topic, or nothing.
+    pub topic: Arc<str>,
+    /// The first number still kept.
+    pub first: Seq,
+    /// The last number known; 0 before the first event.
+    pub last: Seq,
+    /// With whom, in a direct conversation.
+    pub with: Option<(UserId, Arc<str>)>,
+}
+
+/// A room in the list of rooms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomListed {
+    /// Its id.
+    pub id: RoomId,
+    /// Its name with `#`.
+    pub name: String,
+    /// Its topic, or nothing.
+    pub topic: String,
+    /// How many members it has.
+    pub members: u32,
+    /// The last number given.
+    pub last: Seq,
+}
+
+/// A member of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberInfo {
+    /// Who.
+    pub user: UserId,
+    /// By which name.
+    pub nick: String,
+    /// A number of [`state`](crate::wire::state).
+    pub state: u8,
+}
+
+/// What changed about a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberChange {
+    /// Who.
+    pub user: UserId,
+    /// By which name now.
+    pub nick: String,
+    /// A number of [`state`](crate::wire::state).
+    pub state: u8,
+    /// The name before, where it changed.
+    pub was: Option<String>,
+}
+
+/// A post of the outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxPost<'a> {
+    /// Which.
+    pub post: PostId,
+    /// Where it goes.
+    pub room: RoomId,
+    /// What it says.
+    pub text: &'a str,
+    /// How far it is.
+    pub state: OutboxState,
+}
+
+/// How far a post is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutboxState {
+    /// It waits: for a connection, for credit, or for those before it.
+    Waiting,
+    /// It was sent and not answered yet.
+    Sent,
+}

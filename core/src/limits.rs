@@ -1,0 +1,213 @@
+//! Every limit, in one place. Units stand last in the name; where a number comes from stands beside it.
+
+use core::time::Duration;
+
+use crate::wire::FRAME_BYTES_MAX;
+
+/// The limits a server holds itself and its peers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From connecting to having entered or waiting (OpenSSH: 120 s; we have no person at the keyboard yet).
+    pub entering_max: Duration,
+    /// Frames before `Ready` (`PROTOCOL.md` F8).
+    pub frames_before_ready_max: u32,
+    /// Connections that have not entered, past which some are dropped at random (OpenSSH `MaxStartups`).
+    pub entering_free: u32,
+    /// Connections that have not entered, past which all are dropped.
+    pub entering_full: u32,
+    /// Connections from one source at once (Ergo: 16).
+    pub source_connections_max: u32,
+    /// New connections from one source within [`Self::source_window`] (Ergo: 32).
+    pub source_connects_max: u32,
+    /// Over how long connects are counted.
+    pub source_window: Duration,
+    /// How many sources are remembered.
+    pub sources_max: usize,
+    /// Whether connections from this machine are counted by source.
+    pub loopback_exempt: bool,
+    /// Users who are connected and have entered.
+    pub clients_max: u32,
+    /// Users who wait for a place.
+    pub queue_max: u32,
+
+    /// Posts at once.
+    pub post_burst: u64,
+    /// Posts a second after that; 0 for no limit to posts and their bytes.
+    pub posts_per_second: u64,
+    /// Bytes of text at once. At least one whole text.
+    pub post_burst_bytes: u64,
+    /// Bytes of text a second after that.
+    pub post_bytes_per_second: u64,
+    /// How many posts over credit a connection may send before it is closed (P8).
+    pub overdraft_posts_max: u32,
+    /// How often credit is announced while it refills.
+    pub credit_interval: Duration,
+    /// Posts of one connection on their way to storage (P11).
+    pub posts_in_flight_max: u32,
+    /// Bytes of their texts.
+    pub posts_in_flight_bytes_max: usize,
+    /// Requests at once (K1).
+    pub request_burst: u64,
+    /// Requests a second after that; 0 for no limit.
+    pub requests_per_second: u64,
+    /// Requests of one connection that are unanswered (K1).
+    pub requests_in_flight_max: u32,
+    /// Rooms one connection may create.
+    pub rooms_created_max: u32,
+
+    /// What each connection may have waiting to be sent.
+    pub outbound_own_bytes: usize,
+    /// What it may have waiting beyond that, while the shared part lasts.
+    pub outbound_extra_bytes_max: usize,
+    /// The shared part.
+    pub outbound_shared_bytes_max: usize,
+    /// A peer that takes nothing for so long is closed (K3, *too-slow*).
+    pub stalled_max: Duration,
+    /// Recent events of one room kept at hand.
+    pub recent_room_bytes_max: usize,
+    /// Recent events of all rooms kept at hand.
+    pub recent_bytes_max: usize,
+    /// How long a closed connection may take to send what remains.
+    pub linger_max: Duration,
+    /// How long a server that shuts down waits for its clients to take what remains.
+    pub drain_max: Duration,
+
+    /// Silence after which a peer is asked (K2).
+    pub silence_max: Duration,
+    /// Silence after which a peer is given up (K2).
+    pub silence_end: Duration,
+    /// How long a lost guest is kept (E6).
+    pub guest_kept: Duration,
+
+    /// Text of a post (P2).
+    pub text_bytes_max: usize,
+    /// Topic (P2).
+    pub topic_bytes_max: usize,
+    /// Named rooms of one user (R7).
+    pub user_rooms_max: usize,
+    /// Direct conversations of one user (R7).
+    pub user_directs_max: usize,
+    /// Rooms on the server.
+    pub rooms_max: usize,
+    /// Events of a history page (H1).
+    pub page_events_max: u32,
+    /// Texts and names of a history page; with what surrounds them it must fit into a frame.
+    pub page_bytes_max: u32,
+    /// Texts and names that are read back from storage for one reader at a time.
+    pub catch_up_bytes_max: u32,
+    /// Members of a page (R8).
+    pub members_page_max: usize,
+    /// Rooms of a page (R8).
+    pub rooms_page_max: usize,
+    /// Members of a room up to which changes are told one by one (W2).
+    pub presence_members_max: usize,
+    /// Changes of a room that are remembered for slow readers (W2).
+    pub presence_changes_max: usize,
+    /// How long changes are collected before they are told.
+    pub presence_interval: Duration,
+    /// The operator's manual: it must fit into a frame.
+    pub manual_bytes_max: usize,
+    /// Frames of one connection handled in one call; the rest waits for the next (contract rule 7).
+    pub frames_per_call_max: u32,
+}
+
+/// The longest nickname, in bytes (E2).
+pub const NICK_BYTES_MAX: usize = 32;
+/// The longest room name with its `#`, in bytes (R1).
+pub const ROOM_BYTES_MAX: usize = 64;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            entering_max: Duration::from_secs(15),
+            frames_before_ready_max: 32,
+            entering_free: 32,
+            entering_full: 256,
+            source_connections_max: 16,
+            source_connects_max: 60,
+            source_window: Duration::from_secs(600),
+            sources_max: 4_096,
+            loopback_exempt: true,
+            clients_max: 2_000,
+            queue_max: 100,
+
+            post_burst: 10,
+            posts_per_second: 5,
+            post_burst_bytes: 65_536,
+            post_bytes_per_second: 32_768,
+            overdraft_posts_max: 32,
+            credit_interval: Duration::from_millis(200),
+            posts_in_flight_max: 256,
+            posts_in_flight_bytes_max: 1 << 20,
+            request_burst: 100,
+            requests_per_second: 20,
+            requests_in_flight_max: 64,
+            rooms_created_max: 16,
+
+            outbound_own_bytes: 16 << 10,
+            outbound_extra_bytes_max: 1 << 20,
+            outbound_shared_bytes_max: 128 << 20,
+            stalled_max: Duration::from_secs(60),
+            recent_room_bytes_max: 1 << 20,
+            recent_bytes_max: 64 << 20,
+            linger_max: Duration::from_secs(5),
+            drain_max: Duration::from_secs(10),
+
+            silence_max: Duration::from_secs(60),
+            silence_end: Duration::from_secs(120),
+            guest_kept: Duration::from_secs(600),
+
+            text_bytes_max: 16_384,
+            topic_bytes_max: 400,
+            user_rooms_max: 64,
+            user_directs_max: 128,
+            rooms_max: 10_000,
+            page_events_max: 200,
+            page_bytes_max: 53_248,
+            catch_up_bytes_max: 128 << 10,
+            members_page_max: 500,
+            rooms_page_max: 100,
+            presence_members_max: 500,
+            presence_changes_max: 256,
+            presence_interval: Duration::from_millis(20),
+            manual_bytes_max: 48 << 10,
+            frames_per_call_max: 1_024,
+        }
+    }
+}
+
+impl Limits {
+    /// For trusted networks and benchmarks: no limit to rates, early drop or connections by source. Sizes,
+    /// memory caps and deadlines stay.
+    #[must_use]
+    pub fn open() -> Self {
+        Self {
+            entering_free: u32::MAX,
+            entering_full: u32::MAX,
+            source_connections_max: u32::MAX,
+            source_connects_max: u32::MAX,
+            posts_per_second: 0,
+            requests_per_second: 0,
+            rooms_created_max: u32::MAX,
+            ..Self::default()
+        }
+    }
+}
+
+/// The longest text that fits beside its header, names and numbers into a frame.
+const EVENT_OVERHEAD_BYTES_MAX: usize = 128;
+/// What a member, a listed room and a room of `Ready` take at most in a frame, beside their names and topics.
+const ENTRY_OVERHEAD_BYTES_MAX: usize = 64;
+
+const _: () = {
+    let frame = FRAME_BYTES_MAX as usize;
+    assert!(53_248 + 200 * ENTRY_OVERHEAD_BYTES_MAX < frame);
+    assert!(16_384 + EVENT_OVERHEAD_BYTES_MAX < frame);
+    assert!(500 * (NICK_BYTES_MAX + ENTRY_OVERHEAD_BYTES_MAX) < frame);
+    assert!(100 * (ROOM_BYTES_MAX + 400 + ENTRY_OVERHEAD_BYTES_MAX) < frame);
+    assert!(
+        64 * (ROOM_BYTES_MAX + 400 + ENTRY_OVERHEAD_BYTES_MAX)
+            + 128 * (NICK_BYTES_MAX + ENTRY_OVERHEAD_BYTES_MAX)
+            < frame
+    );
+};
