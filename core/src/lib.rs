@@ -6,6 +6,7 @@ extern crate alloc;
 
 pub mod error;
 pub mod ids;
+pub mod name;
 pub mod storage;
 pub mod time;
 pub mod wire;
