@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod commands;
 pub mod error;
 pub mod ids;
 pub mod name;
