@@ -3,6 +3,7 @@
 
 mod json;
 mod message;
+mod presence;
 mod printable;
 mod style;
 mod time;
@@ -14,8 +15,9 @@ use std::{
 };
 
 pub(crate) use self::{
-    json::{Body, Record, place},
+    json::{Body, Record, place, state_name},
     message::{Layout, MessageLines},
+    presence::presence,
     printable::Printable,
     style::Style,
     time::{LocalTime, utc},
