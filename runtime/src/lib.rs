@@ -6,7 +6,15 @@
 
 pub mod client;
 pub mod clock;
+#[cfg(feature = "server")]
+mod descriptors;
 pub mod entropy;
+#[cfg(feature = "server")]
+pub mod listen;
+#[cfg(feature = "server")]
+mod printable;
 mod readiness;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod storage;
 mod transport;
