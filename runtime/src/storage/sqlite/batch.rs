@@ -11,7 +11,8 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::{
     Database, SqliteStorage, Unrecoverable,
-    error::{Problem, failure_of},
+    connection::PageCache,
+    error::{Problem, could_not_write, failure_of},
     operations, reopen,
     rooms::Rooms,
 };
@@ -45,8 +46,8 @@ pub(super) fn execute(
             Attempt::NotBegun(failure) => {
                 replies.extend(rest.iter().map(|request| writer.only_read(request, failure)));
             }
-            Attempt::InDoubt => {
-                reopen::reopen(storage)?;
+            Attempt::InDoubt(cache) => {
+                reopen::reopen(storage, cache)?;
                 attempt_max = 1;
                 doubts += 1;
                 if doubts == DOUBTS_MAX {
@@ -83,7 +84,7 @@ enum Attempt {
     /// No transaction could be begun, so nothing can be written.
     NotBegun(StorageFailure),
     /// Nobody knows what is stored.
-    InDoubt,
+    InDoubt(PageCache),
 }
 
 /// An open database with what is known about it.
@@ -117,9 +118,9 @@ impl<'storage> Writer<'storage> {
                 Err(error) => {
                     tracing::error!(%error, "a request to the database failed");
                     let failure = failure_of(&error);
-                    return self
-                        .roll_back()
-                        .map_or(Attempt::InDoubt, |()| Attempt::RequestFailed { index, failure });
+                    return self.roll_back().map_or(Attempt::InDoubt(PageCache::Doubtful), |()| {
+                        Attempt::RequestFailed { index, failure }
+                    });
                 }
             }
         }
@@ -136,8 +137,10 @@ impl<'storage> Writer<'storage> {
         if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && self.connection.is_autocommit() {
             self.rooms.undo_changes();
             Attempt::CommitRefused
+        } else if could_not_write(error) {
+            Attempt::InDoubt(PageCache::Trusted)
         } else {
-            Attempt::InDoubt
+            Attempt::InDoubt(PageCache::Doubtful)
         }
     }
 

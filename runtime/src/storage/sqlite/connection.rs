@@ -13,13 +13,23 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{
     SqliteOptions, Synchronous,
-    error::OpenError,
+    error::{OpenError, could_not_write},
     schema::{self, APPLICATION_ID, MIGRATIONS},
 };
 
 /// How long to wait for another program that works on the database, a backup for instance.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS_CACHED: usize = 32;
+
+/// Whether the next sync can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PageCache {
+    /// Yes: no sync has failed.
+    Trusted,
+    /// A sync has failed, and the system may have dropped pages and hold them for clean. Only what is written anew
+    /// is sure to reach the disk.
+    Doubtful,
+}
 
 /// Opens the database, which is created where there is none; a new one gets `incarnation`.
 pub(super) fn open_or_create(
@@ -33,17 +43,17 @@ pub(super) fn open_or_create(
     prepare(&connection, options, &path)?;
     schema::migrate(&connection, MIGRATIONS, version, incarnation)
         .map_err(|error| OpenError::from_sqlite(&path, error))?;
-    make_durable(&connection, &path)?;
+    make_durable(&connection, &path, PageCache::Trusted)?;
     Ok(connection)
 }
 
 /// Opens a database that was open before. None is created: an empty one in its place would be a lie.
-pub(super) fn reopen(options: &SqliteOptions) -> Result<Connection, OpenError> {
+pub(super) fn reopen(options: &SqliteOptions, cache: PageCache) -> Result<Connection, OpenError> {
     let path = options.database_path();
     let connection = connect(options, &path, OpenFlags::empty())?;
     version_of(&connection, &path)?;
     prepare(&connection, options, &path)?;
-    make_durable(&connection, &path)?;
+    make_durable(&connection, &path, cache)?;
     Ok(connection)
 }
 
@@ -124,11 +134,20 @@ fn prepare(connection: &Connection, options: &SqliteOptions, path: &Path) -> Res
     Ok(())
 }
 
-/// Moves all that recovery found in the log into the database and syncs it. The log may have been read from the
-/// page cache only: after a process was killed before its sync, and even after a sync that failed.
-fn make_durable(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let busy: bool = connection
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-        .map_err(|error| OpenError::from_sqlite(path, error))?;
-    if busy { Err(OpenError::Busy { path: path.to_path_buf() }) } else { Ok(()) }
+/// Makes durable what recovery found in the log, which may be in the page cache only: a process that is killed
+/// between writing and syncing leaves it so.
+///
+/// A checkpoint syncs the log before it writes to the database. So where it fails for want of space, what is shown
+/// is durable nevertheless, if the sync can be believed; and a full disk shall keep nobody from reading.
+fn make_durable(connection: &Connection, path: &Path, cache: PageCache) -> Result<(), OpenError> {
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    match busy {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(OpenError::Busy { path: path.to_path_buf() }),
+        Err(error) if cache == PageCache::Trusted && could_not_write(&error) => {
+            tracing::warn!(%error, path = %path.display(), "the log could not be moved into the database");
+            Ok(())
+        }
+        Err(error) => Err(OpenError::from_sqlite(path, error)),
+    }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use palabre_core::storage::StorageFailure;
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -208,4 +208,11 @@ pub(super) fn failure_of(error: &rusqlite::Error) -> StorageFailure {
     } else {
         StorageFailure::Failed
     }
+}
+
+/// Whether it was a write that failed, for want of space or of a quota for instance, and not a sync.
+pub(super) fn could_not_write(error: &rusqlite::Error) -> bool {
+    error
+        .sqlite_error()
+        .is_some_and(|error| matches!(error.extended_code, ffi::SQLITE_FULL | ffi::SQLITE_IOERR_WRITE))
 }

@@ -2,11 +2,16 @@
 //!
 //! A sync that failed may have thrown the written pages away, and the next sync would not say so. What the
 //! connection believes is therefore worth nothing: it is closed, and the database is read again from its files,
-//! with all that its log holds written into it and synced before anything is concluded.
+//! with all that its log holds written into it and synced before anything is concluded. After a write that failed,
+//! a sync of the log is enough.
 
 use std::{mem, thread, time::Duration};
 
-use super::{Database, OpenError, SqliteStorage, Unrecoverable, connection, recovery};
+use super::{
+    Database, OpenError, SqliteStorage, Unrecoverable,
+    connection::{self, PageCache},
+    recovery,
+};
 
 /// Pauses before each try. In all they stay below what a client waits for an answer.
 const PAUSES: [Duration; 6] = [
@@ -19,12 +24,12 @@ const PAUSES: [Duration; 6] = [
 ];
 
 /// Closes the database and opens it again, so that what it shows is durable.
-pub(super) fn reopen(storage: &mut SqliteStorage) -> Result<(), Unrecoverable> {
+pub(super) fn reopen(storage: &mut SqliteStorage, mut cache: PageCache) -> Result<(), Unrecoverable> {
     drop(give_up(storage, String::from("it is being opened again")));
     let mut reason = String::new();
     for pause in PAUSES {
         thread::sleep(pause);
-        match try_once(storage) {
+        match try_once(storage, cache) {
             Ok(()) => {
                 tracing::warn!("the database was opened again after a commit in doubt");
                 return Ok(());
@@ -32,6 +37,8 @@ pub(super) fn reopen(storage: &mut SqliteStorage) -> Result<(), Unrecoverable> {
             Err(error) => {
                 tracing::error!(%error, "the database could not be opened again yet");
                 reason = error.to_string();
+                // It may have been a sync that failed.
+                cache = PageCache::Doubtful;
             }
         }
     }
@@ -45,10 +52,10 @@ pub(super) fn give_up(storage: &mut SqliteStorage, reason: String) -> Unrecovera
     unrecoverable
 }
 
-fn try_once(storage: &mut SqliteStorage) -> Result<(), OpenError> {
+fn try_once(storage: &mut SqliteStorage, cache: PageCache) -> Result<(), OpenError> {
     let path = storage.options.database_path();
     let fail = |error| OpenError::from_sqlite(&path, error);
-    let connection = connection::reopen(&storage.options)?;
+    let connection = connection::reopen(&storage.options, cache)?;
     if recovery::incarnation_of(&connection).map_err(fail)? != storage.incarnation {
         return Err(OpenError::Replaced { path });
     }

@@ -218,7 +218,7 @@ fn another_database_in_the_place_of_the_opened_one_is_noticed() {
     drop(SqliteStorage::open(SqliteOptions::new(other.path()), 2).unwrap());
     std::fs::remove_file(directory.path().join("palabre.db-wal")).unwrap();
     std::fs::rename(other.path().join("palabre.db"), directory.path().join("palabre.db")).unwrap();
-    let error = reopen::reopen(&mut storage).unwrap_err();
+    let error = reopen::reopen(&mut storage, connection::PageCache::Doubtful).unwrap_err();
     assert!(error.reason.contains("was replaced"), "{error}");
 }
 
