@@ -161,6 +161,7 @@ fn looked_up(
 
 fn begin(address: SocketAddr, poller: &Arc<Poller>, key: usize) -> io::Result<Watched<TcpStream>> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
     let stream = TcpStream::from(socket);
     transport::prepare(&stream)?;
     match socket2::SockRef::from(&stream).connect(&address.into()) {
