@@ -20,7 +20,7 @@ pub(crate) use self::{
     presence::presence,
     printable::Printable,
     style::Style,
-    time::{LocalTime, utc},
+    time::LocalTime,
 };
 use crate::failure::{ExitStatus, Failure};
 
