@@ -143,6 +143,8 @@ impl Settings {
         }
         let manual = typed.manual.or(file.manual);
         let manual = manual.map(|path| read_manual(&path, limits.manual_bytes_max)).transpose()?;
+        let mut config = ServerConfig { limits, ..ServerConfig::default() };
+        config.manual = manual.unwrap_or(config.manual);
         let plaintext = typed.plaintext.or(file.plaintext).unwrap_or(false);
         let ephemeral = typed.ephemeral.or(file.ephemeral).unwrap_or(false);
         let directory = typed.data.or(file.data).unwrap_or_else(|| DATA_DEFAULT.into());
@@ -151,11 +153,7 @@ impl Settings {
                 listen: listen(typed.listen, &file.listen)?,
                 reach: if plaintext { Reach::Plaintext } else { Reach::Loopback },
                 data: data(ephemeral, directory),
-                config: ServerConfig {
-                    limits,
-                    manual: manual.unwrap_or_default(),
-                    ..ServerConfig::default()
-                },
+                config,
             },
             log_level: typed.log.or(file.log).unwrap_or_default(),
             log_format: typed.log_format.or(file.log_format).unwrap_or_default(),
