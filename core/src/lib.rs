@@ -5,6 +5,7 @@
 extern crate alloc;
 
 pub mod client;
+pub mod commands;
 pub mod config;
 pub mod error;
 pub mod ids;
