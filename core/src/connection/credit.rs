@@ -70,7 +70,7 @@ impl Posting {
         self.in_flight += 1;
         self.in_flight_bytes += bytes;
         if !self.posts.is_full() || !self.bytes.is_full() {
-            self.announce_at = self.announce_at.or(Some(now.after(limits.credit_interval)));
+            self.announce_at.get_or_insert(now.after(limits.credit_interval));
         }
         Admission::Now
     }
@@ -87,13 +87,14 @@ impl Posting {
         self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
     }
 
-    pub(crate) const fn in_flight(&self) -> u32 {
-        self.in_flight
-    }
-
     /// When credit is to be announced next.
     pub(crate) const fn announce_at(&self) -> Option<Monotonic> {
         self.announce_at
+    }
+
+    /// Has credit announced later.
+    pub(crate) fn put_off(&mut self, limits: &Limits, now: Monotonic) {
+        self.announce_at = Some(now.after(limits.credit_interval));
     }
 
     /// The credit to announce now, if it has grown.

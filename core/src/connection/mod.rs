@@ -86,21 +86,33 @@ impl Connection {
     pub(crate) const fn user(&self) -> Option<UserId> {
         match &self.phase {
             Phase::Ready(ready) => Some(ready.user),
-            Phase::Greeting | Phase::Choosing | Phase::Entering(_) | Phase::Waiting(_) | Phase::Closing(_) => None,
+            Phase::Greeting
+            | Phase::Choosing
+            | Phase::Entering(_)
+            | Phase::Waiting(_)
+            | Phase::Closing(_) => None,
         }
     }
 
     pub(crate) const fn ready(&self) -> Option<&Ready> {
         match &self.phase {
             Phase::Ready(ready) => Some(ready),
-            Phase::Greeting | Phase::Choosing | Phase::Entering(_) | Phase::Waiting(_) | Phase::Closing(_) => None,
+            Phase::Greeting
+            | Phase::Choosing
+            | Phase::Entering(_)
+            | Phase::Waiting(_)
+            | Phase::Closing(_) => None,
         }
     }
 
     pub(crate) const fn ready_mut(&mut self) -> Option<&mut Ready> {
         match &mut self.phase {
             Phase::Ready(ready) => Some(ready),
-            Phase::Greeting | Phase::Choosing | Phase::Entering(_) | Phase::Waiting(_) | Phase::Closing(_) => None,
+            Phase::Greeting
+            | Phase::Choosing
+            | Phase::Entering(_)
+            | Phase::Waiting(_)
+            | Phase::Closing(_) => None,
         }
     }
 
@@ -130,7 +142,9 @@ impl Connection {
     /// When it is to be looked at next, if at all.
     pub(crate) fn deadline(&self, limits: &Limits) -> Monotonic {
         let mut next = match &self.phase {
-            Phase::Greeting | Phase::Choosing | Phase::Entering(_) => self.connected.after(limits.entering_max),
+            Phase::Greeting | Phase::Choosing | Phase::Entering(_) => {
+                self.connected.after(limits.entering_max)
+            }
             Phase::Closing(closing) => return closing.until,
             Phase::Waiting(_) => self.silence_deadline(limits),
             Phase::Ready(ready) => {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::{
     connection::credit::Posting,
     ids::{RoomId, UserId},
-    name::Nick,
+    name::{NameKey, Nick},
     rate::Bucket,
     storage::{Ticket, TokenHash},
     time::Monotonic,
@@ -33,14 +33,9 @@ pub(crate) enum Phase {
 #[derive(Clone, Debug)]
 pub(crate) enum Newcomer {
     /// A new guest, whose name is reserved.
-    Guest {
-        nick: Nick,
-    },
+    Guest { nick: Nick, key: NameKey },
     /// A guest who was here before and is claimed by this connection.
-    Returning {
-        user: UserId,
-        token: Token,
-    },
+    Returning { user: UserId, token: Token },
 }
 
 #[derive(Debug)]

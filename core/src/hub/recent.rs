@@ -25,11 +25,6 @@ impl Recent {
         Self { bytes: Vec::new(), start: 0, ends: VecDeque::new(), dropped: 0, first }
     }
 
-    /// The first event that is kept, or the next one.
-    pub(crate) const fn first(&self) -> Seq {
-        self.first
-    }
-
     /// The number the next event has.
     pub(crate) fn next(&self) -> Seq {
         Seq::new(self.first.get() + self.ends.len() as u64)
@@ -125,7 +120,7 @@ mod tests {
         for count in 1..200 {
             let recent = filled(count, 55);
             let first = count.saturating_sub(4).max(1);
-            assert_eq!(recent.first(), Seq::new(first));
+            assert_eq!(recent.first, Seq::new(first));
             assert_eq!(recent.next(), Seq::new(count + 1));
             for number in first..=count {
                 let (bytes, next) = recent.from(Seq::new(number), 10).expect("kept");

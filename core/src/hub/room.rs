@@ -9,8 +9,9 @@ use alloc::{
 use super::{Changes, Recent};
 use crate::{
     ids::{ConnectionId, RoomId, Seq, UserId},
-    name::RoomName,
+    name::{NameKey, Nick, RoomName},
     storage::Ticket,
+    wire,
 };
 
 /// A room as the server keeps it at hand: its log is in storage.
@@ -36,7 +37,7 @@ pub(crate) struct Room {
 #[derive(Clone, Debug)]
 pub(crate) enum RoomKind {
     /// A room with a name.
-    Named(RoomName),
+    Named(RoomName, NameKey),
     /// A direct conversation of two users; their names as last known.
     Direct([(UserId, Arc<str>); 2]),
 }
@@ -59,13 +60,13 @@ pub(crate) struct Listener {
 
 impl Room {
     pub(crate) const fn is_named(&self) -> bool {
-        matches!(self.kind, RoomKind::Named(_))
+        matches!(self.kind, RoomKind::Named(..))
     }
 
     /// Its name, empty for a direct conversation.
     pub(crate) fn name(&self) -> &str {
         match &self.kind {
-            RoomKind::Named(name) => name.as_str(),
+            RoomKind::Named(name, _) => name.as_str(),
             RoomKind::Direct(_) => "",
         }
     }
@@ -73,8 +74,34 @@ impl Room {
     /// The other user of a direct conversation, by id and name.
     pub(crate) fn other(&self, user: UserId) -> Option<&(UserId, Arc<str>)> {
         match &self.kind {
-            RoomKind::Named(_) => None,
+            RoomKind::Named(..) => None,
             RoomKind::Direct(pair) => pair.iter().find(|(id, _)| *id != user),
+        }
+    }
+
+    /// Notes the new name of a user, where it is part of what the room is.
+    pub(crate) fn renamed(&mut self, user: UserId, nick: &Nick) {
+        match &mut self.kind {
+            RoomKind::Named(..) => {}
+            RoomKind::Direct(pair) => {
+                for (_, name) in pair.iter_mut().filter(|(id, _)| *id == user) {
+                    *name = nick.shared();
+                }
+            }
+        }
+    }
+
+    /// What a user is shown of it.
+    pub(crate) fn part(&self, viewer: UserId) -> wire::Room<'_> {
+        let other = self.other(viewer);
+        wire::Room {
+            room: self.id,
+            name: self.name(),
+            topic: &self.topic,
+            first: self.first,
+            last: self.tail,
+            with_user: other.map(|(id, _)| *id),
+            with_nick: other.map(|(_, nick)| nick.as_ref()),
         }
     }
 
@@ -98,7 +125,7 @@ pub(crate) struct Rooms {
 impl Rooms {
     pub(crate) fn insert(&mut self, room: Room) {
         match &room.kind {
-            RoomKind::Named(_) => {
+            RoomKind::Named(..) => {
                 self.named.insert(room.id);
             }
             RoomKind::Direct([(low, _), (high, _)]) => {

@@ -1,13 +1,10 @@
 //! Who is there.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     ids::{ConnectionId, RoomId, UserId},
-    name::Nick,
+    name::{NameKey, Nick},
     storage::TokenHash,
     time::Monotonic,
     wire::state,
@@ -18,13 +15,18 @@ use crate::{
 pub(crate) struct User {
     pub(crate) id: UserId,
     pub(crate) nick: Nick,
+    pub(crate) key: NameKey,
     pub(crate) token_hash: TokenHash,
     pub(crate) standing: Standing,
     pub(crate) away: bool,
+    /// The state that members were told last.
+    pub(crate) shown: u8,
     /// Named rooms it is a member of.
     pub(crate) rooms: BTreeSet<RoomId>,
     /// Its direct conversations.
     pub(crate) directs: BTreeSet<RoomId>,
+    /// Memberships that are being written.
+    pub(crate) joining: usize,
 }
 
 /// Whether a user is connected.
@@ -48,16 +50,20 @@ impl User {
         }
     }
 
+    /// The connection it is on.
+    pub(crate) const fn connection(&self) -> Option<ConnectionId> {
+        match self.standing {
+            Standing::Connected(id) => Some(id),
+            Standing::Returning(_) | Standing::Lost(_) => None,
+        }
+    }
+
     pub(crate) fn is_member(&self, room: RoomId) -> bool {
         self.rooms.contains(&room) || self.directs.contains(&room)
     }
 
     pub(crate) fn all_rooms(&self) -> impl Iterator<Item = RoomId> {
         self.rooms.iter().chain(&self.directs).copied()
-    }
-
-    pub(crate) fn shared_nick(&self) -> Arc<str> {
-        self.nick.shared()
     }
 }
 
