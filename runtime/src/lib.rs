@@ -7,12 +7,18 @@
 pub mod client;
 pub mod clock;
 #[cfg(feature = "server")]
+pub mod config;
+#[cfg(feature = "server")]
 mod descriptors;
 pub mod entropy;
 #[cfg(feature = "server")]
 pub mod listen;
 #[cfg(feature = "server")]
+mod logging;
+#[cfg(feature = "server")]
 mod printable;
+#[cfg(feature = "server")]
+pub mod program;
 mod readiness;
 #[cfg(feature = "server")]
 pub mod server;

@@ -49,6 +49,12 @@ macro_rules! name {
                 &self.0
             }
 
+            /// The name, shared instead of copied.
+            #[must_use]
+            pub fn shared(&self) -> Arc<str> {
+                self.0.clone()
+            }
+
             /// What it is found by and compared with. Costs a few microseconds: keep it beside the name.
             #[must_use]
             pub fn key(&self) -> NameKey {

@@ -46,6 +46,8 @@ struct Open {
     send_blocked: bool,
     /// It takes nothing any more, but what has arrived is still to be read.
     broken: bool,
+    /// It is to be closed once all is sent.
+    last_words: bool,
 }
 
 /// What became of the connection that was asked for.
@@ -81,14 +83,22 @@ impl Link {
 
     /// Begins to make a connection, in place of any other.
     pub(super) fn connect(&mut self, now: Monotonic) {
+        self.all_sent(now);
         self.state = State::Connecting(Connecting::new(&self.host, self.port, &self.poller, now));
     }
 
-    /// Sends `rest` while that is possible, then closes.
-    pub(super) fn close(&mut self, rest: &[u8], now: Monotonic) {
+    /// Closes once all is sent.
+    pub(super) const fn close(&mut self) {
+        if let State::Open(open) = &mut self.state {
+            open.last_words = true;
+        }
+    }
+
+    /// All that there was is sent.
+    pub(super) fn all_sent(&mut self, now: Monotonic) {
         match std::mem::replace(&mut self.state, State::None) {
-            State::None | State::Connecting(_) => {}
-            State::Open(open) => self.closing = Closing::begin(open.transport, rest, now),
+            State::Open(open) if open.last_words => self.closing = Closing::begin(open.transport, now),
+            state @ (State::None | State::Connecting(_) | State::Open(_)) => self.state = state,
         }
     }
 
@@ -117,7 +127,7 @@ impl Link {
 
     /// Goes on with connections that are made or closed.
     pub(super) fn advance(&mut self, now: Monotonic) -> Arrived {
-        if self.closing.as_mut().is_some_and(|closing| closing.advance(&mut self.scratch, now)) {
+        if self.closing.as_ref().is_some_and(|closing| closing.advance(&mut self.scratch, now)) {
             self.closing = None;
         }
         let State::Connecting(connecting) = &mut self.state else { return Arrived::Nothing };
@@ -135,7 +145,13 @@ impl Link {
     fn open(&mut self, stream: Watched<TcpStream>) -> Arrived {
         self.connect_error = None;
         let transport = Transport::Plaintext(stream);
-        self.state = State::Open(Open { transport, readable: false, send_blocked: false, broken: false });
+        self.state = State::Open(Open {
+            transport,
+            readable: false,
+            send_blocked: false,
+            broken: false,
+            last_words: false,
+        });
         Arrived::Connected
     }
 

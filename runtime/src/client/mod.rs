@@ -162,23 +162,31 @@ impl ClientDriver {
 
     /// Does what the client asks for, until it asks for nothing more.
     fn settle(&mut self, now: Now) {
+        self.unfinished = true;
         for _ in 0..ROUNDS_MAX {
             self.drain(now);
-            let bytes = self.client.sendable();
-            if bytes.is_empty() {
+            if !self.send(now) {
                 self.unfinished = false;
-                return self.link.mind();
-            }
-            match self.link.send(bytes) {
-                Sent::Some(count) => self.client.handle_sent(count, now),
-                Sent::Nothing => {
-                    self.unfinished = false;
-                    return self.link.mind();
-                }
+                break;
             }
         }
-        self.unfinished = true;
         self.link.mind();
+    }
+
+    /// Sends what waits. Whether that may have changed anything for the client.
+    fn send(&mut self, now: Now) -> bool {
+        let bytes = self.client.sendable();
+        if bytes.is_empty() {
+            self.link.all_sent(now.monotonic);
+            return false;
+        }
+        match self.link.send(bytes) {
+            Sent::Some(count) => {
+                self.client.handle_sent(count, now);
+                true
+            }
+            Sent::Nothing => false,
+        }
     }
 
     fn drain(&mut self, now: Now) {
@@ -187,10 +195,7 @@ impl ClientDriver {
             match output {
                 ClientOutput::Connect => self.link.connect(now.monotonic),
                 ClientOutput::Send => {}
-                ClientOutput::Close => {
-                    self.save_if(&mut unsaved);
-                    self.link.close(self.client.sendable(), now.monotonic);
-                }
+                ClientOutput::Close => self.link.close(),
                 ClientOutput::Drop => self.link.release(),
                 ClientOutput::Save => unsaved = true,
                 ClientOutput::Event(event) => {
@@ -199,11 +204,8 @@ impl ClientDriver {
                 }
             }
         }
-        self.save_if(&mut unsaved);
-    }
-
-    fn save_if(&mut self, unsaved: &mut bool) {
-        if std::mem::take(unsaved) {
+        // Nothing is written to the network before outputs are drained, so that saving once is soon enough.
+        if unsaved {
             (self.save)(self.client.saved().as_ref());
         }
     }

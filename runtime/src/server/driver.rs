@@ -89,21 +89,16 @@ impl Driver {
     pub(super) fn run(mut self) -> Ending {
         let capacity = NonZeroUsize::new(EVENTS_PER_TURN_MAX).expect("it is not 0");
         let mut events = Events::with_capacity(capacity);
-        self.settle_at_start();
+        // The core may have something to do before anything happened: rooms to create, guests to expire.
+        let mut result = self.carry().map(ControlFlow::Continue);
         loop {
-            match self.turn(&mut events) {
-                Ok(ControlFlow::Continue(())) => {}
+            match result {
+                Ok(ControlFlow::Continue(())) => result = self.turn(&mut events),
                 Ok(ControlFlow::Break(ending)) => return self.end(ending),
                 Err(Stop::Poller(error)) => return Ending::System(error),
                 Err(Stop::Storage(reason)) => return Ending::Storage(reason),
             }
         }
-    }
-
-    /// The core may have something to do before anything happened: rooms to create, guests to expire.
-    fn settle_at_start(&mut self) {
-        self.drain();
-        self.submit();
     }
 
     fn turn(&mut self, events: &mut Events) -> Result<ControlFlow<Ending>, Stop> {
@@ -125,8 +120,7 @@ impl Driver {
         self.settle()?;
         self.send();
         self.disconnect_ended();
-        self.drain();
-        self.submit();
+        self.carry()?;
         Ok(match self.work.shutdown {
             Some(Shutdown { drained: true, cut_short }) => ControlFlow::Break(Ending::drained(cut_short)),
             Some(Shutdown { drained: false, .. }) | None => ControlFlow::Continue(()),
@@ -214,8 +208,8 @@ impl Driver {
 
     /// Lets the core, its deadlines and storage answer each other until nothing is left, or for long enough.
     fn settle(&mut self) -> Result<(), Stop> {
+        self.storage.poll_replies(&mut self.work.replies)?;
         for _ in 0..ROUNDS_MAX {
-            self.storage.poll_replies(&mut self.work.replies)?;
             let heard = !self.work.replies.is_empty();
             for reply in self.work.replies.drain(..) {
                 self.core.feed(Input::Storage(reply));
@@ -224,16 +218,25 @@ impl Driver {
             if due {
                 self.core.feed(Input::Timeout);
             }
-            self.drain();
-            if !heard && !due && self.work.requests.is_empty() {
-                return Ok(());
+            self.carry()?;
+            if !heard && !due && self.work.replies.is_empty() {
+                break;
             }
-            self.submit();
         }
         Ok(())
     }
 
-    /// Takes all that the core has for us.
+    /// Takes all that the core has for us, and hands to storage what it asks of it. Answers that are there at once
+    /// are kept for the next round or turn.
+    fn carry(&mut self) -> Result<(), Stop> {
+        self.drain();
+        if !self.work.requests.is_empty() {
+            self.storage.submit(self.work.requests.drain(..));
+            self.storage.poll_replies(&mut self.work.replies)?;
+        }
+        Ok(())
+    }
+
     fn drain(&mut self) {
         while let Some(output) = self.core.poll_output() {
             match output {
@@ -253,13 +256,6 @@ impl Driver {
                     self.log.write(&event, self.core.now().monotonic);
                 }
             }
-        }
-    }
-
-    /// Hands to storage what was asked of it.
-    fn submit(&mut self) {
-        if !self.work.requests.is_empty() {
-            self.storage.submit(self.work.requests.drain(..));
         }
     }
 
