@@ -78,31 +78,28 @@ impl Chat<'_> {
     }
 
     /// A room was entered or is followed again.
-    pub(super) fn joined(&mut self, request: Option<RequestId>, room: RoomInfo) -> Result<(), Failure> {
+    pub(super) fn joined(&mut self, request: Option<RequestId>, room: RoomInfo) {
         let pending = request.and_then(|request| self.pending.remove(&request));
         let (id, last) = (room.id, room.last);
+        let arrives = self.stage == Stage::Arriving && (pending.is_some() || self.is_wanted(&room));
+        let enters = arrives || pending == Some(Pending::Enter);
         let is_new = self.views.update(room);
-        let enters = pending == Some(Pending::Enter);
         if enters {
             self.views.switch_to(id);
+            self.head(id);
         }
-        let is_first = matches!(self.stage, Stage::Chatting) && self.views.current().is_none();
-        if is_first {
-            self.views.switch_to(id);
+        if arrives {
+            self.stage = Stage::Chatting;
+        }
+        match pending {
+            Some(Pending::Say(text)) => {
+                self.post(id, EventKind::Posted, &text);
+            }
+            _ if enters && is_new => self.ask_past(id, last),
+            _ if enters => self.ask(Pending::Here(id), |client, now| client.members(id, now)),
+            _ => self.ask(Pending::Refresh(id), |client, now| client.members(id, now)),
         }
         self.teach();
-        if let Some(Pending::Say(text)) = pending {
-            self.post(id, EventKind::Posted, &text);
-        } else if is_new {
-            self.head(id);
-            self.ask_past(id, last);
-        } else if enters {
-            self.head(id);
-            self.ask(Pending::Here(id), |client, now| client.members(id, now));
-        } else {
-            self.ask(Pending::Refresh(id), |client, now| client.members(id, now));
-        }
-        Ok(())
     }
 
     fn head(&mut self, room: RoomId) {
@@ -185,6 +182,9 @@ impl Chat<'_> {
         if pending != Some(Pending::RoomNames) {
             self.fail(Failure::refused(refusal));
         }
+        if self.stage == Stage::Arriving && pending == Some(Pending::Enter) {
+            self.stage = Stage::Chatting;
+        }
         match pending {
             Some(Pending::Past(room)) => self.show_past(room, &[]),
             Some(Pending::Say(text)) => {
@@ -225,7 +225,7 @@ impl Chat<'_> {
     fn know(&mut self, room: RoomId, members: &[MemberInfo], tell: bool) {
         let Some(view) = self.views.find(room) else { return };
         view.roster.replace(members);
-        if tell {
+        if tell && view.info.with.is_none() {
             let names: Vec<String> = view.roster.names().into_iter().map(|(nick, state)| here(nick, state)).collect();
             self.context.output.status(format_args!("here: {}", names.join(", ")));
         }

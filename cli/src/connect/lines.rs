@@ -35,7 +35,7 @@ impl Chat<'_> {
     fn may_take_a_line(&self) -> bool {
         match self.stage {
             Stage::Naming { .. } => true,
-            Stage::Entering => false,
+            Stage::Entering | Stage::Arriving => false,
             Stage::Finishing => self.input.is_person(),
             Stage::Chatting if self.input.is_person() => {
                 !self.is_switching() || !self.driver.client().is_ready()
@@ -59,11 +59,11 @@ impl Chat<'_> {
                 let suggestion = suggestion.clone();
                 self.take_name(line.trim(), suggestion)
             }
-            (Typed::Line(line), Stage::Entering | Stage::Chatting | Stage::Finishing) => self.take_line(&line),
+            (Typed::Line(line), Stage::Entering | Stage::Arriving | Stage::Chatting | Stage::Finishing) => self.take_line(&line),
             (Typed::Discarded, _) => Ok(()),
             (Typed::Interrupt, _) => Err(Failure::interrupted()),
             (Typed::End, Stage::Naming { .. }) => Err(Failure::interrupted()),
-            (Typed::End, Stage::Entering | Stage::Chatting | Stage::Finishing) => self.quit(),
+            (Typed::End, Stage::Entering | Stage::Arriving | Stage::Chatting | Stage::Finishing) => self.quit(),
         }
     }
 

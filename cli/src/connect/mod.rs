@@ -69,8 +69,15 @@ struct Chat<'a> {
     initial: String,
     slow: Slowness,
     is_away: bool,
-    /// What failed first; a script is told by the exit code.
-    failure: Option<Failure>,
+    /// What failed; a script is told by the exit code.
+    failures: Failures,
+}
+
+/// What could not be done of what a script asked for.
+#[derive(Debug, Default)]
+struct Failures {
+    first: Option<Failure>,
+    count: u32,
 }
 
 /// How far it is.
@@ -83,6 +90,8 @@ enum Stage {
         /// One that would do.
         suggestion: Option<String>,
     },
+    /// In, and about to enter the first room.
+    Arriving,
     Chatting,
     /// Nothing more is read; what was typed is still being sent.
     Finishing,
@@ -146,7 +155,7 @@ impl<'a> Chat<'a> {
             initial: String::new(),
             slow: Slowness::Nothing,
             is_away: false,
-            failure: None,
+            failures: Failures::default(),
         })
     }
 
@@ -216,7 +225,7 @@ impl<'a> Chat<'a> {
             self.context.output.warning(format_args!("not acknowledged: {}", Printable::new(text)));
         }
         let unsent = if unsent.is_empty() { Ok(()) } else { Err(not_acknowledged(unsent.len())) };
-        result.and(shown).and(unsent).and_then(|()| self.failure.map_or(Ok(()), Err))
+        result.and(shown).and(unsent).and_then(|()| self.failures.verdict())
     }
 
     /// Does something with the client.
@@ -240,10 +249,11 @@ impl<'a> Chat<'a> {
 
     /// Tells a failure that does not end the chat.
     fn fail(&mut self, failure: Failure) {
-        let sentence = failure.sentence.clone();
-        self.context.output.warning(Printable::new(&sentence));
-        if !self.input.is_person() {
-            self.failure.get_or_insert(failure);
+        if self.input.is_person() {
+            self.context.output.warning(Printable::new(&failure.sentence));
+        } else {
+            self.context.output.failure(&failure);
+            self.failures.add(failure);
         }
     }
 
@@ -260,12 +270,26 @@ impl<'a> Chat<'a> {
         let prompt = match (&self.stage, self.views.current()) {
             (Stage::Naming { suggestion: Some(name) }, _) => format!("another name [{}]: ", Printable::new(name)),
             (Stage::Naming { suggestion: None }, _) => "another name: ".into(),
-            (Stage::Entering | Stage::Chatting | Stage::Finishing, Some(view)) => {
+            (Stage::Entering | Stage::Arriving | Stage::Chatting | Stage::Finishing, Some(view)) => {
                 format!("{}> ", Printable::new(&view.place))
             }
-            (Stage::Entering | Stage::Chatting | Stage::Finishing, None) => "> ".into(),
+            (Stage::Entering | Stage::Arriving | Stage::Chatting | Stage::Finishing, None) => "> ".into(),
         };
         Question { prompt, initial: self.initial.clone() }
+    }
+}
+
+impl Failures {
+    fn add(&mut self, failure: Failure) {
+        self.count += 1;
+        self.first.get_or_insert(failure);
+    }
+
+    /// Each was told when it happened; the exit code is that of the first.
+    fn verdict(self) -> Result<(), Failure> {
+        let Some(first) = self.first else { return Ok(()) };
+        let what = if self.count == 1 { "1 thing".into() } else { format!("{} things", self.count) };
+        Err(Failure::new(first.status, first.code, format!("{what} could not be done")))
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Connection {
     /// How long a lost connection is waited for; nothing waits for ever.
     reconnect_for: Option<Duration>,
     state: State,
+    /// What was told last about why there is no connection; the same is not told at each try.
+    told: Option<OfflineCause>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,7 +39,7 @@ impl Connection {
     /// A connection that is expected until then.
     pub(crate) const fn new(server: Address, until: Monotonic, reconnect_for: Option<Duration>) -> Self {
         let state = State::Expected { until, cause: OfflineCause::Unreachable };
-        Self { server, reconnect_for, state }
+        Self { server, reconnect_for, state, told: None }
     }
 
     pub(crate) const fn server(&self) -> &Address {
@@ -78,6 +80,7 @@ impl Connection {
                     output.status("connected again");
                 }
                 self.state = State::There;
+                self.told = None;
             }
             ClientEvent::Waiting { position } => {
                 output.status(format_args!("waiting for a place, position {position}"));
@@ -85,7 +88,13 @@ impl Connection {
             }
             ClientEvent::Offline { cause, retry_in } => {
                 self.lose(cause, now);
-                output.status(Retrying { failure: &self.failure(cause, driver), retry_in: *retry_in });
+                let retrying = Retrying { failure: &self.failure(cause, driver), retry_in: *retry_in };
+                if self.told.as_ref() == Some(cause) {
+                    output.detail(retrying);
+                } else {
+                    output.status(retrying);
+                    self.told = Some(cause.clone());
+                }
             }
             ClientEvent::Ended { cause } => return Err(self.failure(cause, driver)),
             ClientEvent::Connected { server } => {
@@ -141,7 +150,10 @@ struct Retrying<'a> {
 
 impl fmt::Display for Retrying<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.retry_in.as_millis().div_ceil(1_000);
-        write!(f, "{}; trying again in {seconds} s", Printable::new(&self.failure.sentence))
+        write!(f, "{}; trying again ", Printable::new(&self.failure.sentence))?;
+        match self.retry_in.as_millis().div_ceil(1_000) {
+            0 => f.write_str("now"),
+            seconds => write!(f, "in {seconds} s"),
+        }
     }
 }
