@@ -153,6 +153,12 @@ impl Server {
     /// Takes a place and has storage write who it is for: only then is it welcome (E4).
     fn take_place(&mut self, id: ConnectionId, request: u32, newcomer: Newcomer) {
         self.places.taken += 1;
+        if let Some(connection) = self.peers.connections.get_mut(id)
+            && matches!(connection.phase, Phase::Waiting(_))
+        {
+            // The time it waited is not the time it has to enter.
+            connection.entering = self.peers.now.monotonic;
+        }
         let (token, ticket) = match &newcomer {
             Newcomer::Guest { nick, .. } => {
                 let mut token = Token([0; 32]);
