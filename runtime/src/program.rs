@@ -14,6 +14,7 @@ use signal_hook::{
 };
 
 use crate::{
+    clock::Clock,
     config::{Arguments, ConfigError, Settings},
     logging,
     server::{Data, Ending, Remote, RunningServer, ServerStats, StartError},
@@ -21,6 +22,9 @@ use crate::{
 
 /// How long a server that was told twice to stop may take to do so.
 const STOP_MAX: Duration = Duration::from_secs(2);
+/// Signals that come sooner after the first are taken for the same one: some senders send it to the process and to its
+/// group.
+const ECHO: Duration = Duration::from_millis(200);
 /// What clients are told when the server shuts down.
 const GOODBYE: &str = "The server is shutting down; reconnect in a moment.";
 
@@ -118,16 +122,18 @@ fn readiness(server: &RunningServer, data: &Data) -> String {
 
 /// Does what signals ask for, until the server has ended.
 fn obey(signals: &mut Signals, server: &Remote) {
-    let mut stopping = false;
+    let clock = Clock::start();
+    let mut told = None;
     for signal in signals.forever() {
-        match (signal, stopping) {
+        match (signal, told) {
             (SIGUSR1, _) => write_figures(server.clone()),
-            (_, false) => {
+            (_, None) => {
                 tracing::info!(signal, "shutting down; a second signal stops at once");
-                stopping = true;
+                told = Some(clock.monotonic());
                 server.shut_down(GOODBYE);
             }
-            (_, true) => {
+            (_, Some(told)) if clock.monotonic().since(told) < ECHO => {}
+            (_, Some(_)) => {
                 tracing::warn!(signal, "stopping at once");
                 server.stop_now();
                 end_anyway();
@@ -171,6 +177,8 @@ fn log_figures(stats: &ServerStats) {
         outbound_bytes = core.outbound_bytes,
         inbound_bytes = core.inbound_bytes,
         recent_bytes = core.recent_bytes,
+        shared_bytes = core.shared_bytes,
+        pending = core.pending,
         resident_bytes = resident_bytes(),
         turns,
         storage_requests = storage.submitted,
