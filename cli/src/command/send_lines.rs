@@ -139,18 +139,16 @@ impl Tally {
 
     /// Prints the numbers.
     fn report(&self, session: &mut Session<'_>, place: &str) -> Result<(), Failure> {
-        let body = Body::Done {
-            r#in: place,
-            sent: self.stored,
-            failed: self.failed,
-            last: self.last.map(Seq::get),
-        };
+        let body =
+            Body::Done { r#in: place, sent: self.stored, failed: self.failed, last: self.last.map(Seq::get) };
         let last = self.last.unwrap_or_default();
         let line = format!("{} {last} ({} sent)", Printable::new(place), self.stored);
         let pending = self.pending.len();
         let output = session.output();
         if pending > 0 {
-            output.warning(format_args!("{pending} messages were not acknowledged; they may or may not be stored"));
+            output.warning(format_args!(
+                "{pending} messages were not acknowledged; they may or may not be stored"
+            ));
         }
         output.result(body, line)
     }

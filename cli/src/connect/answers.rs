@@ -157,8 +157,12 @@ impl Chat<'_> {
                 self.show_earlier(room, &events)?;
             }
             (Pending::Here(room), ClientEvent::Members { members, .. }) => self.know(room, &members, true),
-            (Pending::Refresh(room), ClientEvent::Members { members, .. }) => self.know(room, &members, false),
-            (Pending::Members(room), ClientEvent::Members { members, .. }) => self.show_members(room, &members)?,
+            (Pending::Refresh(room), ClientEvent::Members { members, .. }) => {
+                self.know(room, &members, false)
+            }
+            (Pending::Members(room), ClientEvent::Members { members, .. }) => {
+                self.show_members(room, &members)?
+            }
             (Pending::Rooms, ClientEvent::Rooms { rooms, .. }) => self.show_rooms(&rooms)?,
             (Pending::RoomNames, ClientEvent::Rooms { rooms, .. }) => self.teach_rooms(&rooms),
             (_, ClientEvent::Parted { room, .. }) => self.parted(room),
@@ -218,7 +222,9 @@ impl Chat<'_> {
             | Pending::Manual
             | Pending::Rename
             | Pending::Away
-            | Pending::Ping => self.context.output.status("the connection was lost before the answer; try again"),
+            | Pending::Ping => {
+                self.context.output.status("the connection was lost before the answer; try again")
+            }
         }
     }
 
@@ -226,7 +232,8 @@ impl Chat<'_> {
         let Some(view) = self.views.find(room) else { return };
         view.roster.replace(members);
         if tell && view.info.with.is_none() {
-            let names: Vec<String> = view.roster.names().into_iter().map(|(nick, state)| here(nick, state)).collect();
+            let names: Vec<String> =
+                view.roster.names().into_iter().map(|(nick, state)| here(nick, state)).collect();
             self.context.output.status(format_args!("here: {}", names.join(", ")));
         }
         self.teach();
@@ -254,7 +261,7 @@ impl Chat<'_> {
     }
 
     fn show_manual(&mut self, text: &str) -> Result<(), Failure> {
-        text.lines().try_for_each(|line| self.context.output.line(Printable::new(line)))
+        text.lines().try_for_each(|line| self.context.output.text(Printable::new(line)))
     }
 
     fn show_pong(&mut self, round_trip: Duration) -> Result<(), Failure> {
@@ -271,7 +278,7 @@ impl Chat<'_> {
 
     /// Shows the commands, then asks for the manual.
     pub(super) fn help(&mut self) -> Result<(), Failure> {
-        self.context.output.line(commands::help().trim_end())?;
+        self.context.output.text(commands::help().trim_end())?;
         self.ask(Pending::Manual, |client, now| client.manual(now));
         Ok(())
     }
@@ -282,7 +289,9 @@ impl Chat<'_> {
         if self.views.update(room) {
             let shown = Printable::new(&place);
             let name = place.trim_start_matches('@');
-            self.context.output.status(format_args!("{shown} writes to you; /msg {} answers", Printable::new(name)));
+            self.context
+                .output
+                .status(format_args!("{shown} writes to you; /msg {} answers", Printable::new(name)));
         }
     }
 }

@@ -8,12 +8,7 @@ use palabre_core::{
     storage::StoredEvent,
 };
 
-use super::{
-    Chat, Stage,
-    answers::Pending,
-    input::Input,
-    views::Past,
-};
+use super::{Chat, Stage, answers::Pending, input::Input, views::Past};
 use crate::{
     failure::{ExitStatus, Failure},
     output::{Body, MessageLines, Printable, presence},
@@ -76,7 +71,8 @@ impl Chat<'_> {
             Stage::Arriving | Stage::Chatting | Stage::Finishing => {
                 if !resumed {
                     let output = &mut self.context.output;
-                    output.status(format_args!("the server forgot who you were; you are {nick}, a new guest"));
+                    output
+                        .status(format_args!("the server forgot who you were; you are {nick}, a new guest"));
                 }
                 return;
             }
@@ -188,7 +184,8 @@ impl Chat<'_> {
             let ourselves = self.driver.client().nick().as_str();
             let names = view.roster.names();
             editor.teach(|vocabulary| {
-                vocabulary.set_people(names.into_iter().map(|(nick, _)| nick).filter(|nick| *nick != ourselves));
+                vocabulary
+                    .set_people(names.into_iter().map(|(nick, _)| nick).filter(|nick| *nick != ourselves));
             });
         }
     }

@@ -121,7 +121,8 @@ impl<'a> Chat<'a> {
             None => None,
         };
         let saved = slot.as_ref().and_then(|slot| read_slot(slot, &mut context.output));
-        let read_before = saved.iter().flat_map(|saved| &saved.rooms).map(|(id, _, seen)| (*id, *seen)).collect();
+        let read_before =
+            saved.iter().flat_map(|saved| &saved.rooms).map(|(id, _, seen)| (*id, *seen)).collect();
         let config = ClientConfig {
             program: PROGRAM.into(),
             nick: identity.nick.clone(),
@@ -174,9 +175,7 @@ impl<'a> Chat<'a> {
             self.tell_what_goes_wrong()?;
             self.context.output.flush()?;
             let timeout = self.next_deadline().map(|deadline| deadline.since(self.clock.monotonic()));
-            self.driver
-                .turn(timeout)
-                .map_err(|error| Failure::local("waiting for the network", &error))?;
+            self.driver.turn(timeout).map_err(|error| Failure::local("waiting for the network", &error))?;
         }
     }
 
@@ -189,7 +188,8 @@ impl<'a> Chat<'a> {
             (0, _) => Slowness::Nothing,
             (_, Slowness::Nothing) => Slowness::Since(now),
             (count, Slowness::Since(since)) if now.since(since) >= SLOW => {
-                let reason = if self.driver.client().is_ready() { "" } else { " until there is a connection" };
+                let reason =
+                    if self.driver.client().is_ready() { "" } else { " until there is a connection" };
                 self.context.output.status(format_args!("waiting to send ({count}){reason}"));
                 Slowness::Told
             }
@@ -234,11 +234,7 @@ impl<'a> Chat<'a> {
     }
 
     /// Asks the server; the answer is taken care of as is said.
-    fn ask(
-        &mut self,
-        pending: Pending,
-        ask: impl FnOnce(&mut Client, Now) -> Result<RequestId, Misuse>,
-    ) {
+    fn ask(&mut self, pending: Pending, ask: impl FnOnce(&mut Client, Now) -> Result<RequestId, Misuse>) {
         match self.act(ask) {
             Ok(request) => {
                 self.pending.insert(request, pending);
@@ -268,7 +264,9 @@ impl<'a> Chat<'a> {
 
     fn question(&self) -> Question {
         let prompt = match (&self.stage, self.views.current()) {
-            (Stage::Naming { suggestion: Some(name) }, _) => format!("another name [{}]: ", Printable::new(name)),
+            (Stage::Naming { suggestion: Some(name) }, _) => {
+                format!("another name [{}]: ", Printable::new(name))
+            }
             (Stage::Naming { suggestion: None }, _) => "another name: ".into(),
             (Stage::Entering | Stage::Arriving | Stage::Chatting | Stage::Finishing, Some(view)) => {
                 format!("{}> ", Printable::new(&view.place))
@@ -321,8 +319,8 @@ fn open_input(context: &mut Context, driver: &ClientDriver) -> Result<Input, Fai
         }
         None => None,
     };
-    let editor = LineEditor::start(history, driver.waker())
-        .map_err(|error| Failure::local("the terminal", &error))?;
+    let editor =
+        LineEditor::start(history, driver.waker()).map_err(|error| Failure::local("the terminal", &error))?;
     Ok(Input::Person { editor, is_asked: false })
 }
 

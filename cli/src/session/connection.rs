@@ -10,7 +10,7 @@ use palabre_runtime::client::ClientDriver;
 
 use crate::{
     arguments::Address,
-    failure::Failure,
+    failure::{ExitStatus, Failure},
     output::{Output, Printable},
 };
 
@@ -66,7 +66,8 @@ impl Connection {
         }
     }
 
-    /// Takes an event in and tells what a person should know of it. Fails when the client has ended.
+    /// Takes an event in and tells what a person should know of it. Fails when the client has ended, and when it
+    /// turns out at first that the two ends do not speak the same protocol.
     pub(crate) fn note(
         &mut self,
         event: &ClientEvent,
@@ -82,13 +83,19 @@ impl Connection {
                 self.state = State::There;
                 self.told = None;
             }
+            // It is there, and waits for another name as long as a person needs.
+            ClientEvent::EnterRefused { .. } => self.state = State::There,
             ClientEvent::Waiting { position } => {
                 output.status(format_args!("waiting for a place, position {position}"));
                 self.state = State::There;
             }
             ClientEvent::Offline { cause, retry_in } => {
+                let failure = self.failure(cause, driver);
+                if failure.status == ExitStatus::Protocol && matches!(self.state, State::Expected { .. }) {
+                    return Err(failure);
+                }
                 self.lose(cause, now);
-                let retrying = Retrying { failure: &self.failure(cause, driver), retry_in: *retry_in };
+                let retrying = Retrying { failure: &failure, retry_in: *retry_in };
                 if self.told.as_ref() == Some(cause) {
                     output.detail(retrying);
                 } else {
@@ -100,8 +107,7 @@ impl Connection {
             ClientEvent::Connected { server } => {
                 output.detail(format_args!("{}: connected to {}", self.server, Printable::new(server)));
             }
-            ClientEvent::EnterRefused { .. }
-            | ClientEvent::Joined { .. }
+            ClientEvent::Joined { .. }
             | ClientEvent::Opened { .. }
             | ClientEvent::Unfollowed { .. }
             | ClientEvent::Parted { .. }
