@@ -57,13 +57,15 @@ fn a_program_reads_a_chat_as_records() {
     let house = House::new();
     let mut chat = house.start(["connect", "--nick", "bot", "--json"]);
     chat.error_with("here:");
-    house.run(["send", "#lobby", "hello"]);
+    let mut ana = house.start(["connect", "--nick", "ana"]);
     assert_eq!(record(&chat.line_with("joined"))["name"], "ana");
+    ana.write("hello\n");
     let message = record(&chat.line_with("\"message\""));
     assert_eq!(
         (&message["in"], &message["from"], &message["seq"]),
         (&"#lobby".into(), &"ana".into(), &1.into())
     );
+    ana.write("/quit\n");
     assert_eq!(record(&chat.line_with("left"))["name"], "ana");
     chat.write("/quit\n");
     assert_eq!(chat.wait(), 0);
@@ -90,7 +92,6 @@ fn a_terminal_shows_others_above_the_line_that_is_typed() {
     let mut chat = Running::start(house.command_on_a_terminal("connect --nick ana"));
     chat.line_with("here: ana");
     chat.write("half a sen");
-    chat.line_with("");
     assert_eq!(house.run(["send", "#lobby", "hello ana", "--nick", "bob"]).code, 0);
     chat.line_with("bob: hello ana");
     chat.write("tence\r");
