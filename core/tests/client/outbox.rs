@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use palabre_core::{
-    client::{ClientConfig, ClientEvent, OutboxState, PostId},
+    client::{ClientConfig, ClientEvent, ClientOutput, OutboxState, PostId},
     error::{Misuse, ProtocolError, RefusalCode},
     ids::{Incarnation, Nonce, Seq},
     storage::EventKind,
@@ -56,6 +56,17 @@ fn a_post_waits_for_credit_is_sent_and_answered() {
     assert_eq!(bench.next_event(), ClientEvent::Posted { post, room: LOBBY, seq: Seq::new(1) });
     assert_eq!(states(&bench), []);
     assert_eq!(bench.saved.expect("saved").outbox, []);
+}
+
+#[test]
+fn a_post_is_saved_before_anything_is_sent_even_what_was_to_be_sent_before() {
+    let mut bench = Bench::in_lobby(0);
+    bench.receive(Credit { posts: 10, bytes: 1_000 });
+    bench.client.manual(bench.now).expect("running");
+    bench.client.post(LOBBY, EventKind::Posted, "x", None, bench.now).expect("in it");
+    assert_eq!(bench.client.poll_output(), Some(ClientOutput::Save));
+    assert_eq!(bench.client.poll_output(), Some(ClientOutput::Send));
+    assert_eq!(bench.client.poll_output(), None);
 }
 
 #[test]
@@ -279,7 +290,7 @@ fn run_cut_after(bytes_from_server: usize, bytes_from_client: usize) -> (FakeSer
     bench.client.join(&room_name("#lobby"), None, bench.now).expect("running");
     for _connection in 0..3 {
         let mut connection = FakeConnection::new();
-        while !bench.outputs.contains(&palabre_core::client::ClientOutput::Connect) {
+        while !bench.outputs.contains(&ClientOutput::Connect) {
             bench.wait_for_deadline();
         }
         let from = bench.sent_bytes.len();
@@ -429,6 +440,9 @@ proptest! {
                     unanswered.push((post.id, post.nonce));
                 }
             }
+            let next = bench.client.outbox().find(|post| post.state == OutboxState::Waiting);
+            let fits = next.is_some_and(|next| used.0 < allowed.0 && used.1 + next.text.len() as u64 <= allowed.1);
+            prop_assert!(!fits, "held back: {used:?} of {allowed:?}");
         }
     }
 }

@@ -246,8 +246,12 @@ fn leaving_ends_it_in_every_phase() {
     ];
     for make in benches {
         let mut bench = make();
+        let had_connection = !bench.events().iter().any(|event| matches!(event, ClientEvent::Offline { .. }));
         bench.client.leave(false, bench.now);
         bench.drain();
+        let let_go = [ClientOutput::Drop, ClientOutput::Close];
+        let is_let_go = bench.outputs.iter().any(|output| let_go.contains(output));
+        assert_eq!(is_let_go, had_connection);
         assert_eq!(last_event(&mut bench), ClientEvent::Ended { cause: OfflineCause::Left });
         assert_eq!(bench.client.poll_timeout(), None);
     }
