@@ -115,6 +115,13 @@ mod tests {
     }
 
     #[test]
+    fn the_server_of_a_chat_may_be_said_in_both_ways() {
+        for line in ["connect localhost:4000", "connect --server localhost:4000", "localhost:4000"] {
+            assert!(matches!(parse(line).unwrap().command, Command::Connect(_)), "{line}");
+        }
+    }
+
+    #[test]
     fn the_ancestors_ping_pings() {
         let arguments = parse("localhost:4000 -ping").unwrap();
         assert!(matches!(arguments.command, Command::Ping(_)));

@@ -20,15 +20,15 @@ Example:  printf 'hello\\n/quit\\n' | cli connect chat.example --nick ana")]
 pub(crate) struct Arguments {
     /// The server; else that of --server and so on
     #[arg(value_name = "HOST[:PORT]")]
-    server: Option<Address>,
+    address: Option<Address>,
     /// The room to enter, with or without its #; else the configured one, else #lobby
     #[arg(long, value_parser = parse_room)]
     room: Option<RoomName>,
 }
 
 pub(crate) fn run(arguments: Arguments, context: &mut Context) -> Result<(), Failure> {
-    if arguments.server.is_some() {
-        context.common.server = arguments.server;
+    if arguments.address.is_some() {
+        context.common.server = arguments.address;
     }
     connect::run(context, arguments.room)
 }

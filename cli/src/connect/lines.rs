@@ -36,7 +36,7 @@ impl Chat<'_> {
         match self.stage {
             Stage::Naming { .. } => true,
             Stage::Entering | Stage::Arriving => false,
-            Stage::Finishing => self.input.is_person(),
+            Stage::Finishing => self.input.is_person() && self.waiting_posts() > 0,
             Stage::Chatting if self.input.is_person() => {
                 !self.is_switching() || !self.driver.client().is_ready()
             }

@@ -88,7 +88,7 @@ impl House {
         let mut command = Command::new("script");
         self.furnish(&mut command);
         let typed = format!("stty rows 24 cols 80; exec {} {arguments}", env!("CARGO_BIN_EXE_cli"));
-        command.args(["-qec", &typed, "/dev/null"]).env("TERM", "xterm");
+        command.args(["-qec", &typed, "/dev/null"]).env("TERM", "xterm").env("NO_COLOR", "1");
         command
     }
 
