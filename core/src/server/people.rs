@@ -20,13 +20,13 @@ impl Server {
         let Some(user) = self.users.get_mut(id) else { return };
         let expires = now.monotonic.after(kept);
         user.standing = Standing::Lost(expires);
-        let operation = StorageOperation::UpdateGuest {
-            user: id,
-            nick: user.nick.shared(),
-            expires: Some(now.wall.after(kept)),
-        };
+        let nick = user.nick.shared();
         self.peers.timers.arm(expires, Timer::Guest(id));
-        self.ask_storage(Pending::Background, operation);
+        // Whoever was connected when the server shut down has the whole time from its next start (E8).
+        if self.drain.is_none() {
+            let expires = Some(now.wall.after(kept));
+            self.ask_storage(Pending::Background, StorageOperation::UpdateGuest { user: id, nick, expires });
+        }
         self.show(id);
     }
 
@@ -132,8 +132,10 @@ impl Server {
         self.user_names.free(&key_before, NameHolder::User(id));
         self.user_names.take(&key, NameHolder::User(id));
         for room in rooms {
-            let change = MemberChange { user: id, nick: nick.shared(), state, was: Some(was.shared()) };
-            self.change(room, change);
+            if was != nick {
+                let (nick, was) = (nick.shared(), Some(was.shared()));
+                self.change(room, MemberChange { user: id, nick, state, was });
+            }
             if let Some(room) = self.rooms.get_mut(room) {
                 room.renamed(id, &nick);
             }
