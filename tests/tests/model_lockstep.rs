@@ -3,13 +3,21 @@
 
 use std::time::Duration;
 
-use palabre_core::{limits::Limits, time::Now};
+use palabre_core::{
+    limits::Limits,
+    time::{Now, WallTime},
+};
 use proptest::prelude::*;
 
 #[path = "../src/model/mod.rs"]
 pub mod model;
 
-use model::{Breakage, Divergence, Lockstep, Name, Operation, Speech, operations};
+use model::{ConnectionKey, Divergence, Lockstep, Name, Operation, Speech, operations};
+
+const ANA: Name = Name(0);
+const BOB: Name = Name(1);
+const ONE: Name = Name(1);
+const HELLO: Speech = Speech::Post { room: 0, nonce: None, kind: 1, text: 0 };
 
 /// Small enough that a few clients meet every limit.
 fn small() -> Limits {
@@ -39,9 +47,7 @@ proptest! {
     }
 
     #[test]
-    fn so_it_does_where_rooms_are_too_large_to_tell_changes_and_nothing_is_kept_at_hand(
-        operations in operations(60),
-    ) {
+    fn it_does_so_where_changes_are_left_out_and_no_events_are_at_hand(operations in operations(60)) {
         let limits = Limits { presence_members_max: 1, recent_room_bytes_max: 0, recent_bytes_max: 0, ..small() };
         run(limits, &operations)?;
     }
@@ -49,4 +55,61 @@ proptest! {
 
 fn run(limits: Limits, operations: &[Operation]) -> Result<(), TestCaseError> {
     Lockstep::new(limits).run(operations).map_err(|divergence| TestCaseError::fail(divergence.to_string()))
+}
+
+/// Two users who follow `#one`.
+fn two_in_a_room() -> Result<(Lockstep, ConnectionKey), Divergence> {
+    let mut lockstep = Lockstep::new(Limits::default());
+    for nick in [BOB, ANA] {
+        let at = lockstep.greet_with(&Speech::Guest(nick))?;
+        lockstep.speak(at, &Speech::Join(ONE, None))?;
+        if nick == ANA {
+            return Ok((lockstep, at));
+        }
+    }
+    unreachable!("the second is ana")
+}
+
+#[test]
+fn posts_over_credit_are_read_as_credit_comes_back() -> Result<(), Divergence> {
+    let (mut lockstep, ana) = two_in_a_room()?;
+    lockstep.speak_unheard(ana, &vec![HELLO; 10 + 32], true);
+    lockstep.settle(Duration::from_secs(30), true)
+}
+
+#[test]
+fn the_33rd_post_over_credit_ends_the_connection() -> Result<(), Divergence> {
+    let (mut lockstep, ana) = two_in_a_room()?;
+    lockstep.speak(ana, &Speech::Part(0))?;
+    lockstep.speak_unheard(ana, &vec![HELLO; 10 + 33], true);
+    lockstep.settle(Duration::from_secs(30), true)
+}
+
+/// A guest is lost for 300 s of 600; then the server restarts while the wall clock shows something else.
+fn lost_over_a_leap(leap: impl Fn(WallTime) -> WallTime) -> Result<Lockstep, Divergence> {
+    let mut lockstep = Lockstep::new(Limits::default());
+    lockstep.perform(&Operation::Enter(ANA))?;
+    lockstep.perform(&Operation::Cut(0))?;
+    lockstep.perform(&Operation::Sleep { millis: 300_000, answering: true })?;
+    let Now { monotonic, wall } = lockstep.now();
+    lockstep.restart_at(Now { monotonic, wall: leap(wall) }, None)?;
+    Ok(lockstep)
+}
+
+#[test]
+fn a_wall_clock_that_went_back_takes_no_time_from_a_lost_guest() -> Result<(), Divergence> {
+    let hour_back = |wall: WallTime| WallTime::from_millis(wall.as_millis() - 3_600_000);
+    lost_over_a_leap(hour_back)?.perform(&Operation::Return(0))?;
+    let mut lockstep = lost_over_a_leap(hour_back)?;
+    lockstep.perform(&Operation::Sleep { millis: 601_000, answering: true })?;
+    lockstep.perform(&Operation::Return(0))
+}
+
+#[test]
+fn a_wall_clock_that_leapt_by_31_days_takes_no_time_from_a_lost_guest() -> Result<(), Divergence> {
+    let month_on = |wall: WallTime| wall.after(Duration::from_secs(31 * 24 * 3_600));
+    lost_over_a_leap(month_on)?.perform(&Operation::Return(0))?;
+    let mut lockstep = lost_over_a_leap(month_on)?;
+    lockstep.perform(&Operation::Sleep { millis: 601_000, answering: true })?;
+    lockstep.perform(&Operation::Return(0))
 }

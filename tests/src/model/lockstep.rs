@@ -154,13 +154,19 @@ impl Lockstep {
     /// # Errors
     /// The first difference.
     pub fn speak_at_once(&mut self, at: ConnectionKey, speeches: &[Speech]) -> Result<(), Divergence> {
+        self.speak_unheard(at, speeches, false);
+        self.settle(SETTLED_AFTER, true)
+    }
+
+    /// A client says several things at once, and nothing is compared until [`Self::settle`]. A `greedy` one posts
+    /// whether it has credit or not.
+    pub fn speak_unheard(&mut self, at: ConnectionKey, speeches: &[Speech], greedy: bool) {
         let mut bytes = Vec::new();
         for speech in speeches {
-            let frame = self.words.encode(speech, &self.model);
-            self.say(at, &frame, &mut bytes);
+            let frame = self.words.encode(at, speech, &self.model);
+            self.say(at, &frame, greedy, &mut bytes);
         }
         self.driver.send(at, &bytes);
-        self.settle(SETTLED_AFTER, true)
     }
 
     /// A client sends this message, and everything settles.
@@ -170,16 +176,17 @@ impl Lockstep {
     pub fn send(&mut self, at: ConnectionKey, message: &ToServer<'_>) -> Result<(), Divergence> {
         let (mut frame, mut bytes) = (Vec::new(), Vec::new());
         message.encode(&mut frame);
-        self.say(at, &frame, &mut bytes);
+        self.say(at, &frame, false, &mut bytes);
         self.driver.send(at, &bytes);
         self.settle(SETTLED_AFTER, true)
     }
 
     /// Adds the frame to what is sent if the model knows what it leads to.
-    fn say(&mut self, at: ConnectionKey, frame: &[u8], bytes: &mut Vec<u8>) {
+    fn say(&mut self, at: ConnectionKey, frame: &[u8], greedy: bool, bytes: &mut Vec<u8>) {
         let (body, _) = split_frame(frame, FRAME_BYTES_MAX).expect("a short frame").expect("a whole frame");
         let message = ToServer::decode(body).expect("what is encoded decodes").expect("a kind that is known");
         if let ToServer::Post(post) = &message
+            && !greedy
             && !self.model.may_post(at, post.text.len() as u64)
         {
             return;
@@ -263,6 +270,12 @@ impl Lockstep {
     fn choose(&self, number: u8, fits: impl Fn(&Phase) -> bool) -> Option<ConnectionKey> {
         let keys: Vec<_> = self.model.connection_keys().filter(|key| fits(&self.model[*key].phase)).collect();
         (!keys.is_empty()).then(|| keys[usize::from(number) % keys.len()])
+    }
+
+    /// What the clocks show.
+    #[must_use]
+    pub const fn now(&self) -> Now {
+        self.driver.now
     }
 
     /// Asks for everything that can be seen: a stranger goes through all named rooms, and each user that is left

@@ -54,17 +54,31 @@ pub enum Operation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Speech {
-    Hello { first: u16, last: u16 },
+    Hello {
+        first: u16,
+        last: u16,
+    },
     Guest(Name),
     Resume(u8),
     Join(Name, Option<u8>),
     Part(u8),
     Follow(u8, Option<u8>),
     Direct(Name),
-    Post { room: u8, nonce: Option<u8>, kind: u8, text: u8 },
+    Post {
+        room: u8,
+        nonce: Option<u8>,
+        kind: u8,
+        text: u8,
+    },
+    /// A post of this author that is stored already, once more.
+    PostAgain(u8),
     Members(u8, Option<u8>),
     Rooms(Option<u8>),
-    History { room: u8, before: Option<u8>, limit: u8 },
+    History {
+        room: u8,
+        before: Option<u8>,
+        limit: u8,
+    },
     Rename(Name),
     Manual,
     Away(bool),
@@ -199,8 +213,10 @@ fn request() -> impl Strategy<Value = Speech> {
         3 => any::<u8>().prop_map(Speech::Part),
         4 => (any::<u8>(), after()).prop_map(|(room, after)| Speech::Follow(room, after)),
         5 => name().prop_map(Speech::Direct),
-        14 => (any::<u8>(), option::of(0..4_u8), 1..=3_u8, any::<u8>())
+        14 => (any::<u8>(), option::weighted(0.3, 0..4_u8), 1..=3_u8,
+            prop_oneof![2 => 0..4_u8, 1 => any::<u8>()])
             .prop_map(|(room, nonce, kind, text)| Speech::Post { room, nonce, kind, text }),
+        3 => any::<u8>().prop_map(Speech::PostAgain),
         3 => (any::<u8>(), after()).prop_map(|(room, after)| Speech::Members(room, after)),
         3 => after().prop_map(Speech::Rooms),
         4 => (any::<u8>(), after(), 0..8_u8)

@@ -11,7 +11,6 @@ use super::{ConnectionKey, Expected, Logged, Model, Refusal, RoomKey, Standing, 
 impl Model {
     /// P1–P6.
     pub(super) fn post(&mut self, at: ConnectionKey, user: UserKey, post: &Post<'_>) -> Result<(), Refusal> {
-        self.spend_credit(at, post.text.len() as u64);
         self.judge_text(post.kind, post.text)?;
         if let Some((room, seq)) = self.stored.get(&(user, post.nonce)).copied() {
             return self.repeat(at, post, room, seq);
@@ -106,13 +105,16 @@ impl Model {
         Ok(())
     }
 
-    /// P8: what is sent counts, whatever becomes of it.
-    fn spend_credit(&mut self, at: ConnectionKey, bytes: u64) {
+    /// P8: what is sent counts, whatever becomes of it; false if it was sent without credit once too often.
+    pub(super) fn spend_credit(&mut self, at: ConnectionKey, bytes: u64) -> bool {
+        let over = !self.may_post(at, bytes);
         let now = self.now.monotonic;
         let credit = &mut self[at].credit;
         credit.posts += 1;
         credit.bytes += bytes;
+        credit.over += u32::from(over);
         credit.last_post = now;
+        credit.over <= self.limits.overdraft_posts_max
     }
 
     /// Whether a client that keeps to its credit may post so many bytes now (P8).

@@ -8,7 +8,7 @@ use palabre_core::{
     },
 };
 
-use super::{Model, Speech, UserKey, operation::text};
+use super::{ConnectionKey, Logged, Model, Phase, Speech, UserKey, operation::text};
 
 /// A room that does not exist, and the first of the nonces that are used once.
 const NO_ROOM: RoomId = RoomId::new(999_999);
@@ -26,7 +26,7 @@ impl Words {
         Self { text_bytes_max, said: 0 }
     }
 
-    pub(super) fn encode(&mut self, speech: &Speech, model: &Model) -> Vec<u8> {
+    pub(super) fn encode(&mut self, at: ConnectionKey, speech: &Speech, model: &Model) -> Vec<u8> {
         self.said += 1;
         let id = self.said;
         let seq = |number: Option<u8>| number.map(|number| Seq::new(number.into()));
@@ -52,6 +52,10 @@ impl Words {
                 ToServer::Post(Post { id, room, nonce: Nonce::new(nonce), kind, text }).encode(&mut frame);
                 return frame;
             }
+            Speech::PostAgain(number) => match model.stored_post(at, number) {
+                Some(post) => ToServer::Post(Post { id, ..post }),
+                None => ToServer::Manual(Manual { id }),
+            },
             Speech::Members(room, after) => {
                 let after = after.map(|number| UserId::new(number.into()));
                 ToServer::Members(Members { id, room: model.room_numbered(room), after })
@@ -88,6 +92,16 @@ impl Model {
     fn token_numbered(&self, number: u8) -> Token {
         let tokens = self.known.all_tokens();
         tokens.get(usize::from(number) % (tokens.len() + 1)).copied().unwrap_or(Token([0; 32]))
+    }
+
+    /// The stored post of whoever is on a connection that a number stands for.
+    fn stored_post(&self, at: ConnectionKey, number: u8) -> Option<Post<'_>> {
+        let Phase::Ready { user } = self[at].phase else { return None };
+        let own: Vec<_> = self.stored.iter().filter(|((author, _), _)| *author == user).collect();
+        let ((_, nonce), (room, seq)) = own.get(usize::from(number).checked_rem(own.len())?)?;
+        let Logged { kind, ref text, .. } = *self[*room].event(seq.get());
+        let room = RoomId::new(self.known.room_id(*room));
+        Some(Post { id: 0, room, nonce: *nonce, kind, text })
     }
 
     /// Storage forgets all events of a room but the last: the room that the number stands for, and the first number
