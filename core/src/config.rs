@@ -20,7 +20,7 @@ impl Default for ServerConfig {
         Self {
             limits: Limits::default(),
             program: concat!("palabre/", env!("CARGO_PKG_VERSION")).into(),
-            manual: "".into(),
+            manual: crate::commands::MANUAL.into(),
         }
     }
 }

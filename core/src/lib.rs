@@ -5,13 +5,19 @@
 extern crate alloc;
 
 pub mod client;
+pub mod commands;
 pub mod config;
+mod connection;
 pub mod error;
+mod hub;
 pub mod ids;
 pub mod limits;
 pub mod name;
 pub mod output;
+mod rate;
 pub mod server;
 pub mod storage;
+pub mod text;
 pub mod time;
+mod timer;
 pub mod wire;

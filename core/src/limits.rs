@@ -2,7 +2,10 @@
 
 use core::time::Duration;
 
-use crate::wire::FRAME_BYTES_MAX;
+use crate::{
+    name::{NICK_BYTES_MAX, ROOM_NAME_BYTES_MAX},
+    wire::{self, FRAME_BYTES_MAX},
+};
 
 /// The limits a server holds itself and its peers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +98,10 @@ pub struct Limits {
     pub page_bytes_max: u32,
     /// Texts and names that are read back from storage for one reader at a time.
     pub catch_up_bytes_max: u32,
+    /// How many readers are read for from storage at a time.
+    pub catch_ups_max: usize,
+    /// How long until storage is asked again after it failed to read.
+    pub read_again: Duration,
     /// Members of a page (R8).
     pub members_page_max: usize,
     /// Rooms of a page (R8).
@@ -103,18 +110,13 @@ pub struct Limits {
     pub presence_members_max: usize,
     /// Changes of a room that are remembered for slow readers (W2).
     pub presence_changes_max: usize,
-    /// How long changes are collected before they are told.
+    /// How long changes are collected before they are told; in larger rooms, fifty times as long.
     pub presence_interval: Duration,
     /// The operator's manual: it must fit into a frame.
     pub manual_bytes_max: usize,
     /// Frames of one connection handled in one call; the rest waits for the next (contract rule 7).
     pub frames_per_call_max: u32,
 }
-
-/// The longest nickname, in bytes (E2).
-pub const NICK_BYTES_MAX: usize = 32;
-/// The longest room name with its `#`, in bytes (R1).
-pub const ROOM_BYTES_MAX: usize = 64;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -165,6 +167,8 @@ impl Default for Limits {
             page_events_max: 200,
             page_bytes_max: 53_248,
             catch_up_bytes_max: 128 << 10,
+            catch_ups_max: 64,
+            read_again: Duration::from_secs(1),
             members_page_max: 500,
             rooms_page_max: 100,
             presence_members_max: 500,
@@ -194,6 +198,23 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// What a client is told of them.
+    pub(crate) fn announced(&self) -> wire::Limits {
+        let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+        wire::Limits {
+            text_bytes: number(self.text_bytes_max),
+            nick_bytes: number(NICK_BYTES_MAX),
+            room_bytes: number(ROOM_NAME_BYTES_MAX),
+            topic_bytes: number(self.topic_bytes_max),
+            page_events: self.page_events_max,
+            requests: self.requests_in_flight_max,
+            posts: self.posts_in_flight_max,
+            silence_seconds: u32::try_from(self.silence_max.as_secs()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
 /// The longest text that fits beside its header, names and numbers into a frame.
 const EVENT_OVERHEAD_BYTES_MAX: usize = 128;
 /// What a member, a listed room and a room of `Ready` take at most in a frame, beside their names and topics.
@@ -204,9 +225,9 @@ const _: () = {
     assert!(53_248 + 200 * ENTRY_OVERHEAD_BYTES_MAX < frame);
     assert!(16_384 + EVENT_OVERHEAD_BYTES_MAX < frame);
     assert!(500 * (NICK_BYTES_MAX + ENTRY_OVERHEAD_BYTES_MAX) < frame);
-    assert!(100 * (ROOM_BYTES_MAX + 400 + ENTRY_OVERHEAD_BYTES_MAX) < frame);
+    assert!(100 * (ROOM_NAME_BYTES_MAX + 400 + ENTRY_OVERHEAD_BYTES_MAX) < frame);
     assert!(
-        64 * (ROOM_BYTES_MAX + 400 + ENTRY_OVERHEAD_BYTES_MAX)
+        64 * (ROOM_NAME_BYTES_MAX + 400 + ENTRY_OVERHEAD_BYTES_MAX)
             + 128 * (NICK_BYTES_MAX + ENTRY_OVERHEAD_BYTES_MAX)
             < frame
     );

@@ -176,6 +176,10 @@ pub struct Stats {
     pub outbound_bytes: u64,
     /// Bytes of recent events at hand.
     pub recent_bytes: u64,
+    /// What of them is over the connections' own shares, as accounted to the shared part.
+    pub shared_bytes: u64,
+    /// Storage requests under way.
+    pub pending: u64,
     /// Bytes received that wait to be handled.
     pub inbound_bytes: u64,
 }

@@ -1,1 +1,2 @@
 //! Palabre.
+pub mod storage;

@@ -1,12 +1,51 @@
 //! The server as one state machine.
 
+mod accept;
+mod answer;
+mod catch_up;
+mod close;
+mod deliver;
+mod direct;
+mod drain;
+mod enter;
+mod join;
+mod peers;
+mod pending;
+mod people;
+mod places;
+mod post;
+mod presence;
+mod read;
+mod receive;
+mod recover;
+mod sources;
+mod timeout;
+mod upkeep;
+
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    vec::Vec,
+};
+
+use rand_chacha::ChaCha12Rng;
+
+use self::{
+    drain::Drain,
+    peers::Peers,
+    pending::{Pending, PendingTable},
+    places::Places,
+    sources::Sources,
+};
 use crate::{
     config::ServerConfig,
     error::ProtocolError,
-    ids::ConnectionId,
-    output::{Interest, Output, Source, Stats},
-    storage::{Recovered, StorageReply},
+    hub::{NameTable, Rooms, Users},
+    ids::{ConnectionId, Incarnation, RoomId, UserId},
+    output::{Event, Interest, Output, Source, Stats},
+    storage::{Recovered, StorageOperation, StorageReply, StorageRequest, Ticket},
     time::{Monotonic, Now},
+    wire,
 };
 
 /// The server: all connections, users and rooms, driven by inputs and drained of outputs.
@@ -19,91 +58,204 @@ use crate::{
 /// 2. Drain [`poll_output`](Self::poll_output) until it answers `None`.
 /// 3. Write [`sendable`](Self::sendable) of the connections named by [`Output::Interest`], and say how much was
 ///    taken with [`handle_sent`](Self::handle_sent); read at most [`interest`](Self::interest)`.receive_bytes`.
+///
+/// What was copied for delivery is collected until outputs are polled: hand in all that happened in a turn before
+/// draining, and each connection is written once.
+///
+/// # What holds
+/// 1. `now` never goes back: an earlier monotonic value counts as the latest seen.
+/// 2. Queued output means `poll_timeout()` is not later than the last `now`.
+/// 3. After `handle_timeout(t)` at or past the deadline, output exists or the deadline moved later, unless work
+///    left over by rule 7 is still due at once.
+/// 4. Any cut of the input bytes gives the same conversation.
+/// 5. After [`Output::Close`] only remaining bytes flow, until the linger deadline; later calls with that id do
+///    nothing. Ids carry a generation.
+/// 6. The same seed and the same inputs give the same outputs, byte for byte, in debug and in release.
+/// 7. Work per call is bounded; what is left over shows as an immediate deadline.
+/// 8. Every buffer and table has a cap in [`limits`](crate::limits); an announced length never allocates.
+/// 9. Two Palabre ends on any delaying, cutting network never accuse each other of a protocol error.
+/// 10. Once nothing happens any more, it becomes idle in a bounded number of steps.
+#[derive(Debug)]
 pub struct Server {
-    _private: (),
+    config: ServerConfig,
+    incarnation: Incarnation,
+    rng: ChaCha12Rng,
+    peers: Peers,
+    users: Users,
+    user_names: NameTable<NameHolder>,
+    rooms: Rooms,
+    /// Names of rooms; `None` while a room is being opened.
+    room_names: NameTable<Option<RoomId>>,
+    /// How many openings of each name are under way.
+    opening: BTreeMap<Arc<str>, u32>,
+    places: Places,
+    sources: Sources,
+    pending: PendingTable,
+    outputs: VecDeque<Output>,
+    /// Rooms with events or readers that are to be brought together.
+    uneven: VecDeque<RoomId>,
+    drain: Option<Drain>,
+    counters: Stats,
 }
 
-#[allow(clippy::missing_const_for_fn, unused_variables, clippy::todo)]
+/// Who holds a nickname.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NameHolder {
+    /// A connection that is entering with it.
+    Connection(ConnectionId),
+    /// A user.
+    User(UserId),
+}
+
 impl Server {
     /// A server on what storage recovered. The seed is 32 random bytes.
     #[must_use]
     pub fn new(config: ServerConfig, seed: [u8; 32], recovered: Recovered, now: Now) -> Self {
-        todo!()
+        recover::recover(config, seed, recovered, now)
     }
 
     /// A connection was accepted.
     ///
     /// # Errors
-    /// It is over a cap: write [`crate::server::refusal_frame`] to it if it takes that at once, and close it.
+    /// It is over a cap: write [`refusal_frame`] to it if it takes that at once, and close it.
     pub fn handle_connected(&mut self, source: Source, now: Now) -> Result<ConnectionId, ProtocolError> {
-        todo!()
+        self.observe(now);
+        self.accept(source)
     }
 
     /// Bytes arrived, at most `interest(id).receive_bytes` of them.
     pub fn handle_received(&mut self, id: ConnectionId, bytes: &[u8], now: Now) {
-        todo!()
+        self.observe(now);
+        self.receive(id, bytes);
     }
 
     /// The first `count` bytes of `sendable(id)` were taken by the socket.
     pub fn handle_sent(&mut self, id: ConnectionId, count: usize, now: Now) {
-        todo!()
+        self.observe(now);
+        self.sent(id, count);
     }
 
     /// The connection ended: end of stream, a reset, or any other failure. The id is dead.
     pub fn handle_disconnected(&mut self, id: ConnectionId, now: Now) {
-        todo!()
+        self.observe(now);
+        self.disconnected(id);
     }
 
     /// Storage answered.
     pub fn handle_storage(&mut self, reply: StorageReply, now: Now) {
-        todo!()
+        self.observe(now);
+        self.stored(reply);
     }
 
     /// The deadline of `poll_timeout` has come.
     pub fn handle_timeout(&mut self, now: Now) {
-        todo!()
+        self.observe(now);
+        self.timeout();
     }
 
-    /// Begin an orderly shutdown (K4); ends with [`Event::Drained`](crate::output::Event::Drained).
+    /// Begins an orderly shutdown (K4); it ends with [`Event::Drained`]. `text` is for people.
     pub fn shut_down(&mut self, text: &str, now: Now) {
-        todo!()
+        self.observe(now);
+        self.start_drain(text);
     }
 
     /// The next thing to do; `None` when drained.
     pub fn poll_output(&mut self) -> Option<Output> {
-        todo!()
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                if let Output::Drop(id) = output {
+                    self.peers.connections.release(id);
+                }
+                return Some(output);
+            }
+            if let Some(room) = self.uneven.pop_front() {
+                self.deliver(room);
+            } else if let Some(id) = self.peers.refill.pop_front() {
+                self.refill(id);
+            } else {
+                let id = self.peers.interest.pop_front()?;
+                if let Some(connection) = self.peers.connections.get_mut(id) {
+                    connection.told = false;
+                    return Some(Output::Interest(id));
+                }
+            }
+        }
     }
 
     /// When to call `handle_timeout`, and which timer that is for; `None` when nothing waits.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Monotonic, &'static str)> {
-        todo!()
+        if !self.outputs.is_empty() || !self.uneven.is_empty() || self.peers.has_work() {
+            return Some((self.peers.now.monotonic, "work"));
+        }
+        self.peers.timers.next()
     }
 
     /// The bytes that wait to be sent on a connection.
     #[must_use]
     pub fn sendable(&self, id: ConnectionId) -> &[u8] {
-        todo!()
+        self.peers.connections.get(id).map_or(&[], |connection| connection.outbound.as_slice())
     }
 
     /// How much a connection takes and gives at the moment.
     #[must_use]
     pub fn interest(&self, id: ConnectionId) -> Interest {
-        todo!()
+        match self.peers.connections.get(id) {
+            Some(connection) => Interest {
+                receive_bytes: if self.drain.is_some() { 0 } else { connection.receive_bytes() },
+                send: !connection.outbound.is_empty(),
+            },
+            None => Interest { receive_bytes: 0, send: false },
+        }
     }
 
-    /// Counters and gauges.
+    /// Counters and gauges. Walks over all connections.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        todo!()
+        let mut stats = Stats {
+            connections: self.peers.connections.len() as u64,
+            queued: self.places.queued() as u64,
+            rooms: self.rooms.len() as u64,
+            recent_bytes: self.rooms.recent_bytes as u64,
+            pending: self.pending.len() as u64,
+            shared_bytes: self.peers.shared_bytes as u64,
+            ..self.counters
+        };
+        for connection in self.peers.connections.iter() {
+            stats.clients += u64::from(connection.ready().is_some());
+            stats.outbound_bytes += connection.outbound.len() as u64;
+            stats.inbound_bytes += connection.inbound.len() as u64;
+        }
+        stats.lost = self.users.iter().filter(|user| user.state() == wire::state::LOST).count() as u64;
+        stats
+    }
+
+    fn observe(&mut self, now: Now) {
+        let monotonic = now.monotonic.max(self.peers.now.monotonic);
+        self.peers.now = Now { monotonic, ..now };
+    }
+
+    fn ask_storage(&mut self, pending: Pending, operation: StorageOperation) -> Ticket {
+        let ticket = self.pending.insert(pending);
+        self.outputs.push_back(Output::Storage(StorageRequest { ticket, operation }));
+        ticket
+    }
+
+    fn report(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
     }
 }
 
 /// The frame to send to a connection that [`Server::handle_connected`] did not take.
 #[must_use]
-pub fn refusal_frame(error: ProtocolError) -> alloc::vec::Vec<u8> {
-    let mut out = alloc::vec::Vec::new();
-    let text = "The server has too many connections; try again later.";
-    crate::wire::ToClient::from(crate::wire::Error { code: error.number(), text }).encode(&mut out);
-    out
+pub fn refusal_frame(error: ProtocolError) -> Vec<u8> {
+    let text = match error {
+        ProtocolError::TooManyFromAddress => {
+            "There are too many connections from your address; try again later."
+        }
+        _ => "The server has too many connections; try again later.",
+    };
+    let mut frame = Vec::new();
+    wire::ToClient::from(wire::Error { code: error.number(), text }).encode(&mut frame);
+    frame
 }

@@ -19,7 +19,7 @@ pub use self::{
         Joined, Manual, ManualText, Members, MembersPage, Opened, Part, Ping, Pong, Post, Posted, Presence,
         Ready, Refused, Rename, Resume, Rooms, RoomsPage, ToClient, ToServer, Trimmed, Waiting, Welcome,
     },
-    part::{Change, Limits, Listed, LogEvent, Member, Room, Token, kind, state},
+    part::{Change, Limits, Listed, LogEvent, Member, Room, Token, goodbye, kind, state},
 };
 
 /// The version of the protocol that this crate speaks.

@@ -56,6 +56,24 @@ pub mod kind {
     pub const TOPIC: u8 = 3;
 }
 
+/// Reasons of a `Goodbye`, as numbers on the wire (K3).
+pub mod goodbye {
+    /// The user leaves; a guest ends at once.
+    pub const LEAVING: u8 = 0;
+    /// The user means to come back.
+    pub const DETACHING: u8 = 1;
+    /// The server shuts down.
+    pub const SHUTTING_DOWN: u8 = 2;
+    /// A newer connection took its place.
+    pub const SUPERSEDED: u8 = 3;
+    /// The peer did not enter in time, or was silent for too long.
+    pub const TIMED_OUT: u8 = 4;
+    /// The peer took nothing for too long.
+    pub const TOO_SLOW: u8 = 5;
+    /// There was neither a place nor room in the queue.
+    pub const SERVER_FULL: u8 = 6;
+}
+
 record! {
     /// What the server holds a client to.
     #[derive(Copy)]

@@ -1,0 +1,107 @@
+//! How far a connection is. One struct per phase; see the table in `docs/PROTOCOL.md`, section S.
+
+use alloc::vec::Vec;
+
+use crate::{
+    connection::credit::Posting,
+    ids::{RoomId, UserId},
+    name::{NameKey, Nick},
+    rate::Bucket,
+    storage::{Ticket, TokenHash},
+    time::Monotonic,
+    wire::Token,
+};
+
+/// The phases of a connection.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Connected; `Hello` is expected.
+    Greeting,
+    /// Welcomed; `Guest` or `Resume` is expected.
+    Choosing,
+    /// A place is taken; storage is writing who it is.
+    Entering(Entering),
+    /// Accepted; all places are taken.
+    Waiting(Waiting),
+    /// Entered.
+    Ready(Ready),
+    /// Told why it ends; what remains is being sent.
+    Closing(Closing),
+}
+
+/// Whom a connection is to carry.
+#[derive(Clone, Debug)]
+pub(crate) enum Newcomer {
+    /// A new guest, whose name is reserved.
+    Guest { nick: Nick, key: NameKey },
+    /// A guest who was here before and is claimed by this connection.
+    Returning { user: UserId, token: Token },
+}
+
+#[derive(Debug)]
+pub(crate) struct Entering {
+    pub(crate) newcomer: Newcomer,
+    /// The token a new guest will have, and its hash.
+    pub(crate) token: Token,
+    pub(crate) ticket: Ticket,
+    pub(crate) request: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) newcomer: Newcomer,
+    pub(crate) request: u32,
+    /// The position told last.
+    pub(crate) told: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) user: UserId,
+    pub(crate) posting: Posting,
+    pub(crate) requests: Requests,
+    /// The rooms followed, ascending by id.
+    pub(crate) following: Vec<Following>,
+    /// The rooms among them whose cursor is behind, in the order in which they are served.
+    pub(crate) behind: Vec<RoomId>,
+    /// A page being read for one of them.
+    pub(crate) reading: Option<Ticket>,
+    /// When to read again, after storage failed to.
+    pub(crate) read_again: Option<Monotonic>,
+    /// Whether a room's changes were held back for lack of space.
+    pub(crate) changes_held_back: bool,
+    pub(crate) rooms_created: u32,
+}
+
+/// A room that a connection follows, and its place in the room's list of listeners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Following {
+    pub(crate) room: RoomId,
+    pub(crate) listener: usize,
+}
+
+/// The requests of a connection, other than posts.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    pub(crate) bucket: Bucket,
+    pub(crate) in_flight: u32,
+    /// Whether a history page is being read.
+    pub(crate) history: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Closing {
+    /// When the connection is let go of, whatever remains.
+    pub(crate) until: Monotonic,
+}
+
+impl Ready {
+    pub(crate) fn following(&self, room: RoomId) -> Option<usize> {
+        self.following.binary_search_by_key(&room, |following| following.room).ok()
+    }
+}
+
+/// The hash of a token, as stored.
+pub(crate) fn hash_token(token: Token) -> TokenHash {
+    TokenHash(*blake3::hash(&token.0).as_bytes())
+}

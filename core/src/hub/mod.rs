@@ -1,0 +1,15 @@
+//! What the connections share: who is there, and the rooms.
+
+mod names;
+mod presence;
+mod recent;
+mod room;
+mod user;
+
+pub(crate) use self::{
+    names::{Clash, NameTable},
+    presence::{Changes, MemberChange},
+    recent::Recent,
+    room::{Listener, Room, RoomKind, Rooms},
+    user::{Standing, User, Users},
+};

@@ -1,0 +1,83 @@
+//! Answers of storage, each to what asked for it.
+
+use super::{Pending, Server};
+use crate::storage::{StorageFailure, StorageOutcome, StorageReply};
+
+impl Server {
+    pub(super) fn stored(&mut self, reply: StorageReply) {
+        let StorageReply { ticket, result } = reply;
+        let Some(pending) = self.pending.remove(ticket) else { return };
+        match pending {
+            Pending::Lobby { key } => {
+                if let Err(failure) = self.opened_named(&key, result) {
+                    self.storage_refusal("open the lobby", failure);
+                }
+            }
+            Pending::OpenForJoin { asked, user, key, after } => {
+                let opened = self.opened_named(&key, result);
+                self.opened_for_join(asked, user, after, opened);
+            }
+            Pending::Join { asked, user, room, after } => {
+                self.membership_written(asked, user, room, after, done(result));
+            }
+            Pending::Part { asked, user, room, following } => {
+                self.membership_deleted(asked, user, room, following, done(result));
+            }
+            Pending::OpenForDirect { asked, user, other, after } => {
+                self.opened_direct(asked, user, other, after, result);
+            }
+            Pending::Post { asked, room, event } => {
+                let result = match result {
+                    Ok(StorageOutcome::Appended(appended)) => Ok(appended),
+                    other => Err(failure(other)),
+                };
+                self.appended(asked, room, event, result);
+            }
+            Pending::Lookup { asked, room, kind, text, refusal } => {
+                let result = match result {
+                    Ok(StorageOutcome::Found(found)) => Ok(found),
+                    other => Err(failure(other)),
+                };
+                self.looked_up(asked, room, kind, &text, &refusal, result);
+            }
+            Pending::Create { connection } | Pending::Return { connection } => {
+                self.written(connection, ticket, result);
+            }
+            Pending::Rename { asked, user, nick, key } => {
+                self.finish(asked);
+                self.renamed(asked, user, nick, key, done(result));
+            }
+            Pending::CatchUp { connection, room } => {
+                self.read_back(ticket, connection, room, page(result));
+            }
+            Pending::History { asked, room } => self.history_read(asked, room, page(result)),
+            Pending::Background => {
+                if let Err(failure) = result {
+                    self.storage_refusal("write in the background", failure);
+                }
+            }
+        }
+        self.check_drained();
+    }
+}
+
+/// An answer that does not fit its question is storage's failure.
+fn failure(result: Result<StorageOutcome, StorageFailure>) -> StorageFailure {
+    result.err().unwrap_or(StorageFailure::Failed)
+}
+
+fn done(result: Result<StorageOutcome, StorageFailure>) -> Result<(), StorageFailure> {
+    match result {
+        Ok(StorageOutcome::Done) => Ok(()),
+        other => Err(failure(other)),
+    }
+}
+
+fn page(
+    result: Result<StorageOutcome, StorageFailure>,
+) -> Result<(crate::ids::Seq, alloc::vec::Vec<crate::storage::StoredEvent>), StorageFailure> {
+    match result {
+        Ok(StorageOutcome::Page { first, events }) => Ok((first, events)),
+        other => Err(failure(other)),
+    }
+}

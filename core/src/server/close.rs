@@ -1,0 +1,148 @@
+//! How connections end, and what becomes of what they held (`PROTOCOL.md` section K).
+
+use super::Server;
+use crate::{
+    connection::{Closing, Following, Phase},
+    hub::Standing,
+    ids::{ConnectionId, RoomId, Seq, UserId},
+    output::{EndCause, Event, Output},
+    wire::{self, ToClient},
+};
+
+impl Server {
+    /// Says a last word and ends a connection; what remains is still sent.
+    pub(super) fn close(&mut self, id: ConnectionId, cause: EndCause, farewell: Option<ToClient<'_>>) {
+        self.end(id, cause, farewell);
+        self.promote();
+    }
+
+    /// Ends the older connection of a user who has a newer one (E7). Its place is left for the newer one.
+    pub(super) fn supersede(&mut self, older: ConnectionId) {
+        let text = "You are connected from elsewhere now.";
+        let farewell = wire::Goodbye { reason: wire::goodbye::SUPERSEDED, text };
+        self.end(older, EndCause::Superseded, Some(farewell.into()));
+    }
+
+    fn end(&mut self, id: ConnectionId, cause: EndCause, farewell: Option<ToClient<'_>>) {
+        let limits = &self.config.limits;
+        if self.peers.connections.get(id).is_none_or(|connection| connection.is_closing()) {
+            return;
+        }
+        if let Some(farewell) = farewell {
+            self.peers.answer(id, farewell, limits);
+        }
+        self.let_go(id, cause);
+        let limits = &self.config.limits;
+        let until = self.peers.now.monotonic.after(limits.linger_max);
+        if let Some(connection) = self.peers.connections.get_mut(id) {
+            connection.inbound = alloc::vec::Vec::new();
+            connection.paused = None;
+        }
+        self.peers.move_to(id, Phase::Closing(Closing { until }), limits);
+        self.outputs.push_back(Output::Close(id));
+    }
+
+    /// The driver says that a connection is no more.
+    pub(super) fn disconnected(&mut self, id: ConnectionId) {
+        let Some(connection) = self.peers.connections.get(id) else { return };
+        if !connection.is_closing() {
+            self.let_go(id, EndCause::Cut);
+        }
+        self.forget(id);
+        self.peers.connections.release(id);
+        self.promote();
+    }
+
+    /// The core has the driver let go of a connection. Its slot is used again once the driver has heard.
+    pub(super) fn drop_connection(&mut self, id: ConnectionId) {
+        self.forget(id);
+        self.outputs.push_back(Output::Drop(id));
+    }
+
+    fn forget(&mut self, id: ConnectionId) {
+        self.peers.remove(id, &self.config.limits);
+        self.check_drained();
+    }
+
+    /// Takes from a connection all that it held: its name or user, its place, its rooms.
+    fn let_go(&mut self, id: ConnectionId, cause: EndCause) {
+        let Some(connection) = self.peers.connections.get_mut(id) else { return };
+        let source = connection.source.take();
+        // The phase is replaced by the caller; until then it holds nothing any more.
+        let phase = core::mem::replace(&mut connection.phase, Phase::Greeting);
+        let user = match &phase {
+            Phase::Ready(ready) => Some(ready.user),
+            Phase::Greeting
+            | Phase::Choosing
+            | Phase::Entering(_)
+            | Phase::Waiting(_)
+            | Phase::Closing(_) => None,
+        };
+        if !matches!(phase, Phase::Greeting | Phase::Choosing | Phase::Entering(_)) {
+            self.peers.entering += 1;
+        }
+        if let Some(source) = source {
+            self.sources.ended(source);
+        }
+        match phase {
+            Phase::Greeting | Phase::Choosing | Phase::Closing(_) => {}
+            Phase::Entering(entering) => {
+                self.release_newcomer(id, &entering.newcomer, cause == EndCause::Left);
+                self.places.taken -= 1;
+            }
+            Phase::Waiting(waiting) => {
+                self.release_newcomer(id, &waiting.newcomer, cause == EndCause::Left);
+                self.places.leave(id);
+                self.tell_positions();
+            }
+            Phase::Ready(ready) => {
+                for following in ready.following {
+                    self.remove_listener(following.room, following.listener);
+                }
+                self.places.taken -= 1;
+                self.leave_user(id, ready.user, cause);
+            }
+        }
+        self.report(Event::Ended { connection: id, user, cause });
+    }
+
+    /// A user's connection has ended: it leaves, or is lost, or is on another connection already.
+    fn leave_user(&mut self, id: ConnectionId, user: UserId, cause: EndCause) {
+        let standing = self.users.get(user).map(|user| user.standing);
+        if standing != Some(Standing::Connected(id)) {
+            return;
+        }
+        if cause == EndCause::Left {
+            self.remove_user(user, wire::state::GONE);
+        } else {
+            self.lose(user);
+        }
+    }
+
+    /// Stops following a room; the number of the first event that was not sent.
+    pub(super) fn unfollow(&mut self, id: ConnectionId, room: RoomId) -> Option<Seq> {
+        let ready = self.peers.connections.get_mut(id)?.ready_mut()?;
+        let index = ready.following(room)?;
+        let Following { listener, .. } = ready.following.remove(index);
+        ready.behind.retain(|behind| *behind != room);
+        self.remove_listener(room, listener)
+    }
+
+    /// Takes a listener out of a room's list, whose last one takes its place.
+    fn remove_listener(&mut self, room: RoomId, listener: usize) -> Option<Seq> {
+        let room = self.rooms.get_mut(room)?;
+        if listener >= room.listeners.len() {
+            return None;
+        }
+        let removed = room.listeners.swap_remove(listener);
+        if let Some(moved) = room.listeners.get(listener) {
+            let connection = self.peers.connections.get_mut(moved.connection);
+            if let Some(ready) = connection.and_then(|connection| connection.ready_mut())
+                && let Some(index) = ready.following(room.id)
+            {
+                ready.following[index].listener = listener;
+            }
+        }
+        Some(removed.next)
+    }
+}

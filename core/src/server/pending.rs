@@ -1,0 +1,104 @@
+//! What storage was asked, by ticket, and what is to happen when it answers.
+
+use alloc::{boxed::Box, sync::Arc};
+
+use slab::Slab;
+
+use crate::{
+    error::Refusal,
+    ids::{ConnectionId, RoomId, Seq, UserId},
+    name::{NameKey, Nick},
+    storage::{EventKind, NewEvent, Ticket},
+};
+
+/// A request of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) connection: ConnectionId,
+    pub(crate) request: u32,
+}
+
+/// What an answer of storage is for.
+#[derive(Debug)]
+pub(crate) enum Pending {
+    /// The lobby is being opened.
+    Lobby { key: NameKey },
+    /// A room is being opened for somebody who joins it.
+    OpenForJoin { asked: Asked, user: UserId, key: NameKey, after: Option<Seq> },
+    /// A membership is being written.
+    Join { asked: Asked, user: UserId, room: RoomId, after: Option<Seq> },
+    /// A membership is being deleted; it had followed from `following` on.
+    Part { asked: Asked, user: UserId, room: RoomId, following: Option<Seq> },
+    /// A direct conversation is being opened.
+    OpenForDirect { asked: Asked, user: UserId, other: UserId, after: Option<Seq> },
+    /// An event is being appended.
+    Post { asked: Asked, room: RoomId, event: NewEvent },
+    /// A post that would be refused is being looked for.
+    Lookup { asked: Asked, room: RoomId, kind: EventKind, text: Arc<str>, refusal: Box<Refusal> },
+    /// A new guest is being written for this connection.
+    Create { connection: ConnectionId },
+    /// A returning guest is being written for this connection.
+    Return { connection: ConnectionId },
+    /// A new name is being written.
+    Rename { asked: Asked, user: UserId, nick: Nick, key: NameKey },
+    /// Events are being read for a connection that is behind.
+    CatchUp { connection: ConnectionId, room: RoomId },
+    /// A page is being read for somebody who asked.
+    History { asked: Asked, room: RoomId },
+    /// Nobody waits.
+    Background,
+}
+
+/// All that is under way. Tickets carry a generation, so that none is mistaken for an earlier one.
+#[derive(Debug, Default)]
+pub(crate) struct PendingTable {
+    entries: Slab<(u32, Pending)>,
+    generation: u32,
+    /// Posts and lookups among them.
+    pub(crate) posts: usize,
+    /// Reads for connections that are behind among them.
+    pub(crate) catch_ups: usize,
+}
+
+impl PendingTable {
+    pub(crate) fn insert(&mut self, pending: Pending) -> Ticket {
+        self.count(&pending, 1);
+        self.generation = self.generation.wrapping_add(1);
+        let slot = self.entries.insert((self.generation, pending));
+        Ticket((u64::from(self.generation) << 32) | slot as u64)
+    }
+
+    pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<Pending> {
+        let slot = usize::try_from(ticket.0 & u64::from(u32::MAX)).ok()?;
+        let generation = u32::try_from(ticket.0 >> 32).ok()?;
+        if self.entries.get(slot)?.0 != generation {
+            return None;
+        }
+        let (_, pending) = self.entries.remove(slot);
+        self.count(&pending, -1);
+        Some(pending)
+    }
+
+    fn count(&mut self, pending: &Pending, by: isize) {
+        match pending {
+            Pending::Post { .. } | Pending::Lookup { .. } => {
+                self.posts = self.posts.saturating_add_signed(by)
+            }
+            Pending::CatchUp { .. } => self.catch_ups = self.catch_ups.saturating_add_signed(by),
+            Pending::Lobby { .. }
+            | Pending::OpenForJoin { .. }
+            | Pending::Join { .. }
+            | Pending::Part { .. }
+            | Pending::OpenForDirect { .. }
+            | Pending::Create { .. }
+            | Pending::Return { .. }
+            | Pending::Rename { .. }
+            | Pending::History { .. }
+            | Pending::Background => {}
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}

@@ -1,0 +1,223 @@
+//! The road of a message: submitted, committed, acknowledged, delivered (`PROTOCOL.md` section P).
+
+use alloc::{boxed::Box, format, sync::Arc};
+
+use super::{Pending, Server, pending::Asked, receive::Taken};
+use crate::{
+    connection::{Admission, Pause},
+    error::{ProtocolError, Refusal, RefusalCode},
+    ids::{ConnectionId, RoomId, Seq, UserId},
+    storage::{Appended, EventKind, FoundEvent, NewEvent, StorageFailure, StorageOperation},
+    text::check_text,
+    time::WallTime,
+    wire,
+};
+
+impl Server {
+    pub(super) fn post(&mut self, id: ConnectionId, post: &wire::Post<'_>) -> Taken {
+        let Some(kind) = EventKind::from_number(post.kind) else {
+            return self.accuse(id, ProtocolError::MalformedBody);
+        };
+        match self.admits_post(id, post.text.len()) {
+            Admission::Now => {}
+            Admission::At(again) => {
+                self.peers.pause(id, Pause::Until(again), &self.config.limits);
+                return Taken::NotYet;
+            }
+            Admission::Later => {
+                self.peers.pause(id, Pause::Answers, &self.config.limits);
+                return Taken::NotYet;
+            }
+            Admission::Exceeded => return self.accuse(id, ProtocolError::CreditExceeded),
+        }
+        // What was admitted may have spent credit that is to be announced again.
+        self.peers.rearm(id, &self.config.limits);
+        self.submit(id, post, kind);
+        Taken::Yes
+    }
+
+    fn admits_post(&mut self, id: ConnectionId, bytes: usize) -> Admission {
+        let limits = &self.config.limits;
+        let now = self.peers.now.monotonic;
+        let Some(connection) = self.peers.connections.get_mut(id) else { return Admission::Later };
+        let backlog = connection.outbound.replies_bytes() > limits.outbound_own_bytes;
+        match connection.ready_mut() {
+            Some(_) if backlog => Admission::Later,
+            Some(ready) => ready.posting.admit(bytes, limits, now),
+            None => Admission::Later,
+        }
+    }
+
+    /// A post is looked up before it is judged (P6): storage does that when it appends, so that only one that
+    /// would be refused is looked up by itself.
+    fn submit(&mut self, id: ConnectionId, post: &wire::Post<'_>, kind: EventKind) {
+        let limits = &self.config.limits;
+        let asked = Asked { connection: id, request: post.id };
+        let bytes = post.text.len();
+        if let Err(refusal) = check_text(kind, post.text, limits.text_bytes_max, limits.topic_bytes_max) {
+            self.post_answered(id, bytes);
+            return self.refuse(id, post.id, &refusal);
+        }
+        let text: Arc<str> = post.text.into();
+        let Some(author) = self.user_of(id) else { return };
+        match self.judge(id, post.room) {
+            Ok(()) => {
+                let Some(user) = self.users.get(author) else { return };
+                let event = NewEvent {
+                    author,
+                    nick: user.nick.shared(),
+                    nonce: post.nonce,
+                    at: self.peers.now.wall,
+                    kind,
+                    text,
+                };
+                self.hold(post.room, 1);
+                let operation = StorageOperation::Append { room: post.room, event: event.clone() };
+                self.ask_storage(Pending::Post { asked, room: post.room, event }, operation);
+            }
+            Err(refusal) => {
+                let refusal = Box::new(refusal);
+                let operation = StorageOperation::FindNonce { author, nonce: post.nonce };
+                self.ask_storage(Pending::Lookup { asked, room: post.room, kind, text, refusal }, operation);
+            }
+        }
+    }
+
+    /// Whether the user of a connection may post into a room.
+    fn judge(&self, id: ConnectionId, room: RoomId) -> Result<(), Refusal> {
+        let user = self.membership(id, room)?;
+        let other = self.rooms.get(room).and_then(|room| room.other(user));
+        match other {
+            Some((other, nick)) if self.users.get(*other).is_none() => {
+                let text = format!("{nick} has left; the message was not sent.");
+                Err(Refusal::new(RefusalCode::NoSuchUser, text).about(nick.as_ref()))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Storage has appended an event, or has not.
+    pub(super) fn appended(
+        &mut self,
+        asked: Asked,
+        room: RoomId,
+        event: NewEvent,
+        result: Result<Appended, StorageFailure>,
+    ) {
+        self.hold(room, -1);
+        self.post_answered(asked.connection, event.text.len());
+        match result {
+            Ok(Appended::Stored { seq, first }) => {
+                self.acknowledge(asked, room, seq, event.at);
+                self.append(room, seq, first, event);
+            }
+            Ok(Appended::Repeated { seq, at }) => self.acknowledge(asked, room, seq, at),
+            Ok(Appended::NonceReused) => self.refuse_nonce(asked),
+            Err(failure) => self.refuse_failed(asked, "store the message", failure),
+        }
+        self.drop_if_deserted(room);
+    }
+
+    /// Storage has looked for a post that would be refused.
+    pub(super) fn looked_up(
+        &mut self,
+        asked: Asked,
+        room: RoomId,
+        kind: EventKind,
+        text: &str,
+        refusal: &Refusal,
+        result: Result<Option<FoundEvent>, StorageFailure>,
+    ) {
+        self.post_answered(asked.connection, text.len());
+        match result {
+            Ok(Some(found)) if (found.room, found.kind, &*found.text) == (room, kind, text) => {
+                self.acknowledge(asked, room, found.seq, found.at);
+            }
+            Ok(Some(_)) => self.refuse_nonce(asked),
+            Ok(None) => self.refuse(asked.connection, asked.request, refusal),
+            Err(failure) => self.refuse_failed(asked, "look for the message", failure),
+        }
+    }
+
+    fn acknowledge(&mut self, asked: Asked, room: RoomId, seq: Seq, at: WallTime) {
+        let posted = wire::Posted { id: asked.request, room, seq, at };
+        self.peers.answer(asked.connection, posted, &self.config.limits);
+    }
+
+    fn refuse_nonce(&mut self, asked: Asked) {
+        let text = "The message has the number of another one that was sent before; it was not stored.";
+        self.refuse(asked.connection, asked.request, &Refusal::new(RefusalCode::NonceReused, text));
+    }
+
+    /// A post of a connection is no longer under way.
+    fn post_answered(&mut self, id: ConnectionId, bytes: usize) {
+        let Some(connection) = self.peers.connections.get_mut(id) else { return };
+        if let Some(ready) = connection.ready_mut() {
+            ready.posting.answered(bytes);
+            self.peers.unpause_answered(id);
+        }
+    }
+
+    /// Announces what credit a connection has now, if it has grown (P8).
+    pub(super) fn announce_credit(&mut self, id: ConnectionId) {
+        let limits = &self.config.limits;
+        let now = self.peers.now.monotonic;
+        let Some(connection) = self.peers.connections.get_mut(id) else { return };
+        if connection.outbound.len() > limits.outbound_own_bytes {
+            // A peer that does not read learns of its credit when it does.
+            if let Some(ready) = connection.ready_mut() {
+                ready.posting.put_off(limits, now);
+            }
+            return;
+        }
+        if let Some(credit) = connection.ready_mut().and_then(|ready| ready.posting.announcement(limits, now))
+        {
+            self.peers.tell(id, credit, limits);
+        }
+        self.peers.rearm(id, &self.config.limits);
+    }
+
+    pub(super) fn storage_refusal(&mut self, action: &'static str, failure: StorageFailure) -> Refusal {
+        let no_space = failure == StorageFailure::NoSpace;
+        if failure != StorageFailure::NoSuchRoom {
+            self.report(crate::output::Event::StorageFailed { operation: action, no_space });
+        }
+        match failure {
+            StorageFailure::NoSpace => {
+                let text = format!("The server is out of space and could not {action}; tell its operator.");
+                Refusal::new(RefusalCode::NoSpace, text)
+            }
+            StorageFailure::Failed => {
+                let text = format!("The server's storage failed, it could not {action}; try again later.");
+                Refusal::new(RefusalCode::StorageFailed, text)
+            }
+            StorageFailure::NoSuchRoom => {
+                Refusal::new(RefusalCode::NoSuchRoom, "The room has ceased; join it again.")
+            }
+        }
+    }
+
+    /// Refuses because storage failed.
+    pub(super) fn refuse_failed(&mut self, asked: Asked, action: &'static str, failure: StorageFailure) {
+        let refusal = self.storage_refusal(action, failure);
+        self.refuse(asked.connection, asked.request, &refusal);
+    }
+
+    /// Ends a request because storage failed.
+    pub(super) fn storage_refused(&mut self, asked: Asked, action: &'static str, failure: StorageFailure) {
+        self.finish(asked);
+        self.refuse_failed(asked, action, failure);
+    }
+
+    /// The author of an event, as shown to those who read it.
+    pub(super) fn log_event<'a>(seq: Seq, author: UserId, event: &'a NewEvent) -> wire::LogEvent<'a> {
+        wire::LogEvent {
+            seq,
+            at: event.at,
+            author,
+            nick: &event.nick,
+            kind: event.kind.number(),
+            text: &event.text,
+        }
+    }
+}

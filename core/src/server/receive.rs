@@ -1,0 +1,281 @@
+//! Frames in, by phase.
+
+use alloc::{format, vec::Vec};
+
+use super::{Server, pending::Asked};
+use crate::{
+    connection::{Pause, Phase},
+    error::{ProtocolError, Refusal},
+    ids::ConnectionId,
+    output::EndCause,
+    wire::{self, Frame, ToServer, split_frame},
+};
+
+/// What became of a frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    Yes,
+    /// It is handled again later; nothing after it is handled before.
+    NotYet,
+}
+
+/// What the phase of a connection lets it say.
+enum Speaks {
+    Hello,
+    Entry,
+    KeepAlive,
+    Everything,
+    Nothing,
+}
+
+impl Server {
+    pub(super) fn receive(&mut self, id: ConnectionId, bytes: &[u8]) {
+        let now = self.peers.now.monotonic;
+        let Some(connection) = self.peers.connections.get_mut(id) else { return };
+        if connection.is_closing() {
+            return;
+        }
+        connection.heard = now;
+        connection.asked = false;
+        let mut held = core::mem::take(&mut connection.inbound);
+        if held.is_empty() {
+            let used = self.handle_frames(id, bytes);
+            held.extend_from_slice(&bytes[used..]);
+        } else {
+            held.extend_from_slice(bytes);
+            let used = self.handle_frames(id, &held);
+            held.drain(..used);
+        }
+        self.put_back(id, held);
+    }
+
+    /// Handles what a connection said while it was not listened to.
+    pub(super) fn resume(&mut self, id: ConnectionId) {
+        let Some(connection) = self.peers.connections.get_mut(id) else { return };
+        connection.resuming = false;
+        let mut held = core::mem::take(&mut connection.inbound);
+        let used = self.handle_frames(id, &held);
+        held.drain(..used);
+        self.put_back(id, held);
+    }
+
+    fn put_back(&mut self, id: ConnectionId, held: Vec<u8>) {
+        let Some(connection) = self.peers.connections.get_mut(id) else { return };
+        if !connection.is_closing() && !held.is_empty() {
+            connection.inbound = held;
+        }
+        // With the inbound buffer full or emptied, what the connection takes in changes.
+        if connection.receive_bytes() == 0 {
+            self.peers.note_interest(id);
+        }
+    }
+
+    /// Handles whole frames for as long as the connection is listened to; how many bytes they were.
+    fn handle_frames(&mut self, id: ConnectionId, bytes: &[u8]) -> usize {
+        let mut rest = bytes;
+        for _ in 0..self.config.limits.frames_per_call_max {
+            let Some(connection) = self.peers.connections.get(id) else { return bytes.len() };
+            if connection.paused.is_some() || connection.is_closing() || self.drain.is_some() {
+                return bytes.len() - rest.len();
+            }
+            match split_frame(rest, connection.frame_bytes_max()) {
+                Ok(None) => return bytes.len() - rest.len(),
+                Ok(Some((frame, after))) => match self.handle_frame(id, frame) {
+                    Taken::Yes => rest = after,
+                    Taken::NotYet => return bytes.len() - rest.len(),
+                },
+                Err(error) => {
+                    self.accuse(id, error);
+                    return bytes.len();
+                }
+            }
+        }
+        self.peers.queue_resume(id);
+        bytes.len() - rest.len()
+    }
+
+    fn handle_frame(&mut self, id: ConnectionId, frame: Frame<'_>) -> Taken {
+        let Some(speaks) = self.speaks(id) else { return Taken::Yes };
+        let message = match ToServer::decode(frame) {
+            Ok(Some(message)) => message,
+            Ok(None) => return Taken::Yes,
+            Err(error) => return self.accuse(id, error),
+        };
+        match speaks {
+            Speaks::Hello => self.greeted(id, &message),
+            Speaks::Entry => self.chose(id, &message),
+            Speaks::KeepAlive => self.kept_alive(id, &message),
+            Speaks::Everything => self.asked(id, message),
+            Speaks::Nothing => Taken::Yes,
+        }
+    }
+
+    /// What a connection may say; counts the frames before `Ready` (F8).
+    fn speaks(&mut self, id: ConnectionId) -> Option<Speaks> {
+        let frames_max = self.config.limits.frames_before_ready_max;
+        let connection = self.peers.connections.get_mut(id)?;
+        let speaks = match connection.phase {
+            Phase::Ready(_) => return Some(Speaks::Everything),
+            Phase::Closing(_) => return Some(Speaks::Nothing),
+            Phase::Greeting => Speaks::Hello,
+            Phase::Choosing => Speaks::Entry,
+            Phase::Entering(_) | Phase::Waiting(_) => Speaks::KeepAlive,
+        };
+        connection.frames += 1;
+        // Whoever waits keeps alive for as long as it takes: a frame a minute is no flood.
+        if connection.frames > frames_max && !matches!(connection.phase, Phase::Waiting(_)) {
+            self.accuse(id, ProtocolError::TooManyFrames);
+            return None;
+        }
+        Some(speaks)
+    }
+
+    fn greeted(&mut self, id: ConnectionId, message: &ToServer<'_>) -> Taken {
+        if let ToServer::Hello(hello) = message {
+            self.welcome(id, hello)
+        } else {
+            self.kept_alive(id, message)
+        }
+    }
+
+    fn chose(&mut self, id: ConnectionId, message: &ToServer<'_>) -> Taken {
+        if let ToServer::Guest(guest) = message {
+            self.enter_as_guest(id, guest)
+        } else if let ToServer::Resume(resume) = message {
+            self.enter_again(id, resume)
+        } else {
+            self.kept_alive(id, message)
+        }
+    }
+
+    /// What may be said in every phase.
+    fn kept_alive(&mut self, id: ConnectionId, message: &ToServer<'_>) -> Taken {
+        match message {
+            ToServer::Ping(wire::Ping { token }) => {
+                self.peers.answer(id, wire::Pong { token: *token }, &self.config.limits);
+                Taken::Yes
+            }
+            ToServer::Pong(_) => Taken::Yes,
+            ToServer::Goodbye(goodbye) => {
+                let cause = if goodbye.reason == wire::goodbye::LEAVING {
+                    EndCause::Left
+                } else {
+                    EndCause::Detached
+                };
+                self.close(id, cause, None);
+                Taken::Yes
+            }
+            ToServer::Error(error) => {
+                self.close(id, EndCause::Accused(error.code), None);
+                Taken::Yes
+            }
+            ToServer::Hello(_)
+            | ToServer::Guest(_)
+            | ToServer::Resume(_)
+            | ToServer::Join(_)
+            | ToServer::Part(_)
+            | ToServer::Follow(_)
+            | ToServer::Direct(_)
+            | ToServer::Post(_)
+            | ToServer::Members(_)
+            | ToServer::Rooms(_)
+            | ToServer::History(_)
+            | ToServer::Rename(_)
+            | ToServer::Manual(_)
+            | ToServer::Away(_) => self.accuse(id, ProtocolError::UnexpectedKind),
+        }
+    }
+
+    /// What a user that has entered says.
+    fn asked(&mut self, id: ConnectionId, message: ToServer<'_>) -> Taken {
+        if let ToServer::Post(post) = message {
+            return self.post(id, &post);
+        }
+        let free = matches!(message, ToServer::Pong(_) | ToServer::Goodbye(_) | ToServer::Error(_));
+        if !free && !self.admits_request(id, matches!(message, ToServer::History(_))) {
+            return Taken::NotYet;
+        }
+        match message {
+            ToServer::Join(join) => self.join(id, &join),
+            ToServer::Part(part) => self.part(id, &part),
+            ToServer::Follow(follow) => self.follow(id, &follow),
+            ToServer::Direct(direct) => self.direct(id, &direct),
+            ToServer::Members(members) => self.members(id, &members),
+            ToServer::Rooms(rooms) => self.list_rooms(id, &rooms),
+            ToServer::History(history) => self.history(id, &history),
+            ToServer::Rename(rename) => self.rename(id, &rename),
+            ToServer::Manual(manual) => self.manual(id, &manual),
+            ToServer::Away(away) => self.away(id, &away),
+            ToServer::Ping(_)
+            | ToServer::Pong(_)
+            | ToServer::Goodbye(_)
+            | ToServer::Error(_)
+            | ToServer::Hello(_)
+            | ToServer::Guest(_)
+            | ToServer::Resume(_)
+            | ToServer::Post(_) => return self.kept_alive(id, &message),
+        }
+        Taken::Yes
+    }
+
+    /// Whether one more request is taken now (K1); if not, the connection is not listened to until it is.
+    fn admits_request(&mut self, id: ConnectionId, history: bool) -> bool {
+        let limits = &self.config.limits;
+        let now = self.peers.now.monotonic;
+        let Some(connection) = self.peers.connections.get_mut(id) else { return false };
+        let backlog = connection.outbound.replies_bytes() > limits.outbound_own_bytes;
+        let Some(ready) = connection.ready_mut() else { return false };
+        let requests = &mut ready.requests;
+        if backlog || requests.in_flight >= limits.requests_in_flight_max || (history && requests.history) {
+            self.peers.pause(id, Pause::Answers, limits);
+            return false;
+        }
+        requests.bucket.refill(now);
+        if requests.bucket.take(1) {
+            return true;
+        }
+        let again = now.after(requests.bucket.wait(1));
+        self.peers.pause(id, Pause::Until(again), limits);
+        false
+    }
+
+    /// Begins a request that storage has a part in.
+    pub(super) fn begin(&mut self, connection: ConnectionId, request: u32) -> Asked {
+        if let Some(ready) = self.peers.connections.get_mut(connection).and_then(|found| found.ready_mut()) {
+            ready.requests.in_flight += 1;
+        }
+        Asked { connection, request }
+    }
+
+    /// Ends a request that storage had a part in.
+    pub(super) fn finish(&mut self, asked: Asked) {
+        let Some(connection) = self.peers.connections.get_mut(asked.connection) else { return };
+        if let Some(ready) = connection.ready_mut() {
+            ready.requests.in_flight = ready.requests.in_flight.saturating_sub(1);
+            self.peers.unpause_answered(asked.connection);
+        }
+    }
+
+    pub(super) fn refuse(&mut self, id: ConnectionId, request: u32, refusal: &Refusal) {
+        let refused = wire::Refused {
+            id: request,
+            code: refusal.code.number(),
+            text: &refusal.text,
+            about: &refusal.about,
+            suggestion: refusal.suggestion.as_deref(),
+        };
+        self.peers.answer(id, refused, &self.config.limits);
+    }
+
+    /// Tells a peer how it broke the protocol, and ends the connection (F7).
+    pub(super) fn accuse(&mut self, id: ConnectionId, error: ProtocolError) -> Taken {
+        let text = format!("You broke the protocol ({error}); the connection ends.");
+        self.accuse_saying(id, error, &text)
+    }
+
+    pub(super) fn accuse_saying(&mut self, id: ConnectionId, error: ProtocolError, text: &str) -> Taken {
+        let farewell = wire::Error { code: error.number(), text };
+        self.close(id, EndCause::Broke(error), Some(farewell.into()));
+        Taken::Yes
+    }
+}

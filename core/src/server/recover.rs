@@ -1,0 +1,147 @@
+//! How a server begins: from what storage recovered.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+use core::time::Duration;
+
+use rand_chacha::ChaCha12Rng;
+use rand_core::SeedableRng;
+
+use super::{NameHolder, Peers, Pending, PendingTable, Places, Server, Sources};
+use crate::{
+    config::ServerConfig,
+    hub::{Changes, NameTable, Recent, Room, RoomKind, Rooms, Standing, User, Users},
+    ids::{RoomId, UserId},
+    name::{Nick, RoomName},
+    output::Stats,
+    storage::{GuestRecord, Recovered, RoomKey, RoomRecord, StorageOperation},
+    time::{Now, WallTime},
+    timer::Timer,
+};
+
+/// A wall clock that leapt further than this is not believed (E8).
+const LEAP_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+pub(super) fn recover(config: ServerConfig, seed: [u8; 32], recovered: Recovered, now: Now) -> Server {
+    let mut server = Server {
+        config,
+        incarnation: recovered.incarnation,
+        rng: ChaCha12Rng::from_seed(seed),
+        peers: Peers::new(now),
+        users: Users::default(),
+        user_names: NameTable::new(),
+        rooms: Rooms::default(),
+        room_names: NameTable::new(),
+        opening: BTreeMap::new(),
+        places: Places::default(),
+        sources: Sources::default(),
+        pending: PendingTable::default(),
+        outputs: VecDeque::new(),
+        uneven: VecDeque::new(),
+        drain: None,
+        counters: Stats::default(),
+    };
+    for guest in recovered.guests {
+        server.recover_guest(guest, now);
+    }
+    for room in recovered.rooms {
+        server.add_room(room);
+    }
+    server.open_lobby();
+    server.drop_deserted();
+    server
+}
+
+impl Server {
+    fn recover_guest(&mut self, record: GuestRecord, now: Now) {
+        // A name that was stored was a name; a database that says otherwise was changed by hand.
+        let Ok(nick) = Nick::parse(&record.nick) else { return };
+        let kept = remaining(record.expires, now.wall, self.config.limits.guest_kept);
+        let expires = now.monotonic.after(kept);
+        let key = nick.key();
+        self.user_names.take(&key, NameHolder::User(record.user));
+        self.users.insert(User {
+            id: record.user,
+            nick,
+            key,
+            token_hash: record.token_hash,
+            standing: Standing::Lost(expires),
+            away: false,
+            shown: crate::wire::state::LOST,
+            rooms: record.rooms.into_iter().collect(),
+            directs: BTreeSet::new(),
+            joining: 0,
+        });
+        self.peers.timers.arm(expires, Timer::Guest(record.user));
+    }
+
+    /// Makes a room of its record, with the members that are known.
+    pub(super) fn add_room(&mut self, record: RoomRecord) {
+        let (kind, members) = match record.key {
+            RoomKey::Named(name) => {
+                let Ok(name) = RoomName::parse(&name) else { return };
+                let key = name.key();
+                self.room_names.take(&key, Some(record.id));
+                let members = self.users.iter().filter(|user| user.rooms.contains(&record.id));
+                (RoomKind::Named(name, key), members.map(|user| user.id).collect())
+            }
+            RoomKey::Direct(low, high) => {
+                let mut members = BTreeSet::new();
+                for id in [low, high] {
+                    if let Some(user) = self.users.get_mut(id) {
+                        user.directs.insert(record.id);
+                        members.insert(id);
+                    }
+                }
+                (RoomKind::Direct([(low, self.nick_of(low)), (high, self.nick_of(high))]), members)
+            }
+        };
+        self.rooms.insert(Room {
+            id: record.id,
+            kind,
+            topic: record.topic,
+            first: record.first,
+            tail: record.last,
+            members,
+            listeners: alloc::vec::Vec::new(),
+            recent: Recent::new(record.last.next()),
+            changes: Changes::default(),
+            holds: 0,
+            queued: false,
+        });
+    }
+
+    fn nick_of(&self, user: UserId) -> Arc<str> {
+        self.users.get(user).map_or_else(|| "".into(), |user| user.nick.shared())
+    }
+
+    /// The lobby always exists (R3).
+    fn open_lobby(&mut self) {
+        let name = RoomName::lobby();
+        let key = name.key();
+        if self.room_names.find(&key).is_none() {
+            self.begin_opening(&key);
+            let operation = StorageOperation::OpenRoom { key: RoomKey::Named(name.shared()) };
+            self.ask_storage(Pending::Lobby { key }, operation);
+        }
+    }
+
+    /// Rooms that would have ceased if the server had not stopped first.
+    fn drop_deserted(&mut self) {
+        let ids: alloc::vec::Vec<RoomId> = self.rooms.ids().collect();
+        for id in ids {
+            self.drop_if_deserted(id);
+        }
+    }
+}
+
+/// How much longer a guest is kept (E8).
+fn remaining(expires: Option<WallTime>, wall: WallTime, kept: Duration) -> Duration {
+    match expires {
+        None => kept,
+        Some(expires) if wall.since(expires) > LEAP_MAX => kept,
+        Some(expires) => expires.since(wall).min(kept),
+    }
+}

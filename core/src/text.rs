@@ -1,0 +1,74 @@
+//! What may be said (`PROTOCOL.md` P2).
+
+use alloc::format;
+
+use crate::{
+    error::{Refusal, RefusalCode},
+    storage::EventKind,
+};
+
+/// Checks the text of a post against the limits of its kind, in bytes.
+///
+/// # Errors
+/// `text-empty`, `text-too-long` with both lengths, `text-invalid`.
+pub fn check_text(
+    kind: EventKind,
+    text: &str,
+    text_bytes_max: usize,
+    topic_bytes_max: usize,
+) -> Result<(), Refusal> {
+    let (what, bytes_max, lines) = match kind {
+        EventKind::Posted | EventKind::Action => ("message", text_bytes_max, true),
+        EventKind::Topic => ("topic", topic_bytes_max, false),
+    };
+    if text.len() > bytes_max {
+        let length = text.len();
+        let text =
+            format!("The {what} has {length} bytes, at most {bytes_max} are taken; shorten or split it.");
+        return Err(Refusal::new(RefusalCode::TextTooLong, text));
+    }
+    if text.chars().any(|char| char.is_control() && !(lines && matches!(char, '\n' | '\t'))) {
+        let text = format!("The {what} has control characters in it; remove them.");
+        return Err(Refusal::new(RefusalCode::TextInvalid, text));
+    }
+    if lines && text.trim_start().is_empty() {
+        return Err(Refusal::new(RefusalCode::TextEmpty, "The message is empty; say something."));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use super::*;
+
+    fn code(kind: EventKind, text: &str) -> Option<RefusalCode> {
+        check_text(kind, text, 10, 5).err().map(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn messages_have_lines_and_topics_have_not() {
+        assert_eq!(code(EventKind::Posted, "a\n\tb"), None);
+        assert_eq!(code(EventKind::Topic, "a\tb"), Some(RefusalCode::TextInvalid));
+        assert_eq!(code(EventKind::Topic, ""), None);
+        assert_eq!(code(EventKind::Action, " \n\u{2003}"), Some(RefusalCode::TextEmpty));
+    }
+
+    #[test]
+    fn lengths_are_taken_up_to_the_limit() {
+        let long = |length| String::from_iter(core::iter::repeat_n('x', length));
+        assert_eq!(code(EventKind::Posted, &long(10)), None);
+        assert_eq!(code(EventKind::Posted, &long(11)), Some(RefusalCode::TextTooLong));
+        assert_eq!(code(EventKind::Topic, &long(6)), Some(RefusalCode::TextTooLong));
+    }
+
+    #[test]
+    fn no_control_character_is_taken() {
+        for char in (0..0x20).chain(0x7f..0xa0).filter_map(char::from_u32) {
+            let text = format!("a{char}b");
+            let expected = if matches!(char, '\n' | '\t') { None } else { Some(RefusalCode::TextInvalid) };
+            assert_eq!(code(EventKind::Posted, &text), expected, "{char:?}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! A storage that keeps everything in memory: for demonstrations, tests, and servers that shall forget.
+
+mod room;
+mod room_sizes;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use palabre_core::{
+    ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    storage::{
+        Appended, EventKind, FoundEvent, GuestRecord, NewEvent, PageRange, Recovered, RoomKey,
+        StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
+    },
+    time::WallTime,
+};
+
+use self::{
+    room::{LoggedEvent, Room},
+    room_sizes::RoomSizes,
+};
+
+/// What the events of a [`MemoryStorage`] may cost unless it is told otherwise: 256 MiB.
+pub const MEMORY_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// The storage port in memory. Each call is answered at once.
+///
+/// All events together are kept within a number of bytes. Past it the oldest events of the largest room are
+/// trimmed (the largest to within a factor of two), and their nonces forgotten: an append then answers with a
+/// `first` that has moved. Room records and guests are not counted; the core bounds their number.
+#[derive(Debug)]
+pub struct MemoryStorage {
+    incarnation: Incarnation,
+    bytes_max: u64,
+    bytes: u64,
+    last_room: u64,
+    last_user: u64,
+    rooms: HashMap<RoomId, Room>,
+    rooms_by_key: BTreeMap<RoomKey, RoomId>,
+    sizes: RoomSizes,
+    nonces: HashMap<(UserId, Nonce), (RoomId, Seq)>,
+    guests: BTreeMap<UserId, Guest>,
+    guests_by_token: BTreeMap<TokenHash, UserId>,
+    members: BTreeMap<UserId, BTreeSet<RoomId>>,
+    no_topic: Arc<str>,
+}
+
+#[derive(Debug)]
+struct Guest {
+    nick: Arc<str>,
+    token_hash: TokenHash,
+    expires: Option<WallTime>,
+}
+
+impl MemoryStorage {
+    /// An empty storage that keeps events for at most [`MEMORY_BYTES_MAX`].
+    #[must_use]
+    pub fn new(incarnation: Incarnation) -> Self {
+        Self::with_bytes_max(incarnation, MEMORY_BYTES_MAX)
+    }
+
+    /// An empty storage that keeps events for at most `bytes_max` bytes.
+    #[must_use]
+    pub fn with_bytes_max(incarnation: Incarnation, bytes_max: u64) -> Self {
+        Self {
+            incarnation,
+            bytes_max,
+            bytes: 0,
+            last_room: 0,
+            last_user: 0,
+            rooms: HashMap::new(),
+            rooms_by_key: BTreeMap::new(),
+            sizes: RoomSizes::new(),
+            nonces: HashMap::new(),
+            guests: BTreeMap::new(),
+            guests_by_token: BTreeMap::new(),
+            members: BTreeMap::new(),
+            no_topic: Arc::from(""),
+        }
+    }
+
+    /// Executes one operation.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageFailure::NoSuchRoom`], where the operation says so; no other.
+    pub fn execute(&mut self, operation: StorageOperation) -> Result<StorageOutcome, StorageFailure> {
+        match operation {
+            StorageOperation::OpenRoom { key } => Ok(self.open_room(key)),
+            StorageOperation::DropRoom { room } => Ok(self.drop_room(room)),
+            StorageOperation::Append { room, event } => self.append(room, event),
+            StorageOperation::FindNonce { author, nonce } => {
+                Ok(StorageOutcome::Found(self.find_nonce(author, nonce)))
+            }
+            StorageOperation::ReadPage { room, range, events_max, bytes_max } => {
+                Ok(self.read_page(room, range, events_max, bytes_max))
+            }
+            StorageOperation::CreateGuest { nick, token_hash } => Ok(self.create_guest(nick, token_hash)),
+            StorageOperation::UpdateGuest { user, nick, expires } => {
+                Ok(self.update_guest(user, nick, expires))
+            }
+            StorageOperation::RemoveGuest { user } => Ok(self.remove_guest(user)),
+            StorageOperation::SetMember { user, room, member } => self.set_member(user, room, member),
+        }
+    }
+
+    /// All that it holds, as a durable storage would hand it over at the next start.
+    #[must_use]
+    pub fn recovered(&self) -> Recovered {
+        let mut rooms: Vec<_> = self.rooms.iter().map(|(id, room)| room.record(*id)).collect();
+        rooms.sort_by_key(|room| room.id);
+        let guests = self.guests.iter().map(|(user, guest)| GuestRecord {
+            user: *user,
+            nick: Arc::clone(&guest.nick),
+            token_hash: guest.token_hash,
+            expires: guest.expires,
+            rooms: self.members.get(user).into_iter().flatten().copied().collect(),
+        });
+        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect() }
+    }
+
+    /// What the events cost at present, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn open_room(&mut self, key: RoomKey) -> StorageOutcome {
+        let id = self.rooms_by_key.get(&key).copied().unwrap_or_else(|| {
+            self.last_room += 1;
+            RoomId::new(self.last_room)
+        });
+        let room = self.rooms.entry(id).or_insert_with(|| {
+            self.rooms_by_key.insert(key.clone(), id);
+            Room::new(key, Arc::clone(&self.no_topic))
+        });
+        StorageOutcome::RoomOpened(room.record(id))
+    }
+
+    fn drop_room(&mut self, id: RoomId) -> StorageOutcome {
+        if let Some(room) = self.rooms.remove(&id) {
+            self.rooms_by_key.remove(&room.key);
+            self.sizes.change(id, room.bytes, 0);
+            self.bytes -= room.bytes;
+            for logged in room.events() {
+                self.nonces.remove(&(logged.event.author, logged.nonce));
+            }
+            self.members.retain(|_, rooms| {
+                rooms.remove(&id);
+                !rooms.is_empty()
+            });
+        }
+        StorageOutcome::Done
+    }
+
+    fn append(&mut self, id: RoomId, new: NewEvent) -> Result<StorageOutcome, StorageFailure> {
+        let Some(room) = self.rooms.get_mut(&id) else { return Err(StorageFailure::NoSuchRoom) };
+        if let Some((stored_in, seq)) = self.nonces.get(&(new.author, new.nonce)).copied() {
+            return Ok(StorageOutcome::Appended(self.repeated(id, &new, stored_in, seq)));
+        }
+        let seq = room.next_seq();
+        self.nonces.insert((new.author, new.nonce), (id, seq));
+        if new.kind == EventKind::Topic {
+            room.topic = Arc::clone(&new.text);
+        }
+        let NewEvent { author, nick, nonce, at, kind, text } = new;
+        let bytes = room.bytes;
+        room.push(LoggedEvent { event: StoredEvent { seq, author, nick, at, kind, text }, nonce });
+        self.bytes += room.bytes - bytes;
+        self.sizes.change(id, bytes, room.bytes);
+        self.trim();
+        let first = self.rooms.get(&id).map_or(seq, Room::first);
+        Ok(StorageOutcome::Appended(Appended::Stored { seq, first }))
+    }
+
+    fn repeated(&self, room: RoomId, new: &NewEvent, stored_in: RoomId, seq: Seq) -> Appended {
+        match self.rooms.get(&stored_in).and_then(|room| room.event(seq)) {
+            Some(event) if stored_in == room && event.kind == new.kind && event.text == new.text => {
+                Appended::Repeated { seq, at: event.at }
+            }
+            Some(_) | None => Appended::NonceReused,
+        }
+    }
+
+    /// Takes events away until the rest fits.
+    fn trim(&mut self) {
+        while self.bytes > self.bytes_max {
+            let Some(id) = self.sizes.largest() else { return };
+            let Some(room) = self.rooms.get_mut(&id) else { return };
+            let Some(trimmed) = room.trim() else { return };
+            let bytes = trimmed.bytes();
+            self.bytes -= bytes;
+            self.sizes.change(id, room.bytes + bytes, room.bytes);
+            self.nonces.remove(&(trimmed.event.author, trimmed.nonce));
+        }
+    }
+
+    fn find_nonce(&self, author: UserId, nonce: Nonce) -> Option<FoundEvent> {
+        let (room, seq) = self.nonces.get(&(author, nonce)).copied()?;
+        let event = self.rooms.get(&room)?.event(seq)?;
+        Some(FoundEvent { room, seq, at: event.at, kind: event.kind, text: Arc::clone(&event.text) })
+    }
+
+    fn read_page(&self, room: RoomId, range: PageRange, events_max: u32, bytes_max: u32) -> StorageOutcome {
+        let room = self.rooms.get(&room);
+        StorageOutcome::Page {
+            first: room.map_or(Seq::new(1), Room::first),
+            events: room.map_or_else(Vec::new, |room| room.page(range, events_max, bytes_max)),
+        }
+    }
+
+    fn create_guest(&mut self, nick: Arc<str>, token_hash: TokenHash) -> StorageOutcome {
+        let user = *self.guests_by_token.entry(token_hash).or_insert_with(|| {
+            self.last_user += 1;
+            let user = UserId::new(self.last_user);
+            self.guests.insert(user, Guest { nick, token_hash, expires: None });
+            user
+        });
+        StorageOutcome::GuestCreated { user }
+    }
+
+    fn update_guest(&mut self, user: UserId, nick: Arc<str>, expires: Option<WallTime>) -> StorageOutcome {
+        if let Some(guest) = self.guests.get_mut(&user) {
+            guest.nick = nick;
+            guest.expires = expires;
+        }
+        StorageOutcome::Done
+    }
+
+    fn remove_guest(&mut self, user: UserId) -> StorageOutcome {
+        if let Some(guest) = self.guests.remove(&user) {
+            self.guests_by_token.remove(&guest.token_hash);
+        }
+        self.members.remove(&user);
+        StorageOutcome::Done
+    }
+
+    fn set_member(
+        &mut self,
+        user: UserId,
+        room: RoomId,
+        member: bool,
+    ) -> Result<StorageOutcome, StorageFailure> {
+        if !self.rooms.contains_key(&room) {
+            return Err(StorageFailure::NoSuchRoom);
+        }
+        let rooms = self.members.entry(user).or_default();
+        if member {
+            rooms.insert(room);
+        } else {
+            rooms.remove(&room);
+        }
+        if rooms.is_empty() {
+            self.members.remove(&user);
+        }
+        Ok(StorageOutcome::Done)
+    }
+}

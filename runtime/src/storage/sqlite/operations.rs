@@ -1,0 +1,336 @@
+//! Each operation of the port in SQL. Whoever calls is responsible for the transaction around it.
+
+use std::sync::Arc;
+
+use palabre_core::{
+    ids::{Nonce, RoomId, Seq, UserId},
+    storage::{
+        Appended, EventKind, FoundEvent, NewEvent, PageRange, RoomKey, RoomRecord, StorageOperation,
+        StorageOutcome, StoredEvent, TokenHash,
+    },
+    time::WallTime,
+};
+use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
+
+use super::{
+    error::Problem,
+    rooms::{RoomLog, Rooms},
+};
+
+/// Executes one operation.
+pub(super) fn execute(
+    connection: &Connection,
+    rooms: &mut Rooms,
+    operation: &StorageOperation,
+) -> Result<StorageOutcome, Problem> {
+    match operation {
+        StorageOperation::OpenRoom { key } => open_room(connection, rooms, key),
+        StorageOperation::DropRoom { room } => drop_room(connection, rooms, *room),
+        StorageOperation::Append { room, event } => {
+            append(connection, rooms, *room, event).map(StorageOutcome::Appended)
+        }
+        StorageOperation::FindNonce { author, nonce } => {
+            find_nonce(connection, rooms, *author, *nonce).map(StorageOutcome::Found)
+        }
+        StorageOperation::ReadPage { room, range, events_max, bytes_max } => {
+            read_page(connection, rooms, *room, *range, Limit { events: *events_max, bytes: *bytes_max })
+        }
+        StorageOperation::CreateGuest { nick, token_hash } => create_guest(connection, nick, token_hash),
+        StorageOperation::UpdateGuest { user, nick, expires } => {
+            update_guest(connection, *user, nick, *expires)
+        }
+        StorageOperation::RemoveGuest { user } => remove_guest(connection, *user),
+        StorageOperation::SetMember { user, room, member } => {
+            set_member(connection, rooms, *user, *room, *member)
+        }
+    }
+}
+
+/// Whether the operation leaves everything as it is.
+pub(super) const fn only_reads(operation: &StorageOperation) -> bool {
+    match operation {
+        StorageOperation::FindNonce { .. } | StorageOperation::ReadPage { .. } => true,
+        StorageOperation::OpenRoom { .. }
+        | StorageOperation::DropRoom { .. }
+        | StorageOperation::Append { .. }
+        | StorageOperation::CreateGuest { .. }
+        | StorageOperation::UpdateGuest { .. }
+        | StorageOperation::RemoveGuest { .. }
+        | StorageOperation::SetMember { .. } => false,
+    }
+}
+
+fn open_room(connection: &Connection, rooms: &mut Rooms, key: &RoomKey) -> Result<StorageOutcome, Problem> {
+    let (name, lower, higher) = match key {
+        RoomKey::Named(name) => (Some(&**name), None, None),
+        RoomKey::Direct(lower, higher) => (None, Some(signed(lower.get())), Some(signed(higher.get()))),
+    };
+    let found = connection
+        .prepare_cached(
+            "SELECT id, topic FROM rooms WHERE name = ?1 OR (lower_user = ?2 AND higher_user = ?3)",
+        )?
+        .query_row(params![name, lower, higher], |row| {
+            Ok((RoomId::new(row.get::<_, i64>(0)?.cast_unsigned()), text(row, 1)?))
+        })
+        .optional()?;
+    let (id, topic) = if let Some(found) = found {
+        found
+    } else {
+        let number = count_up(connection, "last_room")?;
+        connection
+            .prepare_cached("INSERT INTO rooms (id, name, lower_user, higher_user) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![number, name, lower, higher])?;
+        (RoomId::new(number.cast_unsigned()), Arc::from(""))
+    };
+    let log = rooms.log(id).unwrap_or_else(|| {
+        let log = RoomLog { first: Seq::new(1), last: Seq::new(0), answered: Seq::new(0) };
+        rooms.set(id, log);
+        log
+    });
+    let record = RoomRecord { id, key: key.clone(), topic, first: log.first, last: log.answered };
+    Ok(StorageOutcome::RoomOpened(record))
+}
+
+fn drop_room(connection: &Connection, rooms: &mut Rooms, room: RoomId) -> Result<StorageOutcome, Problem> {
+    if rooms.log(room).is_some() {
+        connection.prepare_cached("DELETE FROM rooms WHERE id = ?1")?.execute([signed(room.get())])?;
+        rooms.remove(room);
+    }
+    Ok(StorageOutcome::Done)
+}
+
+fn append(
+    connection: &Connection,
+    rooms: &mut Rooms,
+    room: RoomId,
+    event: &NewEvent,
+) -> Result<Appended, Problem> {
+    let log = rooms.log(room).ok_or(Problem::NoSuchRoom)?;
+    let seq = log.last.next();
+    let inserted = connection
+        .prepare_cached(
+            "INSERT INTO events (room, seq, author, nonce, at, kind, nick, text)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT (author, nonce) DO NOTHING",
+        )?
+        .execute(params![
+            signed(room.get()),
+            signed(seq.get()),
+            signed(event.author.get()),
+            signed(event.nonce.get()),
+            signed(event.at.as_millis()),
+            event.kind.number(),
+            &*event.nick,
+            &*event.text,
+        ])?;
+    if inserted == 0 {
+        return append_again(connection, rooms, room, event);
+    }
+    if event.kind == EventKind::Topic {
+        connection
+            .prepare_cached("UPDATE rooms SET topic = ?2 WHERE id = ?1")?
+            .execute(params![signed(room.get()), &*event.text])?;
+    }
+    rooms.set(room, RoomLog { last: seq, answered: seq, ..log });
+    Ok(Appended::Stored { seq, first: log.first })
+}
+
+fn append_again(
+    connection: &Connection,
+    rooms: &mut Rooms,
+    room: RoomId,
+    event: &NewEvent,
+) -> Result<Appended, Problem> {
+    let stored = stored_nonce(connection, event.author, event.nonce)?;
+    let Some(FoundEvent { seq, at, .. }) =
+        stored.filter(|found| found.room == room && found.kind == event.kind && found.text == event.text)
+    else {
+        return Ok(Appended::NonceReused);
+    };
+    let log = rooms.log(room).ok_or(Problem::NoSuchRoom)?;
+    if seq <= log.answered {
+        return Ok(Appended::Repeated { seq, at });
+    }
+    rooms.set(room, RoomLog { answered: seq, ..log });
+    Ok(Appended::Stored { seq, first: log.first })
+}
+
+fn find_nonce(
+    connection: &Connection,
+    rooms: &Rooms,
+    author: UserId,
+    nonce: Nonce,
+) -> Result<Option<FoundEvent>, Problem> {
+    let found = stored_nonce(connection, author, nonce)?;
+    Ok(found.filter(|found| rooms.log(found.room).is_some_and(|log| found.seq <= log.answered)))
+}
+
+fn stored_nonce(
+    connection: &Connection,
+    author: UserId,
+    nonce: Nonce,
+) -> rusqlite::Result<Option<FoundEvent>> {
+    connection
+        .prepare_cached("SELECT room, seq, at, kind, text FROM events WHERE author = ?1 AND nonce = ?2")?
+        .query_row([signed(author.get()), signed(nonce.get())], |row| {
+            Ok(FoundEvent {
+                room: RoomId::new(row.get::<_, i64>(0)?.cast_unsigned()),
+                seq: Seq::new(row.get::<_, i64>(1)?.cast_unsigned()),
+                at: WallTime::from_millis(row.get::<_, i64>(2)?.cast_unsigned()),
+                kind: kind(row, 3)?,
+                text: text(row, 4)?,
+            })
+        })
+        .optional()
+}
+
+/// How much a page may hold.
+#[derive(Clone, Copy)]
+struct Limit {
+    events: u32,
+    bytes: u32,
+}
+
+fn read_page(
+    connection: &Connection,
+    rooms: &Rooms,
+    room: RoomId,
+    range: PageRange,
+    limit: Limit,
+) -> Result<StorageOutcome, Problem> {
+    let Some(log) = rooms.log(room) else {
+        return Ok(StorageOutcome::Page { first: Seq::new(1), events: Vec::new() });
+    };
+    let (select, from, to) = match range {
+        PageRange::After(seq) => (
+            "SELECT seq, author, nick, at, kind, text FROM events
+             WHERE room = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq LIMIT ?4",
+            seq.next(),
+            log.answered,
+        ),
+        PageRange::Before(end) => (
+            "SELECT seq, author, nick, at, kind, text FROM events
+             WHERE room = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq DESC LIMIT ?4",
+            Seq::new(1),
+            end.map_or(log.answered, |end| end.previous().min(log.answered)),
+        ),
+    };
+    let mut statement = connection.prepare_cached(select)?;
+    let mut rows =
+        statement.query(params![signed(room.get()), position(from), position(to), limit.events])?;
+    let mut events = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        let event = stored_event(row)?;
+        bytes += (event.text.len() + event.nick.len()) as u64;
+        if bytes > u64::from(limit.bytes) && !events.is_empty() {
+            break;
+        }
+        events.push(event);
+    }
+    if matches!(range, PageRange::Before(_)) {
+        events.reverse();
+    }
+    Ok(StorageOutcome::Page { first: log.first, events })
+}
+
+fn create_guest(
+    connection: &Connection,
+    nick: &str,
+    token_hash: &TokenHash,
+) -> Result<StorageOutcome, Problem> {
+    let found = connection
+        .prepare_cached("SELECT user FROM guests WHERE token_hash = ?1")?
+        .query_row([token_hash.0.as_slice()], |row| row.get::<_, i64>(0))
+        .optional()?;
+    let user = if let Some(user) = found {
+        user
+    } else {
+        let user = count_up(connection, "last_user")?;
+        connection
+            .prepare_cached("INSERT INTO guests (user, nick, token_hash) VALUES (?1, ?2, ?3)")?
+            .execute(params![user, nick, token_hash.0.as_slice()])?;
+        user
+    };
+    Ok(StorageOutcome::GuestCreated { user: UserId::new(user.cast_unsigned()) })
+}
+
+fn update_guest(
+    connection: &Connection,
+    user: UserId,
+    nick: &str,
+    expires: Option<WallTime>,
+) -> Result<StorageOutcome, Problem> {
+    connection
+        .prepare_cached(
+            "UPDATE guests SET nick = ?2, expires = ?3
+             WHERE user = ?1 AND (nick IS NOT ?2 OR expires IS NOT ?3)",
+        )?
+        .execute(params![signed(user.get()), nick, expires.map(|at| signed(at.as_millis()))])?;
+    Ok(StorageOutcome::Done)
+}
+
+fn remove_guest(connection: &Connection, user: UserId) -> Result<StorageOutcome, Problem> {
+    connection.prepare_cached("DELETE FROM guests WHERE user = ?1")?.execute([signed(user.get())])?;
+    connection.prepare_cached("DELETE FROM members WHERE user = ?1")?.execute([signed(user.get())])?;
+    Ok(StorageOutcome::Done)
+}
+
+fn set_member(
+    connection: &Connection,
+    rooms: &Rooms,
+    user: UserId,
+    room: RoomId,
+    member: bool,
+) -> Result<StorageOutcome, Problem> {
+    if rooms.log(room).is_none() {
+        return Err(Problem::NoSuchRoom);
+    }
+    let change = if member {
+        "INSERT INTO members (room, user) VALUES (?1, ?2) ON CONFLICT DO NOTHING"
+    } else {
+        "DELETE FROM members WHERE room = ?1 AND user = ?2"
+    };
+    connection.prepare_cached(change)?.execute([signed(room.get()), signed(user.get())])?;
+    Ok(StorageOutcome::Done)
+}
+
+/// The next value of a counter in `meta`.
+fn count_up(connection: &Connection, counter: &str) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("UPDATE meta SET value = value + 1 WHERE name = ?1 RETURNING value")?
+        .query_row([counter], |row| row.get(0))
+}
+
+fn stored_event(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
+    Ok(StoredEvent {
+        seq: Seq::new(row.get::<_, i64>(0)?.cast_unsigned()),
+        author: UserId::new(row.get::<_, i64>(1)?.cast_unsigned()),
+        nick: text(row, 2)?,
+        at: WallTime::from_millis(row.get::<_, i64>(3)?.cast_unsigned()),
+        kind: kind(row, 4)?,
+        text: text(row, 5)?,
+    })
+}
+
+fn kind(row: &Row<'_>, column: usize) -> rusqlite::Result<EventKind> {
+    let number: u8 = row.get(column)?;
+    EventKind::from_number(number).ok_or_else(|| {
+        let reason = format!("there is no kind of event with number {number}");
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, reason.into())
+    })
+}
+
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Arc<str>> {
+    Ok(Arc::from(row.get_ref(column)?.as_str()?))
+}
+
+/// The bits of a number, as SQLite stores them.
+const fn signed(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+/// A place in a log to compare with: none is higher than SQLite's highest number.
+fn position(seq: Seq) -> i64 {
+    i64::try_from(seq.get()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,137 @@
+//! The format of the database, and the way from each version to the next.
+
+use palabre_core::ids::Incarnation;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+/// Marks a file as a database of Palabre: "Plbr".
+pub(super) const APPLICATION_ID: u32 = 0x506c_6272;
+
+/// A step from one version of the format to the next, inside a transaction.
+pub(super) struct Migration {
+    /// Does it. The incarnation is the one to give to a database that has none.
+    pub(super) apply: fn(&Connection, Incarnation) -> rusqlite::Result<()>,
+}
+
+/// The migration at index *n* leads from version *n* to version *n* + 1. Entries are only ever appended.
+pub(super) const MIGRATIONS: &[Migration] = &[Migration { apply: create }];
+
+/// Brings a database of version `version` to the newest, each step in a transaction of its own.
+pub(super) fn migrate(
+    connection: &Connection,
+    migrations: &[Migration],
+    version: u32,
+    incarnation: Incarnation,
+) -> rusqlite::Result<()> {
+    for (next, migration) in (1_u32..).zip(migrations).skip(version as usize) {
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        (migration.apply)(&transaction, incarnation)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", next)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+fn create(connection: &Connection, incarnation: Incarnation) -> rusqlite::Result<()> {
+    connection.execute_batch(CREATE)?;
+    connection.execute(
+        "INSERT INTO meta (name, value) VALUES ('incarnation', ?1)",
+        [incarnation.get().cast_signed()],
+    )?;
+    Ok(())
+}
+
+/// Version 1. Numbers of 64 bits without a sign are stored by their bits; only nonces and the incarnation ever
+/// use the highest. The counters in `meta` outlive what they counted, so that no id is given twice.
+const CREATE: &str = "
+    CREATE TABLE meta (
+        name TEXT PRIMARY KEY,
+        value INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    INSERT INTO meta (name, value) VALUES ('last_room', 0), ('last_user', 0);
+
+    CREATE TABLE rooms (
+        id INTEGER PRIMARY KEY,
+        name TEXT UNIQUE,
+        lower_user INTEGER,
+        higher_user INTEGER,
+        topic TEXT NOT NULL DEFAULT '',
+        first INTEGER NOT NULL DEFAULT 1,
+        UNIQUE (lower_user, higher_user),
+        CHECK ((name IS NULL) = (lower_user IS NOT NULL)),
+        CHECK ((lower_user IS NULL) = (higher_user IS NULL))
+    ) STRICT;
+
+    CREATE TABLE events (
+        room INTEGER NOT NULL REFERENCES rooms (id) ON DELETE CASCADE,
+        seq INTEGER NOT NULL,
+        author INTEGER NOT NULL,
+        nonce INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        kind INTEGER NOT NULL,
+        nick TEXT NOT NULL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (room, seq)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE UNIQUE INDEX events_by_nonce ON events (author, nonce);
+
+    CREATE TABLE guests (
+        user INTEGER PRIMARY KEY,
+        nick TEXT NOT NULL,
+        token_hash BLOB NOT NULL UNIQUE,
+        expires INTEGER
+    ) STRICT;
+
+    CREATE TABLE members (
+        room INTEGER NOT NULL REFERENCES rooms (id) ON DELETE CASCADE,
+        user INTEGER NOT NULL,
+        PRIMARY KEY (room, user)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE INDEX members_by_user ON members (user);
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADD_COLOUR: Migration = Migration {
+        apply: |connection, _| {
+            connection.execute_batch("ALTER TABLE guests ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey'")
+        },
+    };
+
+    fn version_of(connection: &Connection) -> u32 {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn an_older_database_is_brought_to_the_newest_version_and_keeps_what_it_holds() {
+        let connection = Connection::open_in_memory().unwrap();
+        migrate(&connection, MIGRATIONS, 0, Incarnation::new(7)).unwrap();
+        connection
+            .execute("INSERT INTO guests (user, nick, token_hash) VALUES (1, 'ada', x'00')", [])
+            .unwrap();
+        let newer = [Migration { apply: create }, ADD_COLOUR];
+        migrate(&connection, &newer, 1, Incarnation::new(8)).unwrap();
+        let guest: (String, String) = connection
+            .query_row("SELECT nick, colour FROM guests", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!((guest.0.as_str(), guest.1.as_str()), ("ada", "grey"));
+        assert_eq!(version_of(&connection), 2);
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_version_before_it() {
+        const BROKEN: Migration = Migration {
+            apply: |connection, _| connection.execute_batch("DROP TABLE guests; DROP TABLE no_such_table"),
+        };
+        let connection = Connection::open_in_memory().unwrap();
+        let newer = [Migration { apply: create }, ADD_COLOUR, BROKEN];
+        migrate(&connection, &newer, 0, Incarnation::new(7)).unwrap_err();
+        assert_eq!(version_of(&connection), 2);
+        connection.execute_batch("SELECT colour FROM guests").unwrap();
+    }
+}

@@ -1,0 +1,90 @@
+use palabre_core::{
+    ids::{Incarnation, Seq},
+    storage::{EventKind, PageRange, StorageOperation},
+};
+use palabre_runtime::storage::MemoryStorage;
+use proptest::{collection::vec, prelude::*};
+
+use crate::support::*;
+
+/// What happens to both storages; the one in memory takes no notice of restarts.
+#[derive(Clone, Debug)]
+enum Step {
+    Batch(Vec<StorageOperation>),
+    /// The database is dropped without being told, and opened again.
+    Reopen,
+    /// A copy of the files takes its place, as after a power cut.
+    PowerCut,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => vec(operation(), 1..16).prop_map(Step::Batch),
+        1 => Just(Step::Reopen),
+        1 => Just(Step::PowerCut),
+    ]
+}
+
+/// Few rooms, authors, nonces and tokens, so that operations meet each other's traces.
+fn operation() -> impl Strategy<Value = StorageOperation> {
+    let room = 1..7_u64;
+    let user = 1..6_u64;
+    let nonce = prop_oneof![0..10_u64, Just(u64::MAX)];
+    let kind = prop_oneof![
+        3 => Just(EventKind::Posted),
+        1 => Just(EventKind::Action),
+        1 => Just(EventKind::Topic),
+    ];
+    let text = prop_oneof![Just(""), Just("hello"), Just("a text of some more bytes")];
+    let name = prop_oneof![Just("lobby"), Just("attic"), Just("")];
+    let seq = prop_oneof![4 => 0..8_u64, 1 => Just(u64::MAX)].prop_map(Seq::new);
+    let range = prop_oneof![
+        seq.clone().prop_map(PageRange::After),
+        proptest::option::of(seq).prop_map(PageRange::Before),
+    ];
+    prop_oneof![
+        8 => (room.clone(), 1..3_u64, nonce.clone(), kind, text)
+            .prop_map(|(room, author, nonce, kind, text)| append(room, author, nonce, kind, text)),
+        2 => name.prop_map(open_room),
+        2 => (1..3_u64, 3..5_u64).prop_map(|(lower, higher)| open_direct(lower, higher)),
+        1 => room.clone().prop_map(drop_room),
+        2 => (1..3_u64, nonce).prop_map(|(author, nonce)| find(author, nonce)),
+        4 => (room.clone(), range, 0..6_u32, 0..60_u32)
+            .prop_map(|(room, range, events, bytes)| read(room, range, events, bytes)),
+        2 => (0..4_u8).prop_map(|token| create_guest("ada", token)),
+        2 => (user.clone(), proptest::option::of(0..3_u64))
+            .prop_map(|(user, expires)| update_guest(user, "bob", expires)),
+        1 => user.clone().prop_map(remove_guest),
+        3 => (user, room, any::<bool>()).prop_map(|(user, room, member)| set_member(user, room, member)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_storages_answer_alike_across_restarts(steps in vec(step(), 1..16)) {
+        let mut memory = MemoryStorage::new(Incarnation::new(1));
+        let mut directory = tempfile::tempdir().unwrap();
+        let (mut sqlite, _) = open(directory.path());
+        for step in steps.into_iter().chain([Step::PowerCut]) {
+            match step {
+                Step::Batch(operations) => {
+                    let expected: Vec<_> =
+                        operations.iter().map(|operation| memory.execute(operation.clone())).collect();
+                    prop_assert_eq!(execute_batch(&mut sqlite, operations), expected);
+                    continue;
+                }
+                Step::Reopen => drop(sqlite),
+                Step::PowerCut => {
+                    let copy = copy_without_closing(directory.path());
+                    drop(sqlite);
+                    directory = copy;
+                }
+            }
+            let (reopened, recovered) = open(directory.path());
+            sqlite = reopened;
+            prop_assert_eq!(recovered, memory.recovered());
+        }
+    }
+}

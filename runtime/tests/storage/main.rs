@@ -1,0 +1,20 @@
+//! Both storages seen from outside.
+#![cfg(feature = "server")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking, its helpers too")]
+
+/// The two storages answer any sequence of operations alike, across restarts.
+mod differential;
+/// A full disk, and a device that refuses to write.
+mod disk_full;
+/// The lock, foreign and future files, and what survives.
+mod opening;
+/// The clauses of the port, one by one, for both.
+mod port;
+/// What the memory storage throws away.
+mod retention;
+/// Shared by the others.
+mod support;
+/// Appends a second; run by hand.
+mod throughput;
+/// The storage thread and the handle on it.
+mod worker;
