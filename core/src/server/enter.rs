@@ -234,6 +234,7 @@ impl Server {
         let now = self.peers.now.monotonic;
         let Some(user) = self.users.get_mut(user_id) else { return };
         user.standing = Standing::Connected(id);
+        user.away = false;
         let nick = user.nick.clone();
         let limits = &self.config.limits;
         let ready = Ready {

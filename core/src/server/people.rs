@@ -132,8 +132,10 @@ impl Server {
         self.user_names.free(&key_before, NameHolder::User(id));
         self.user_names.take(&key, NameHolder::User(id));
         for room in rooms {
-            let change = MemberChange { user: id, nick: nick.shared(), state, was: Some(was.shared()) };
-            self.change(room, change);
+            if was != nick {
+                let (nick, was) = (nick.shared(), Some(was.shared()));
+                self.change(room, MemberChange { user: id, nick, state, was });
+            }
             if let Some(room) = self.rooms.get_mut(room) {
                 room.renamed(id, &nick);
             }

@@ -11,6 +11,9 @@ use crate::{
     wire::{self, Frame, ToServer, split_frame},
 };
 
+/// Whoever waits keeps alive for as long as it takes (F8).
+const WAITING_FRAMES_PER_MINUTE: u64 = 4;
+
 /// What became of a frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
@@ -113,6 +116,7 @@ impl Server {
     /// What a connection may say; counts the frames before `Ready` (F8).
     fn speaks(&mut self, id: ConnectionId) -> Option<Speaks> {
         let frames_max = self.config.limits.frames_before_ready_max;
+        let now = self.peers.now.monotonic;
         let connection = self.peers.connections.get_mut(id)?;
         let speaks = match connection.phase {
             Phase::Ready(_) => return Some(Speaks::Everything),
@@ -122,8 +126,11 @@ impl Server {
             Phase::Entering(_) | Phase::Waiting(_) => Speaks::KeepAlive,
         };
         connection.frames += 1;
-        // Whoever waits keeps alive for as long as it takes: a frame a minute is no flood.
-        if connection.frames > frames_max && !matches!(connection.phase, Phase::Waiting(_)) {
+        let minutes = match connection.phase {
+            Phase::Waiting(_) => now.since(connection.connected).as_secs() / 60,
+            Phase::Greeting | Phase::Choosing | Phase::Entering(_) | Phase::Ready(_) | Phase::Closing(_) => 0,
+        };
+        if u64::from(connection.frames) > u64::from(frames_max) + WAITING_FRAMES_PER_MINUTE * minutes {
             self.accuse(id, ProtocolError::TooManyFrames);
             return None;
         }
