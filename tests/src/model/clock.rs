@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use palabre_core::{
-    time::{Monotonic, Now},
+    time::{Monotonic, Now, WallTime},
     wire::{Pong, ToServer, state},
 };
 
@@ -13,7 +13,7 @@ use super::{ConnectionKey, Expected, Model, Phase, Standing, UserKey};
 const SHUTTING_DOWN: u8 = 2;
 const TIMED_OUT: u8 = 4;
 
-/// The longest leap of the wall clock that is believed (E8).
+/// How far past its end a guest's time is still believed to have ended (E8).
 const BELIEVED_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Something that is due.
@@ -28,10 +28,17 @@ enum Due {
 }
 
 impl Model {
-    /// Time passes. Clients that are `answering` answer a `Ping` at once; the others have fallen silent.
-    pub fn pass_time(&mut self, until: Now, answering: bool) {
+    /// Time passes. Clients that are `answering` answer a `Ping` at once; the others have fallen silent. Tells when
+    /// something was last due meanwhile.
+    pub fn pass_time(&mut self, until: Now, answering: bool) -> Option<Monotonic> {
+        let mut last = None;
         while let Some((at, due)) = self.next_due().filter(|(at, _)| *at <= until.monotonic) {
-            self.now.monotonic = self.now.monotonic.max(at);
+            last = Some(at);
+            let passed = at.since(self.now.monotonic);
+            self.tell_time(Now {
+                monotonic: self.now.monotonic.after(passed),
+                wall: self.now.wall.after(passed),
+            });
             match due {
                 Due::TimeOut(connection) => {
                     self.expect(connection, Expected::Goodbye { reason: TIMED_OUT });
@@ -48,17 +55,14 @@ impl Model {
             }
         }
         self.tell_time(until);
+        last
     }
 
     fn next_due(&self) -> Option<(Monotonic, Due)> {
         let connections = self.connection_keys().filter_map(|key| self.connection_due(key));
         let users = (0..self.users.len()).map(UserKey).filter_map(|user| match self[user].standing {
-            Standing::Lost { expires } => Some((expires, Due::Expire(user))),
-            Standing::Here
-            | Standing::Away
-            | Standing::Returning
-            | Standing::Newcomer
-            | Standing::Gone { .. } => None,
+            Standing::Lost { expires, .. } => Some((expires, Due::Expire(user))),
+            Standing::Present | Standing::Returning | Standing::Newcomer | Standing::Gone { .. } => None,
         });
         connections.chain(users).min()
     }
@@ -79,49 +83,48 @@ impl Model {
         }
     }
 
-    /// K4: every client is told, and its connection closed.
+    /// K4: every client is told, and its connection closed; their guests are lost (K5).
     pub fn shut_down(&mut self) {
+        self.queue.clear();
         for key in self.connection_keys() {
             if self[key].phase != Phase::Closed {
                 self.expect(key, Expected::Goodbye { reason: SHUTTING_DOWN });
-                self.close(key);
+                self.end(key, false);
             }
         }
-        self.queue.clear();
     }
 
     /// E8: the server stopped, orderly or not, and starts on the same database.
     pub fn restart(&mut self, now: Now) {
-        let stopped = self.now;
         self.tell_time(now);
         self.queue.clear();
         for key in self.connection_keys() {
             self.close(key);
             self[key].expected.clear();
         }
-        let passed = now.wall.since(stopped.wall);
-        let passed = if passed > BELIEVED_MAX { Duration::ZERO } else { passed };
         for user in (0..self.users.len()).map(UserKey) {
+            self[user].away = false;
             match self[user].standing {
-                Standing::Here | Standing::Away | Standing::Returning => {
-                    self[user].standing = Standing::Lost { expires: self.expiry() };
+                Standing::Present | Standing::Returning => {
+                    self[user].standing = self.lost_for(self.limits.guest_kept);
                 }
-                Standing::Lost { expires } => {
-                    self.resume_expiry(user, expires.since(stopped.monotonic), passed)
-                }
+                Standing::Lost { expires_wall, .. } => self.resume_expiry(user, expires_wall),
+
                 Standing::Newcomer => self.remove_user(user, state::GONE),
                 Standing::Gone { .. } => {}
             }
         }
     }
 
-    fn resume_expiry(&mut self, user: UserKey, left: Duration, passed: Duration) {
-        match left.checked_sub(passed) {
-            Some(left) if !left.is_zero() => {
-                let expires = self.now.monotonic.after(left);
-                self[user].standing = Standing::Lost { expires };
-            }
-            Some(_) | None => self.remove_user(user, state::EXPIRED),
+    /// E8: what is left by the wall clock, at most the whole; and the whole by one that is not believed.
+    fn resume_expiry(&mut self, user: UserKey, expires: WallTime) {
+        let whole = self.limits.guest_kept;
+        let now = self.now.wall;
+        let left = if now.since(expires) > BELIEVED_MAX { whole } else { expires.since(now).min(whole) };
+        if left.is_zero() {
+            self.remove_user(user, state::EXPIRED);
+        } else {
+            self[user].standing = self.lost_for(left);
         }
     }
 

@@ -1,7 +1,6 @@
 //! Whether a message says what it must say, where the protocol decides that; what it leaves open is learned.
 
 use palabre_core::{
-    limits::{NICK_BYTES_MAX, ROOM_BYTES_MAX},
     time::WallTime,
     wire::{
         self, HistoryPage, Listed, LogEvent, MECHANISM_GUEST, MembersPage, Ready, Refused, RoomsPage,
@@ -17,9 +16,6 @@ impl Model {
     pub(super) fn compare(&mut self, expected: &Expected, message: &ToClient<'_>) -> Result<(), Divergence> {
         match (expected, message) {
             (Expected::Welcome, ToClient::Welcome(welcome)) => self.compare_welcome(welcome),
-            (Expected::Waiting { position }, ToClient::Waiting(waiting)) => {
-                same("position", position, &waiting.position)
-            }
             (Expected::Ready { user, nick, rooms, .. }, ToClient::Ready(ready)) => {
                 self.compare_ready(*user, nick, rooms, ready)
             }
@@ -69,8 +65,8 @@ impl Model {
         let number = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
         let limits = wire::Limits {
             text_bytes: number(self.limits.text_bytes_max),
-            nick_bytes: number(NICK_BYTES_MAX),
-            room_bytes: number(ROOM_BYTES_MAX),
+            nick_bytes: number(names::NICK_BYTES_MAX),
+            room_bytes: number(names::ROOM_BYTES_MAX),
             topic_bytes: number(self.limits.topic_bytes_max),
             page_events: self.limits.page_events_max,
             requests: self.limits.requests_in_flight_max,
@@ -106,7 +102,9 @@ impl Model {
             "about",
             match &refusal.about {
                 About::Open => true,
-                About::Perhaps(name) => refused.about.is_empty() || refused.about == name,
+                About::Perhaps(name) => {
+                    refused.about.is_empty() || refused.about == name || name.contains(char::is_control)
+                }
                 About::OneOf(names) => names.iter().any(|name| name == refused.about),
             },
         )?;
@@ -115,18 +113,17 @@ impl Model {
             match (&refusal.suggestion, refused.suggestion) {
                 (Suggestion::Open, _) => true,
                 (Suggestion::FreeNick(owner), Some(nick)) => self.is_free(nick, *owner),
-                (Suggestion::FreeNick(_), None) => false,
-                (Suggestion::Somebody(but), Some(nick)) => {
-                    self.present_but(Some(*but)).any(|(_, user)| user.nick == nick)
+                (Suggestion::Somebody, Some(nick)) => {
+                    self.present_but(None).any(|(_, user)| names::fold(&user.nick) == names::fold(nick))
                 }
-                (Suggestion::Somebody(_), None) => true,
+                (Suggestion::FreeNick(_) | Suggestion::Somebody, None) => true,
             },
         )
     }
 
     fn compare_room(&mut self, face: &Face, room: &wire::Room<'_>) -> Result<(), Divergence> {
         self.known.learn_room(face.room, room.room)?;
-        same("name", &names::fold(&face.name), &names::fold(room.name))?;
+        same("name", face.name.as_str(), room.name)?;
         same("topic", face.topic.as_str(), room.topic)?;
         same("first", &face.first, &room.first.get())?;
         same("last", &face.last, &room.last.get())?;
@@ -145,7 +142,7 @@ impl Model {
         for ((face, members), listed) in rest.iter().zip(&page.rooms) {
             let Listed { room, name, topic, members: count, last } = listed;
             self.known.learn_room(face.room, *room)?;
-            same("name", &names::fold(&face.name), &names::fold(name))?;
+            same("name", face.name.as_str(), *name)?;
             same("topic", face.topic.as_str(), *topic)?;
             same("members", members, count)?;
             same("last", &face.last, &last.get())?;

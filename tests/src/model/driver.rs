@@ -24,6 +24,8 @@ pub(super) struct Driver {
     pub(super) store: PerfectStore,
     pub(super) now: Now,
     lines: Vec<Line>,
+    /// Of the server's random numbers: another after each start.
+    seed: u8,
     /// How often bytes were sent, so that they are cut differently each time.
     sends: usize,
 }
@@ -42,8 +44,9 @@ struct Line {
 impl Driver {
     pub(super) fn new(config: ServerConfig, now: Now) -> Self {
         let store = PerfectStore::new();
-        let server = Server::new(config.clone(), [7; 32], store.recover(), now);
-        Self { config, server, store, now, lines: Vec::new(), sends: 0 }
+        let seed = 7;
+        let server = Server::new(config.clone(), [seed; 32], store.recover(), now);
+        Self { config, server, store, now, lines: Vec::new(), seed, sends: 0 }
     }
 
     pub(super) fn connect(&mut self) -> Result<(), Divergence> {
@@ -79,7 +82,8 @@ impl Driver {
             line.open = false;
             line.frames.clear();
         }
-        self.server = Server::new(self.config.clone(), [8; 32], self.store.recover(), now);
+        self.seed = self.seed.wrapping_add(1);
+        self.server = Server::new(self.config.clone(), [self.seed; 32], self.store.recover(), now);
     }
 
     pub(super) fn is_closed(&self, at: ConnectionKey) -> bool {

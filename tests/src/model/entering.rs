@@ -1,9 +1,10 @@
 //! Hello, guests, resuming, places and the queue (V, E); how a connection and a user end (K3, K5).
 
+use std::time::Duration;
+
 use palabre_core::{
     error::{ProtocolError, RefusalCode},
-    limits::NICK_BYTES_MAX,
-    time::Monotonic,
+    time::Now,
     wire::{Away, Guest, Hello, Rename, Resume, VERSION, state},
 };
 
@@ -37,7 +38,7 @@ impl Model {
         if !self.has_place() && self.queue.len() >= self.limits.queue_max as usize {
             return self.turn_away(at, guest.id);
         }
-        self.users.push(User { nick: guest.nick.into(), standing: Standing::Newcomer });
+        self.users.push(User { nick: guest.nick.into(), away: false, standing: Standing::Newcomer });
         let user = UserKey(self.users.len() - 1);
         if self.has_place() {
             self.enter(at, user, guest.id);
@@ -60,16 +61,14 @@ impl Model {
         } else if self.has_place() {
             self.enter(at, user, resume.id);
         } else if self.queue.len() < self.limits.queue_max as usize {
-            let returning = self.queue.iter().filter(|other| self.is_returning(**other)).count();
-            self[user].standing = Standing::Returning;
-            self.wait(at, user, resume.id, returning);
+            self.wait_returning(at, user, resume.id);
         } else {
             return self.turn_away(at, resume.id);
         }
         true
     }
 
-    /// E7: the newer connection takes what the older one had, a place or a position.
+    /// E7: the newer connection takes over the place, or waits at the end of those who resume.
     fn supersede(&mut self, older: ConnectionKey, newer: ConnectionKey, user: UserKey, request: u32) {
         self.expect(older, Expected::Goodbye { reason: SUPERSEDED });
         self.close(older);
@@ -77,7 +76,7 @@ impl Model {
             None => self.enter(newer, user, request),
             Some(index) => {
                 self.queue.remove(index);
-                self.wait(newer, user, request, index);
+                self.wait_returning(newer, user, request);
             }
         }
     }
@@ -97,7 +96,7 @@ impl Model {
 
     /// W3.
     pub(super) fn away(&mut self, at: ConnectionKey, user: UserKey, away: &Away) -> Result<(), Refusal> {
-        self[user].standing = if away.away { Standing::Away } else { Standing::Here };
+        self[user].away = away.away;
         self.expect(at, Expected::Done { id: away.id });
         Ok(())
     }
@@ -105,7 +104,7 @@ impl Model {
     /// E2, E3: whether `nick` may be the name of `owner`, or of a newcomer.
     fn judge_nick(&self, nick: &str, owner: Option<UserKey>) -> Result<(), Refusal> {
         let about = About::Perhaps(nick.into());
-        if !names::is_valid(nick, NICK_BYTES_MAX) {
+        if !names::is_valid(nick, names::NICK_BYTES_MAX) {
             return Err(Refusal::new(RefusalCode::NameInvalid).about(about));
         }
         let taken = |same: fn(&str) -> String| {
@@ -169,12 +168,20 @@ impl Model {
     }
 
     fn enter(&mut self, at: ConnectionKey, user: UserKey, request: u32) {
-        self[user].standing = Standing::Here;
+        self[user].standing = Standing::Present;
+        self[user].away = false;
         self[at].phase = Phase::Ready { user };
         let mut rooms: Vec<_> = self.rooms_of(user).into_iter().map(|room| self.face(room, user)).collect();
         rooms.sort_by_key(|face| self.known.room_id(face.room));
         let nick = self[user].nick.clone();
         self.expect(at, Expected::Ready { id: request, user, nick, rooms });
+    }
+
+    /// E9: those who resume stand before those who are new.
+    fn wait_returning(&mut self, at: ConnectionKey, user: UserKey, request: u32) {
+        let returning = self.queue.iter().filter(|other| self.is_returning(**other)).count();
+        self[user].standing = Standing::Returning;
+        self.wait(at, user, request, returning);
     }
 
     fn wait(&mut self, at: ConnectionKey, user: UserKey, request: u32, index: usize) {
@@ -218,7 +225,7 @@ impl Model {
             if leaving || self[user].standing == Standing::Newcomer {
                 self.remove_user(user, state::GONE);
             } else {
-                self[user].standing = Standing::Lost { expires: self.expiry() };
+                self[user].standing = self.lost_for(self.limits.guest_kept);
             }
         }
         self.fill_places();
@@ -230,7 +237,9 @@ impl Model {
         self[at].follows.clear();
     }
 
-    pub(super) fn expiry(&self) -> Monotonic {
-        self.now.monotonic.after(self.limits.guest_kept)
+    /// Lost from now on, for so long (E6).
+    pub(super) fn lost_for(&self, left: Duration) -> Standing {
+        let Now { monotonic, wall } = self.now;
+        Standing::Lost { expires: monotonic.after(left), expires_wall: wall.after(left) }
     }
 }

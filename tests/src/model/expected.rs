@@ -138,7 +138,7 @@ pub enum Expected {
 pub struct Face {
     /// Which.
     pub room: RoomKey,
-    /// Its name, or nothing for a direct conversation; the case of letters is open.
+    /// Its name as first written, or nothing for a direct conversation.
     pub name: String,
     /// Its topic.
     pub topic: String,
@@ -166,7 +166,7 @@ pub struct Refusal {
 pub enum About {
     /// Anything.
     Open,
-    /// This name or nothing.
+    /// This name, made printable, or nothing.
     Perhaps(String),
     /// One of these names.
     OneOf(Vec<String>),
@@ -177,10 +177,10 @@ pub enum About {
 pub enum Suggestion {
     /// Anything.
     Open,
-    /// A nickname that this user, or a newcomer, could take.
+    /// A nickname that this user, or a newcomer, could take, or nothing.
     FreeNick(Option<UserKey>),
-    /// The name of a user that is not this one, or nothing.
-    Somebody(UserKey),
+    /// The name of a user, or nothing.
+    Somebody,
 }
 
 impl Refusal {

@@ -19,33 +19,33 @@ use super::{
     words::Words,
 };
 
-/// How long after each operation everything that it causes has been sent: presence is collected for a while (W1).
-const SETTLED_AFTER: Duration = Duration::from_millis(50);
-
 /// The server and the model, and what is common to them.
 pub struct Lockstep {
     driver: Driver,
     model: Model,
     words: Words,
+    /// How long after each operation everything that it causes has been sent.
+    settled_after: Duration,
     trace: Vec<String>,
 }
 
 impl Lockstep {
-    /// Both on an empty database.
+    /// Both on an empty database. The server has sent what an operation causes after so long.
     ///
-    /// # Panics
-    /// Where the server does not come to rest after its start.
-    #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    /// # Errors
+    /// Where the server does not come to rest after its start, or has no lobby.
+    pub fn new(limits: Limits, settled_after: Duration) -> Result<Self, Divergence> {
         let now = Now { monotonic: Monotonic::from_millis(1_000_000), wall: WallTime::from_millis(1 << 40) };
         let manual = "How to use this server.";
         let config =
             ServerConfig { limits: limits.clone(), manual: manual.into(), ..ServerConfig::default() };
         let words = Words::new(limits.text_bytes_max);
-        let model = Model::new(limits, manual, now);
-        let mut lockstep = Self { driver: Driver::new(config, now), model, words, trace: Vec::new() };
-        lockstep.settle(SETTLED_AFTER, true).expect("a server without connections comes to rest");
-        lockstep
+        let mut model = Model::new(limits, manual, now);
+        let mut driver = Driver::new(config, now);
+        driver.settle(settled_after, true)?;
+        model.pass_time(driver.now, true);
+        model.learn_lobby(driver.store.room_named("#lobby"))?;
+        Ok(Self { driver, model, words, settled_after, trace: Vec::new() })
     }
 
     /// Performs the operations one by one, and then asks for all that can be seen.
@@ -78,6 +78,7 @@ impl Lockstep {
                 if let Some(at) = self.choose(who, |phase| matches!(phase, Phase::Ready { .. })) {
                     return self.speak(at, speech);
                 }
+                self.greet_with(&Speech::Resume(who))?;
             }
             Operation::Interrupt(who, ref speech) => {
                 if let Some(at) = self.choose(who, |phase| *phase != Phase::Closed) {
@@ -117,7 +118,7 @@ impl Lockstep {
                 return self.restart(orderly, down, trimmed);
             }
         }
-        self.settle(SETTLED_AFTER, true)
+        self.settle(self.settled_after, true)
     }
 
     /// A new connection.
@@ -155,7 +156,7 @@ impl Lockstep {
     /// The first difference.
     pub fn speak_at_once(&mut self, at: ConnectionKey, speeches: &[Speech]) -> Result<(), Divergence> {
         self.speak_unheard(at, speeches, false);
-        self.settle(SETTLED_AFTER, true)
+        self.settle(self.settled_after, true)
     }
 
     /// A client says several things at once, and nothing is compared until [`Self::settle`]. A `greedy` one posts
@@ -178,7 +179,7 @@ impl Lockstep {
         message.encode(&mut frame);
         self.say(at, &frame, false, &mut bytes);
         self.driver.send(at, &bytes);
-        self.settle(SETTLED_AFTER, true)
+        self.settle(self.settled_after, true)
     }
 
     /// Adds the frame to what is sent if the model knows what it leads to.
@@ -226,7 +227,7 @@ impl Lockstep {
         if orderly {
             self.driver.shut_down();
             self.model.shut_down();
-            self.settle(SETTLED_AFTER, true)?;
+            self.settle(self.settled_after, true)?;
         }
         let now =
             Now { monotonic: self.driver.now.monotonic.after(down), wall: self.driver.now.wall.after(down) };
@@ -243,7 +244,7 @@ impl Lockstep {
         }
         self.model.restart(now);
         self.driver.restart(now);
-        self.settle(SETTLED_AFTER, true)
+        self.settle(self.settled_after, true)
     }
 
     /// Lets time pass, and compares what every connection was sent.
@@ -251,8 +252,7 @@ impl Lockstep {
     /// # Errors
     /// The first difference.
     pub fn settle(&mut self, passed: Duration, answering: bool) -> Result<(), Divergence> {
-        self.driver.settle(passed, answering)?;
-        self.model.pass_time(self.driver.now, answering);
+        self.let_pass(passed, answering)?;
         for at in self.model.connection_keys() {
             let frames = self.driver.take_frames(at);
             let mut sent = Vec::new();
@@ -262,6 +262,17 @@ impl Lockstep {
             }
             self.trace.extend(sent.iter().map(|message| format!("        {at:?} is sent {message:?}")));
             self.model.check(at, &sent, self.driver.is_closed(at))?;
+        }
+        Ok(())
+    }
+
+    /// Lets time pass, and some more after whatever happened by itself near the end.
+    fn let_pass(&mut self, passed: Duration, answering: bool) -> Result<(), Divergence> {
+        self.driver.settle(passed, answering)?;
+        let now = self.driver.now;
+        let last = self.model.pass_time(now, answering);
+        if last.is_some_and(|last| now.monotonic.since(last) < self.settled_after) {
+            return self.let_pass(self.settled_after, answering);
         }
         Ok(())
     }
@@ -285,7 +296,7 @@ impl Lockstep {
             self.model.cut(at);
             self.driver.cut(at);
         }
-        self.settle(SETTLED_AFTER, true)?;
+        self.settle(self.settled_after, true)?;
         let stranger = self.connect()?;
         self.speak(stranger, &Speech::Hello { first: 0, last: 9 })?;
         self.send(stranger, &ToServer::Guest(Guest { id: 0, nick: "visitor" }))?;
@@ -303,7 +314,7 @@ impl Lockstep {
             self.look_around(at)?;
             self.model.cut(at);
             self.driver.cut(at);
-            self.settle(SETTLED_AFTER, true)?;
+            self.settle(self.settled_after, true)?;
         }
         Ok(())
     }

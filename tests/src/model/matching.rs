@@ -32,6 +32,7 @@ impl Model {
         sent: &[ToClient<'_>],
         closed: bool,
     ) -> Result<(), Divergence> {
+        self.check_positions(at, sent)?;
         for (index, message) in sent.iter().enumerate() {
             self.check_neighbours(sent, index)?;
             self.take(at, message)?;
@@ -59,7 +60,27 @@ impl Model {
         Ok(())
     }
 
+    /// E9: of the positions told in one go only the last counts, and none to one that is through with waiting.
+    fn check_positions(&mut self, at: ConnectionKey, sent: &[ToClient<'_>]) -> Result<(), Divergence> {
+        let was_told =
+            self[at].expected.extract_if(.., |one| matches!(one, Expected::Waiting { .. })).count() > 0;
+        let Phase::Waiting { told, .. } = self[at].phase else { return Ok(()) };
+        let position = |message: &ToClient<'_>| {
+            if let ToClient::Waiting(waiting) = message { Some(waiting.position) } else { None }
+        };
+        match sent.iter().filter_map(position).next_back() {
+            Some(last) if last != told => {
+                Err(Divergence(format!("E9: {at:?} is at {told}, and is told {last}")))
+            }
+            None if was_told => Err(Divergence(format!("E9: {at:?} is at {told}, and is told nothing"))),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn take(&mut self, at: ConnectionKey, message: &ToClient<'_>) -> Result<(), Divergence> {
+        if matches!(message, ToClient::Waiting(_)) {
+            return Ok(());
+        }
         if let ToClient::Presence(presence) = message {
             return self.take_presence(at, presence);
         }
@@ -69,12 +90,12 @@ impl Model {
         let Some(lane) = self.lane(message) else {
             return Err(Divergence(format!("{at:?} was sent {message:?} of a room unknown")));
         };
-        self.skip_positions(at, message);
         let in_lane = |expected: &Expected| expected.lane() == lane;
         let expected = if let Some(index) = self[at].expected.iter().position(in_lane) {
             self.check_joined_first(at, index)?;
             self[at].expected.remove(index)
         } else if let Some(index) = self[at].optional.iter().position(in_lane) {
+            self.check_not_parted(at, lane)?;
             self[at].optional.remove(index)
         } else {
             return Err(Divergence(format!("{at:?} was sent {message:?}, which nothing asked for")));
@@ -96,28 +117,23 @@ impl Model {
             ToClient::ManualText(manual) => Lane::Reply(manual.id),
             ToClient::Event(event) => Lane::Room(self.known.room(event.room)?),
             ToClient::Trimmed(trimmed) => Lane::Room(self.known.room(trimmed.room)?),
-            ToClient::Welcome(_) | ToClient::Waiting(_) | ToClient::Ready(_) => Lane::Entering,
+            ToClient::Welcome(_) | ToClient::Ready(_) => Lane::Entering,
             ToClient::Opened(_) => Lane::Opened,
             ToClient::Ping(_) => Lane::Ping,
             ToClient::Pong(_) => Lane::Pong,
             ToClient::Goodbye(_) | ToClient::Error(_) => Lane::End,
-            ToClient::Presence(_) | ToClient::Credit(_) => return None,
+            ToClient::Presence(_) | ToClient::Credit(_) | ToClient::Waiting(_) => return None,
         })
     }
 
-    /// E9: of several positions at once only the last must be told, and none to one that enters.
-    fn skip_positions(&mut self, at: ConnectionKey, message: &ToClient<'_>) {
-        let told = if let ToClient::Waiting(waiting) = message { Some(waiting.position) } else { None };
-        if told.is_none() && !matches!(message, ToClient::Ready(_)) {
-            return;
+    /// R5: after `Part` was answered no more events come, though they may just before.
+    fn check_not_parted(&self, at: ConnectionKey, lane: Lane) -> Result<(), Divergence> {
+        let Lane::Room(room) = lane else { return Ok(()) };
+        let parts = self[at].expected.iter().any(|one| matches!(one, Expected::Done { .. }));
+        if parts || self[at].phase == Phase::Closed {
+            return Ok(());
         }
-        while let Some(index) = self[at].expected.iter().position(|one| one.lane() == Lane::Entering)
-            && let Expected::Waiting { position } = self[at].expected[index]
-            && told != Some(position)
-            && self[at].expected[index + 1..].iter().any(|one| one.lane() == Lane::Entering)
-        {
-            self[at].expected.remove(index);
-        }
+        Err(Divergence(format!("R5: {at:?} was sent an event of {room:?} after it had parted")))
     }
 
     /// C1: the `Joined` comes before the events.

@@ -107,7 +107,7 @@ pub struct Connection {
     /// Whether it was sent a `Ping` since.
     asked: bool,
     /// Frames received before `Ready` (F8).
-    frames: u32,
+    frames: u64,
     /// The rooms it follows, and what it was told about their members.
     follows: BTreeMap<RoomKey, View>,
     credit: Credit,
@@ -140,15 +140,17 @@ struct Credit {
 #[derive(Clone, Debug)]
 pub struct User {
     nick: String,
+    /// Its own word (W3), until it resumes (E6).
+    away: bool,
     standing: Standing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    Here,
-    Away,
+    Present,
     Lost {
         expires: Monotonic,
+        expires_wall: WallTime,
     },
     /// Waits for a place after `Resume`; to others it is still lost.
     Returning,
@@ -247,8 +249,8 @@ impl Model {
 
     fn state_of(&self, user: UserKey) -> u8 {
         match self[user].standing {
-            Standing::Here | Standing::Newcomer => state::HERE,
-            Standing::Away => state::AWAY,
+            Standing::Present | Standing::Newcomer if self[user].away => state::AWAY,
+            Standing::Present | Standing::Newcomer => state::HERE,
             Standing::Lost { .. } | Standing::Returning => state::LOST,
             Standing::Gone { state } => state,
         }

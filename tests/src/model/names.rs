@@ -1,5 +1,10 @@
 //! Names on plain ASCII (E2, E3, R1): enough for the names that the tests are made of, and easily seen to be right.
 
+/// The longest nickname, in bytes (E2).
+pub(super) const NICK_BYTES_MAX: usize = 32;
+/// The longest room name with its `#`, in bytes (R1).
+pub(super) const ROOM_BYTES_MAX: usize = 64;
+
 /// Whether it is a nickname, or the part of a room's name after `#` (E2).
 pub(super) fn is_valid(name: &str, bytes_max: usize) -> bool {
     let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

@@ -130,6 +130,8 @@ const NAMES: &[&str] = &[
     "-a",
     "a b",
     "ana!",
+    "ana_",
+    "bob.",
     "a\n",
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 ];
@@ -178,61 +180,68 @@ pub(super) fn text(number: u8, bytes_max: usize) -> String {
 pub fn operations(most: usize) -> impl Strategy<Value = Vec<Operation>> {
     vec(operation(), 1..most).prop_map(|random| {
         let mut operations: Vec<_> = (0..3).map(|number| Operation::Enter(Name(number))).collect();
-        let join = |who| Operation::Speak(who, Speech::Join(Name(1), None));
-        operations.extend([join(0), join(1)]);
+        operations.extend((0..3).map(|who| Operation::Speak(who, Speech::Join(Name(1), None))));
         operations.extend(random);
         operations
     })
 }
 
-fn operation() -> impl Strategy<Value = Operation> {
+fn operation() -> BoxedStrategy<Operation> {
+    let millis = prop_oneof![Just(300), Just(2_000), Just(20_000), Just(61_000), Just(400_000)];
+    let seconds = prop_oneof![Just(1), Just(200), Just(500), Just(700)];
     prop_oneof![
-        30 => (any::<u8>(), request()).prop_map(|(who, speech)| Operation::Speak(who, speech)),
+        60 => (any::<u8>(), request()).prop_map(|(who, speech)| Operation::Speak(who, speech)),
         6 => name().prop_map(Operation::Enter),
-        6 => (0..8_u8).prop_map(Operation::Return),
+        8 => (0..6_u8).prop_map(Operation::Return),
         1 => Just(Operation::Connect),
-        4 => (any::<u8>(), knock()).prop_map(|(who, speech)| Operation::Interrupt(who, speech)),
+        3 => (any::<u8>(), knock()).prop_map(|(who, speech)| Operation::Interrupt(who, speech)),
         1 => (any::<u8>(), request()).prop_map(|(who, speech)| Operation::Interrupt(who, speech)),
         2 => (any::<u8>(), any::<u8>(), 1..4_u8)
             .prop_map(|(who, room, posts)| Operation::PostAndPart { who, room, posts }),
         1 => (any::<u8>(), breakage()).prop_map(|(who, breakage)| Operation::Break(who, breakage)),
         1 => (any::<u8>(), 1..40_u8).prop_map(|(who, count)| Operation::Flood(who, count)),
         3 => any::<u8>().prop_map(Operation::Cut),
-        3 => (prop_oneof![Just(300), Just(2_000), Just(20_000), Just(61_000), Just(130_000), Just(400_000)],
-            any::<bool>()).prop_map(|(millis, answering)| Operation::Sleep { millis, answering }),
-        1 => (any::<bool>(), prop_oneof![Just(1), Just(200), Just(500), Just(700)], option::of(any::<u8>()))
+        4 => millis.prop_map(|millis| Operation::Sleep { millis, answering: true }),
+        1 => prop_oneof![Just(70_000), Just(130_000)]
+            .prop_map(|millis| Operation::Sleep { millis, answering: false }),
+        1 => (any::<bool>(), seconds, option::of(any::<u8>()))
             .prop_map(|(orderly, seconds, trimmed)| Operation::Restart { orderly, seconds, trimmed }),
     ]
+    .boxed()
 }
 
 /// What is said after entering.
-fn request() -> impl Strategy<Value = Speech> {
-    let after = || option::of(0..8_u8);
+fn request() -> BoxedStrategy<Speech> {
+    let place = || option::of(0..8_u8);
+    let posted = prop_oneof![3 => 0..4_u8, 1 => any::<u8>()];
+    let kind =
+        prop_oneof![40 => Just(1), 10 => Just(2), 10 => Just(3), 1 => prop_oneof![Just(0), 4..=255_u8]];
+    let reason = prop_oneof![Just(0), Just(1), 2..10_u8];
     prop_oneof![
-        8 => (name(), after()).prop_map(|(name, after)| Speech::Join(name, after)),
-        3 => any::<u8>().prop_map(Speech::Part),
-        4 => (any::<u8>(), after()).prop_map(|(room, after)| Speech::Follow(room, after)),
-        5 => name().prop_map(Speech::Direct),
-        14 => (any::<u8>(), option::weighted(0.3, 0..4_u8), 1..=3_u8,
-            prop_oneof![2 => 0..4_u8, 1 => any::<u8>()])
+        10 => (name(), place()).prop_map(|(name, after)| Speech::Join(name, after)),
+        2 => any::<u8>().prop_map(Speech::Part),
+        6 => (any::<u8>(), place()).prop_map(|(room, after)| Speech::Follow(room, after)),
+        6 => name().prop_map(Speech::Direct),
+        30 => (any::<u8>(), option::weighted(0.2, 0..4_u8), kind, posted)
             .prop_map(|(room, nonce, kind, text)| Speech::Post { room, nonce, kind, text }),
-        3 => any::<u8>().prop_map(Speech::PostAgain),
-        3 => (any::<u8>(), after()).prop_map(|(room, after)| Speech::Members(room, after)),
-        3 => after().prop_map(Speech::Rooms),
-        4 => (any::<u8>(), after(), 0..8_u8)
+        4 => any::<u8>().prop_map(Speech::PostAgain),
+        4 => (any::<u8>(), place()).prop_map(|(room, after)| Speech::Members(room, after)),
+        3 => place().prop_map(Speech::Rooms),
+        8 => (any::<u8>(), option::weighted(0.3, 0..8_u8), 0..8_u8)
             .prop_map(|(room, before, limit)| Speech::History { room, before, limit }),
-        3 => name().prop_map(Speech::Rename),
+        4 => name().prop_map(Speech::Rename),
         1 => Just(Speech::Manual),
-        3 => any::<bool>().prop_map(Speech::Away),
+        4 => any::<bool>().prop_map(Speech::Away),
         1 => any::<u8>().prop_map(Speech::Ping),
         1 => Just(Speech::Pong),
-        2 => prop_oneof![Just(0), Just(1), 2..10_u8].prop_map(Speech::Goodbye),
+        2 => reason.prop_map(Speech::Goodbye),
         1 => Just(Speech::Error),
     ]
+    .boxed()
 }
 
 /// What is said before entering.
-fn knock() -> impl Strategy<Value = Speech> {
+fn knock() -> BoxedStrategy<Speech> {
     prop_oneof![
         4 => (0..3_u16, 0..3_u16).prop_map(|(first, last)| Speech::Hello { first, last }),
         2 => Just(Speech::Hello { first: 1, last: 7 }),
@@ -241,13 +250,14 @@ fn knock() -> impl Strategy<Value = Speech> {
         1 => any::<u8>().prop_map(Speech::Ping),
         1 => (0..3_u8).prop_map(Speech::Goodbye),
     ]
+    .boxed()
 }
 
 fn name() -> impl Strategy<Value = Name> {
     prop_oneof![3 => 0..5_u8, 2 => any::<u8>()].prop_map(Name)
 }
 
-fn breakage() -> impl Strategy<Value = Breakage> {
+fn breakage() -> BoxedStrategy<Breakage> {
     prop_oneof![
         Just(Breakage::Empty),
         Just(Breakage::TooLong),
@@ -257,4 +267,5 @@ fn breakage() -> impl Strategy<Value = Breakage> {
         Just(Breakage::Malformed),
         Just(Breakage::Trailing),
     ]
+    .boxed()
 }

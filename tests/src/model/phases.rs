@@ -1,6 +1,9 @@
 //! What may be sent in which phase (F6–F8, V1, E1, E9), and how a peer is told that it broke the protocol (F7).
 
-use palabre_core::{error::ProtocolError, wire::ToServer};
+use palabre_core::{
+    error::ProtocolError,
+    wire::{ToServer, kind},
+};
 
 use super::{ConnectionKey, Expected, Model, Outcome, Phase, Refusal, Standing, User, UserKey, names};
 
@@ -35,21 +38,17 @@ impl Model {
     pub fn receive_broken(&mut self, at: ConnectionKey, error: ProtocolError) {
         let mut codes = vec![error];
         match self[at].phase {
-            Phase::Connected => codes.push(ProtocolError::UnexpectedKind),
-            Phase::Greeted | Phase::Waiting { .. } | Phase::Ready { .. } => {}
+            Phase::Connected | Phase::Greeted | Phase::Waiting { .. } => {
+                codes.extend((!self.within_frames(at)).then_some(ProtocolError::TooManyFrames));
+            }
+            Phase::Ready { .. } => {}
             Phase::Closed => return,
-        }
-        if !matches!(self[at].phase, Phase::Ready { .. }) {
-            codes.extend((!self.within_frames(at)).then_some(ProtocolError::TooManyFrames));
         }
         self.fail_with(at, codes);
     }
 
     /// What the protocol does not decide, so that nobody should rely on it.
     fn is_left_open(&self, message: &ToServer<'_>) -> bool {
-        if let ToServer::Post(post) = message {
-            return !matches!(post.kind, 1..=3);
-        }
         let ToServer::Direct(direct) = message else { return false };
         let same = |user: &&User| names::fold(&user.nick) == names::fold(direct.nick);
         self.users.iter().filter(same).any(|user| user.standing == Standing::Newcomer)
@@ -71,19 +70,22 @@ impl Model {
 
     /// F8: counts a frame before `Ready`.
     fn within_frames(&mut self, at: ConnectionKey) -> bool {
-        self[at].frames += 1;
-        self[at].frames <= self.limits.frames_before_ready_max
+        let now = self.now.monotonic;
+        let mut frames_max = u64::from(self.limits.frames_before_ready_max);
+        let connection = &mut self[at];
+        connection.frames += 1;
+        if matches!(connection.phase, Phase::Waiting { .. }) {
+            frames_max += 4 * (now.since(connection.opened).as_secs() / 60);
+        }
+        connection.frames <= frames_max
     }
 
-    /// V1: `Hello` comes first.
+    /// V1: `Hello` comes first, but for what is understood in every phase.
     fn receive_connected(&mut self, at: ConnectionKey, message: &ToServer<'_>) -> bool {
         if let ToServer::Hello(hello) = message {
             return self.hello(at, hello);
         }
-        if matches!(message, ToServer::Goodbye(_) | ToServer::Error(_)) {
-            return self.hang_up(at, false);
-        }
-        self.fail(at, ProtocolError::UnexpectedKind)
+        self.receive_waiting(at, message)
     }
 
     /// E1: then `Guest` or `Resume`.
@@ -116,6 +118,9 @@ impl Model {
             && !self.spend_credit(at, post.text.len() as u64)
         {
             return self.fail(at, ProtocolError::CreditExceeded);
+        }
+        if matches!(message, ToServer::Post(post) if !matches!(post.kind, kind::POSTED..=kind::TOPIC)) {
+            return self.fail(at, ProtocolError::MalformedBody);
         }
         let (id, result) = match message {
             ToServer::Join(join) => (join.id, self.join(at, user, join)),

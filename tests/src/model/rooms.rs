@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use palabre_core::{
     error::RefusalCode,
     ids::{RoomId, Seq},
-    limits::{NICK_BYTES_MAX, ROOM_BYTES_MAX},
     wire::{Direct, Follow, Join, Members, Part, Rooms},
 };
 
@@ -21,7 +20,7 @@ impl Model {
     /// R1, R2, R7.
     pub(super) fn join(&mut self, at: ConnectionKey, user: UserKey, join: &Join<'_>) -> Result<(), Refusal> {
         let about = About::Perhaps(join.name.into());
-        if !names::is_valid_room(join.name, ROOM_BYTES_MAX) {
+        if !names::is_valid_room(join.name, names::ROOM_BYTES_MAX) {
             return Err(Refusal::new(RefusalCode::NameInvalid).about(about));
         }
         let existing = self.room_named(join.name, names::fold);
@@ -94,10 +93,10 @@ impl Model {
     ) -> Result<(), Refusal> {
         let Some(other) = self.user_named(direct.nick) else {
             let mut codes = vec![RefusalCode::NoSuchUser];
-            let valid = names::is_valid(direct.nick, NICK_BYTES_MAX);
+            let valid = names::is_valid(direct.nick, names::NICK_BYTES_MAX);
             codes.extend((!valid).then_some(RefusalCode::NameInvalid));
             let refusal = Refusal::any_of(codes).about(About::Perhaps(direct.nick.into()));
-            return Err(refusal.suggesting(Suggestion::Somebody(user)));
+            return Err(refusal.suggesting(Suggestion::Somebody));
         };
         if other == user {
             return Err(Refusal::new(RefusalCode::NotPossible));

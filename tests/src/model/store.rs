@@ -60,6 +60,13 @@ impl PerfectStore {
         }
     }
 
+    /// The id of a room with this name.
+    #[must_use]
+    pub fn room_named(&self, name: &str) -> Option<RoomId> {
+        let key = RoomKey::Named(name.into());
+        self.rooms.values().find(|room| room.record.key == key).map(|room| room.record.id)
+    }
+
     /// Forgets the events of a room before this number, as retention does.
     pub fn trim(&mut self, room: RoomId, first: Seq) {
         if let Some(room) = self.rooms.get_mut(&room) {

@@ -8,11 +8,13 @@ use palabre_core::{
     },
 };
 
-use super::{ConnectionKey, Logged, Model, Phase, Speech, UserKey, operation::text};
+use super::{ConnectionKey, Divergence, Logged, Model, Phase, RoomKey, Speech, UserKey, operation::text};
 
 /// A room that does not exist, and the first of the nonces that are used once.
 const NO_ROOM: RoomId = RoomId::new(999_999);
 const FIRST_FRESH_NONCE: u64 = 1_000;
+/// Numbers below this one, out of 256, stand for something that makes sense.
+const MOSTLY: usize = 208;
 
 /// Puts things that are said into frames, with a request id and, where wished, a nonce of their own.
 #[derive(Clone, Debug)]
@@ -38,9 +40,9 @@ impl Words {
             Speech::Guest(name) => ToServer::Guest(Guest { id, nick: name.nick() }),
             Speech::Resume(user) => ToServer::Resume(Resume { id, token: model.token_numbered(user) }),
             Speech::Join(name, after) => ToServer::Join(Join { id, name: name.room(), after: seq(after) }),
-            Speech::Part(room) => ToServer::Part(Part { id, room: model.room_numbered(room) }),
+            Speech::Part(room) => ToServer::Part(Part { id, room: model.room_numbered(at, room) }),
             Speech::Follow(room, after) => {
-                ToServer::Follow(Follow { id, room: model.room_numbered(room), after: seq(after) })
+                ToServer::Follow(Follow { id, room: model.room_numbered(at, room), after: seq(after) })
             }
             Speech::Direct(name) => {
                 ToServer::Direct(Direct { id, nick: name.nick(), after: Some(Seq::new(0)) })
@@ -48,7 +50,7 @@ impl Words {
             Speech::Post { room, nonce, kind, text: number } => {
                 let nonce = nonce.map_or_else(|| FIRST_FRESH_NONCE + u64::from(id), u64::from);
                 let text = &text(number, self.text_bytes_max);
-                let room = model.room_numbered(room);
+                let room = model.room_numbered(at, room);
                 ToServer::Post(Post { id, room, nonce: Nonce::new(nonce), kind, text }).encode(&mut frame);
                 return frame;
             }
@@ -58,13 +60,13 @@ impl Words {
             },
             Speech::Members(room, after) => {
                 let after = after.map(|number| UserId::new(number.into()));
-                ToServer::Members(Members { id, room: model.room_numbered(room), after })
+                ToServer::Members(Members { id, room: model.room_numbered(at, room), after })
             }
             Speech::Rooms(after) => {
                 ToServer::Rooms(Rooms { id, after: after.map(|number| RoomId::new(number.into())) })
             }
             Speech::History { room, before, limit } => {
-                let room = model.room_numbered(room);
+                let room = model.room_numbered(at, room);
                 ToServer::History(History { id, room, before: seq(before), limit: limit.into() })
             }
             Speech::Rename(name) => ToServer::Rename(Rename { id, nick: name.nick() }),
@@ -82,10 +84,18 @@ impl Words {
 
 /// What a client, or somebody who has seen all clients, knows to ask for.
 impl Model {
-    /// The room that a number stands for; one number stands for a room that does not exist.
-    fn room_numbered(&self, number: u8) -> RoomId {
+    /// The room that a number stands for: mostly one that the user is in, else any there has been, or none.
+    fn room_numbered(&self, at: ConnectionKey, number: u8) -> RoomId {
+        let number = usize::from(number);
+        if let Phase::Ready { user } = self[at].phase
+            && let own = self.rooms_of(user)
+            && !own.is_empty()
+            && number < MOSTLY
+        {
+            return RoomId::new(self.known.room_id(own[number % own.len()]));
+        }
         let rooms = self.known.all_rooms();
-        rooms.get(usize::from(number) % (rooms.len() + 1)).copied().unwrap_or(NO_ROOM)
+        rooms.get(number % (rooms.len() + 1)).copied().unwrap_or(NO_ROOM)
     }
 
     /// The token that a number stands for; one number stands for a token that nobody has.
@@ -107,10 +117,17 @@ impl Model {
     /// Storage forgets all events of a room but the last: the room that the number stands for, and the first number
     /// that is kept.
     pub(super) fn trim(&mut self, number: u8) -> Option<(RoomId, u64)> {
-        let id = self.room_numbered(number);
-        let room = self.known.room(id).filter(|room| !self[*room].ceased && self[*room].last() > 0)?;
+        let full = |room: &RoomKey| !self[*room].ceased && self[*room].last() > 0;
+        let full: Vec<_> = (0..self.rooms.len()).map(RoomKey).filter(full).collect();
+        let room = *full.get(usize::from(number).checked_rem(full.len())?)?;
         self[room].first = self[room].last();
-        Some((id, self[room].first))
+        Some((RoomId::new(self.known.room_id(room)), self[room].first))
+    }
+
+    /// R3: the room that exists from the start.
+    pub(super) fn learn_lobby(&mut self, id: Option<RoomId>) -> Result<(), Divergence> {
+        let id = id.ok_or_else(|| Divergence("R3: there is no lobby".into()))?;
+        self.known.learn_room(RoomKey(0), id)
     }
 
     /// Every user id there has been, and the one before the first.
