@@ -32,6 +32,8 @@ pub(crate) struct Connection {
     pub(crate) inbound: Vec<u8>,
     pub(crate) outbound: Outbound,
     pub(crate) connected: Monotonic,
+    /// Since when it is entering.
+    pub(crate) entering: Monotonic,
     /// When it was last heard, or not listened to.
     pub(crate) heard: Monotonic,
     /// Whether it has been asked for a sign of life since.
@@ -70,6 +72,7 @@ impl Connection {
             inbound: Vec::new(),
             outbound: Outbound::new(),
             connected: now,
+            entering: now,
             heard: now,
             asked: false,
             took: now,
@@ -143,7 +146,7 @@ impl Connection {
     pub(crate) fn deadline(&self, limits: &Limits) -> Monotonic {
         let mut next = match &self.phase {
             Phase::Greeting | Phase::Choosing | Phase::Entering(_) => {
-                self.connected.after(limits.entering_max)
+                self.entering.after(limits.entering_max)
             }
             Phase::Closing(closing) => return closing.until,
             Phase::Waiting(_) => self.silence_deadline(limits),

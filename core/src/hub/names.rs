@@ -54,8 +54,8 @@ impl<H: Copy + PartialEq> NameTable<H> {
         }
     }
 
-    /// The folded names, ascending.
-    pub(crate) fn folded(&self) -> impl Iterator<Item = &str> {
-        self.by_folded.keys().map(AsRef::as_ref)
+    /// The folded names and who holds them, ascending.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, H)> {
+        self.by_folded.iter().map(|(name, holder)| (name.as_ref(), *holder))
     }
 }

@@ -96,12 +96,15 @@ impl Server {
             return;
         }
         ready.reading = None;
-        ready.behind.retain(|behind| *behind != room);
         // The cursor may have been set anew, or the membership have ended, since the read began.
         let Some(mut listener) = self.listener(id, room).filter(|found| found.reading == Some(ticket)) else {
             return self.peers.queue_refill(id);
         };
         listener.reading = None;
+        if let Some(ready) = self.peers.connections.get_mut(id).and_then(|connection| connection.ready_mut())
+        {
+            ready.behind.retain(|behind| *behind != room);
+        }
         match result {
             Ok((first, events)) => {
                 self.copy_page(id, room, first, &events, &mut listener);

@@ -17,7 +17,7 @@ const NEAREST_OF_MAX: usize = 2_000;
 impl Server {
     pub(super) fn direct(&mut self, id: ConnectionId, direct: &wire::Direct<'_>) {
         let Some(user) = self.user_of(id) else { return };
-        let other = match self.find_user(direct.nick) {
+        let other = match self.find_user(direct.nick, user) {
             Ok(other) => other,
             Err(refusal) => return self.refuse(id, direct.id, &refusal),
         };
@@ -55,13 +55,17 @@ impl Server {
         Ok(())
     }
 
-    /// The user with a name (R6).
-    fn find_user(&self, nick: &str) -> Result<UserId, Refusal> {
+    /// The user with a name (R6), or else the nearest name of somebody other than the `asker`.
+    fn find_user(&self, nick: &str, asker: UserId) -> Result<UserId, Refusal> {
         let found = Nick::parse(nick).ok().and_then(|nick| self.user_names.find(&nick.key()));
         if let Some(NameHolder::User(user)) = found {
             return Ok(user);
         }
-        let near = nearest(nick, self.user_names.folded().take(NEAREST_OF_MAX));
+        let others = self.user_names.iter().take(NEAREST_OF_MAX).filter_map(|(name, holder)| match holder {
+            NameHolder::User(user) if user != asker => Some(name),
+            NameHolder::User(_) | NameHolder::Connection(_) => None,
+        });
+        let near = nearest(nick, others);
         let shown = printable(nick);
         let text = match near {
             Some(near) => format!("There is nobody called {shown}; did you mean {near}?"),

@@ -153,6 +153,12 @@ impl Server {
     /// Takes a place and has storage write who it is for: only then is it welcome (E4).
     fn take_place(&mut self, id: ConnectionId, request: u32, newcomer: Newcomer) {
         self.places.taken += 1;
+        if let Some(connection) = self.peers.connections.get_mut(id)
+            && matches!(connection.phase, Phase::Waiting(_))
+        {
+            // The time it waited is not the time it has to enter.
+            connection.entering = self.peers.now.monotonic;
+        }
         let (token, ticket) = match &newcomer {
             Newcomer::Guest { nick, .. } => {
                 let mut token = Token([0; 32]);
@@ -192,9 +198,9 @@ impl Server {
         match (newcomer, result) {
             (Newcomer::Guest { nick, key }, Ok(StorageOutcome::GuestCreated { user })) => {
                 self.add_guest(id, user, nick, key, token);
-                self.ready(id, user, token, false);
+                self.ready(id, request, user, token, false);
             }
-            (Newcomer::Returning { user, .. }, Ok(StorageOutcome::Done)) => self.ready(id, user, token, true),
+            (Newcomer::Returning { user, .. }, Ok(StorageOutcome::Done)) => self.ready(id, request, user, token, true),
             (newcomer, result) => {
                 let failure = result.err().unwrap_or(StorageFailure::Failed);
                 let refusal = self.storage_refusal("enter", failure);
@@ -230,7 +236,7 @@ impl Server {
         });
     }
 
-    fn ready(&mut self, id: ConnectionId, user_id: UserId, token: Token, resumed: bool) {
+    fn ready(&mut self, id: ConnectionId, request: u32, user_id: UserId, token: Token, resumed: bool) {
         let now = self.peers.now.monotonic;
         let Some(user) = self.users.get_mut(user_id) else { return };
         user.standing = Standing::Connected(id);
@@ -253,18 +259,19 @@ impl Server {
             rooms_created: 0,
         };
         self.peers.move_to(id, Phase::Ready(ready), limits);
-        self.say_ready(id, user_id, token);
+        self.say_ready(id, request, user_id, token);
         self.announce_credit(id);
         self.show(user_id);
         self.report(Event::Entered { connection: id, user: user_id, nick: nick.as_str().into(), resumed });
     }
 
-    fn say_ready(&mut self, id: ConnectionId, user_id: UserId, token: Token) {
+    fn say_ready(&mut self, id: ConnectionId, request: u32, user_id: UserId, token: Token) {
         let Some(user) = self.users.get(user_id) else { return };
         let mut rooms: Vec<_> = user.all_rooms().filter_map(|room| self.rooms.get(room)).collect();
         rooms.sort_by_key(|room| room.id);
         let kept = self.config.limits.guest_kept.as_secs();
         let ready = wire::Ready {
+            id: request,
             user: user_id,
             nick: user.nick.as_str(),
             token,

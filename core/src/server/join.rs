@@ -9,7 +9,7 @@ use crate::{
     hub::{Clash, Listener, MemberChange},
     ids::{ConnectionId, RoomId, Seq, UserId},
     name::{NameKey, RoomName},
-    storage::{RoomKey, StorageFailure, StorageOperation},
+    storage::{StorageFailure, StorageOperation},
     wire,
 };
 
@@ -104,9 +104,8 @@ impl Server {
         {
             ready.rooms_created += 1;
         }
-        self.begin_opening(&key);
+        let operation = self.begin_opening(&name, &key);
         let asked = self.begin(id, request);
-        let operation = StorageOperation::OpenRoom { key: RoomKey::Named(name.shared()) };
         self.ask_storage(Pending::OpenForJoin { asked, user, key, after }, operation);
     }
 

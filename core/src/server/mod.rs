@@ -42,6 +42,7 @@ use crate::{
     error::ProtocolError,
     hub::{NameTable, Rooms, Users},
     ids::{ConnectionId, Incarnation, RoomId, UserId},
+    name::RoomName,
     output::{Event, Interest, Output, Source, Stats},
     storage::{Recovered, StorageOperation, StorageReply, StorageRequest, Ticket},
     time::{Monotonic, Now},
@@ -86,8 +87,8 @@ pub struct Server {
     rooms: Rooms,
     /// Names of rooms; `None` while a room is being opened.
     room_names: NameTable<Option<RoomId>>,
-    /// How many openings of each name are under way.
-    opening: BTreeMap<Arc<str>, u32>,
+    /// Named rooms that are being opened, by folded name.
+    opening: BTreeMap<Arc<str>, Opening>,
     places: Places,
     sources: Sources,
     pending: PendingTable,
@@ -96,6 +97,15 @@ pub struct Server {
     uneven: VecDeque<RoomId>,
     drain: Option<Drain>,
     counters: Stats,
+}
+
+/// A room that is being opened.
+#[derive(Debug)]
+struct Opening {
+    /// As the first who opens it spells it.
+    name: RoomName,
+    /// Requests under way.
+    requests: u32,
 }
 
 /// Who holds a nickname.

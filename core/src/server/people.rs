@@ -20,13 +20,13 @@ impl Server {
         let Some(user) = self.users.get_mut(id) else { return };
         let expires = now.monotonic.after(kept);
         user.standing = Standing::Lost(expires);
-        let operation = StorageOperation::UpdateGuest {
-            user: id,
-            nick: user.nick.shared(),
-            expires: Some(now.wall.after(kept)),
-        };
+        let nick = user.nick.shared();
         self.peers.timers.arm(expires, Timer::Guest(id));
-        self.ask_storage(Pending::Background, operation);
+        // Whoever was connected when the server shut down has the whole time from its next start (E8).
+        if self.drain.is_none() {
+            let expires = Some(now.wall.after(kept));
+            self.ask_storage(Pending::Background, StorageOperation::UpdateGuest { user: id, nick, expires });
+        }
         self.show(id);
     }
 

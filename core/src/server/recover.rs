@@ -16,7 +16,7 @@ use crate::{
     ids::{RoomId, UserId},
     name::{Nick, RoomName},
     output::Stats,
-    storage::{GuestRecord, Recovered, RoomKey, RoomRecord, StorageOperation},
+    storage::{GuestRecord, Recovered, RoomKey, RoomRecord},
     time::{Now, WallTime},
     timer::Timer,
 };
@@ -122,8 +122,7 @@ impl Server {
         let name = RoomName::lobby();
         let key = name.key();
         if self.room_names.find(&key).is_none() {
-            self.begin_opening(&key);
-            let operation = StorageOperation::OpenRoom { key: RoomKey::Named(name.shared()) };
+            let operation = self.begin_opening(&name, &key);
             self.ask_storage(Pending::Lobby { key }, operation);
         }
     }

@@ -49,7 +49,7 @@ impl Server {
         let Some(connection) = self.peers.connections.get_mut(id) else { return };
         match &mut connection.phase {
             Phase::Greeting | Phase::Choosing | Phase::Entering(_) => {
-                if connection.connected.after(limits.entering_max) <= now {
+                if connection.entering.after(limits.entering_max) <= now {
                     self.time_out(id, "You did not enter in time.");
                 }
             }

@@ -1,21 +1,25 @@
 //! How rooms come to be and cease (`PROTOCOL.md` R3, R6).
 
-use super::{Pending, Server};
+use super::{Opening, Pending, Server};
 use crate::{
     hub::RoomKind,
     ids::{RoomId, Seq},
-    name::{LOBBY, NameKey},
+    name::{LOBBY, NameKey, RoomName},
     output::Event,
-    storage::{RoomRecord, StorageFailure, StorageOperation, StorageOutcome},
+    storage::{RoomKey, RoomRecord, StorageFailure, StorageOperation, StorageOutcome},
 };
 
 impl Server {
-    /// Reserves a room's name while it is being opened.
-    pub(super) fn begin_opening(&mut self, key: &NameKey) {
+    /// Reserves a room's name while it is being opened: the operation to ask of storage. Whoever opens the same
+    /// room at the same time does so under the spelling of the first, since storage compares letter for letter.
+    pub(super) fn begin_opening(&mut self, name: &RoomName, key: &NameKey) -> StorageOperation {
         if self.room_names.find(key).is_none() {
             self.room_names.take(key, None);
         }
-        *self.opening.entry(key.folded().clone()).or_insert(0) += 1;
+        let opening = self.opening.entry(key.folded().clone());
+        let opening = opening.or_insert_with(|| Opening { name: name.clone(), requests: 0 });
+        opening.requests += 1;
+        StorageOperation::OpenRoom { key: RoomKey::Named(opening.name.shared()) }
     }
 
     /// Storage has opened a named room, or has not; the room, if there is one now.
@@ -24,18 +28,20 @@ impl Server {
         key: &NameKey,
         result: Result<StorageOutcome, StorageFailure>,
     ) -> Result<RoomId, StorageFailure> {
-        let left = self.opening.get(key.folded()).copied().unwrap_or(1) - 1;
-        if left == 0 {
+        let mut last = true;
+        if let Some(opening) = self.opening.get_mut(key.folded()) {
+            opening.requests -= 1;
+            last = opening.requests == 0;
+        }
+        if last {
             self.opening.remove(key.folded());
-        } else {
-            self.opening.insert(key.folded().clone(), left);
         }
         let opened = match result {
             Ok(StorageOutcome::RoomOpened(record)) => Ok(self.add_if_new(record)),
             Ok(_) => Err(StorageFailure::Failed),
             Err(failure) => Err(failure),
         };
-        if left == 0 {
+        if last {
             self.room_names.free(key, None);
         }
         opened
@@ -61,7 +67,10 @@ impl Server {
     pub(super) fn drop_if_deserted(&mut self, id: RoomId) {
         let Some(room) = self.rooms.get(id) else { return };
         let deserted = match &room.kind {
-            RoomKind::Named(name, _) => room.tail == Seq::default() && name.as_str() != LOBBY,
+            RoomKind::Named(name, key) => {
+                let opening = self.opening.contains_key(key.folded());
+                room.tail == Seq::default() && name.as_str() != LOBBY && !opening
+            }
             RoomKind::Direct(_) => true,
         };
         if deserted && room.members.is_empty() && room.holds == 0 {

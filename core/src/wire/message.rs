@@ -216,6 +216,7 @@ record! { /// Says that all places are taken (E9).
 Waiting { /** 1 for the next. */ position: u32, } }
 record! { /// Says that the user has entered (E4, E5).
 Ready<'a> {
+    /** Of the request. */ id: u32,
     /** Who it is. */ user: UserId,
     /** By which name. */ nick: &'a str,
     /** To resume with. */ token: Token,

@@ -1,5 +1,19 @@
 //! The server alone: each promise of the contract and of `PROTOCOL.md`, as frames in and frames out.
-#![allow(clippy::missing_docs_in_private_items, missing_docs)]
+//!
+//! * `contract`: the ten rules of `Server`'s documentation
+//! * `entering`: names, tokens, places, the queue
+//! * `rooms`: joining, leaving, members, direct conversations
+//! * `road`: posts, from submission to delivery, and what happens when storage fails
+//! * `cursors`: slow readers, reconnects, history
+//! * `hostile`: frames, lengths, floods, silence
+//! * `shutdown`: how it ends
+#![allow(missing_docs)]
 
+mod contract;
+mod cursors;
+mod entering;
+mod hostile;
 mod road;
+mod rooms;
+mod shutdown;
 mod support;

@@ -44,6 +44,12 @@ impl Store {
         self.rooms.get(&room).map(|(_, log)| log.clone()).unwrap_or_default()
     }
 
+    pub(crate) fn set_expires(&mut self, expires: Option<WallTime>) {
+        for guest in self.guests.values_mut() {
+            guest.expires = expires;
+        }
+    }
+
     pub(crate) fn trim(&mut self, room: RoomId, first: Seq) {
         let (record, log) = self.rooms.get_mut(&room).expect("room");
         record.first = first;

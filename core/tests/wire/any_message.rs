@@ -1,0 +1,201 @@
+//! Any message, for properties.
+
+use palabre_core::{
+    ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    time::WallTime,
+    wire::{
+        Away, Change, Credit, Direct, Done, Error, Event, Follow, Goodbye, Guest, Hello, History,
+        HistoryPage, Join, Joined, Limits, Listed, LogEvent, Manual, ManualText, Member, Members,
+        MembersPage, Opened, Part, Ping, Pong, Post, Posted, Presence, Ready, Refused, Rename, Resume, Room,
+        Rooms, RoomsPage, ToClient, ToServer, Token, Trimmed, Waiting, Welcome,
+    },
+};
+use proptest::{collection::vec, option, prelude::*};
+
+/// Any value of a struct, from any value of each field, made into what is asked for.
+macro_rules! any_of {
+    ($name:ident { $($field:ident: $strategy:expr),* $(,)? }) => {
+        ($($strategy,)*).prop_map(|($($field,)*)| $name { $($field,)* }.into())
+    };
+}
+/// A message to the server.
+pub(crate) fn to_server() -> BoxedStrategy<ToServer<'static>> {
+    prop_oneof![
+        either_direction(),
+        any_of!(Hello { first: any::<u16>(), last: any::<u16>(), client: text(), features: number() }),
+        any_of!(Guest { id: any::<u32>(), nick: text() }),
+        any_of!(Resume { id: any::<u32>(), token: token() }),
+        any_of!(Join { id: any::<u32>(), name: text(), after: option::of(seq()) }),
+        any_of!(Part { id: any::<u32>(), room: room_id() }),
+        any_of!(Follow { id: any::<u32>(), room: room_id(), after: option::of(seq()) }),
+        any_of!(Direct { id: any::<u32>(), nick: text(), after: option::of(seq()) }),
+        any_of!(Post { id: any::<u32>(), room: room_id(), nonce: nonce(), kind: any::<u8>(), text: text() }),
+        any_of!(Members { id: any::<u32>(), room: room_id(), after: option::of(user_id()) }),
+        any_of!(Rooms { id: any::<u32>(), after: option::of(room_id()) }),
+        any_of!(History {
+            id: any::<u32>(),
+            room: room_id(),
+            before: option::of(seq()),
+            limit: any::<u16>()
+        }),
+        any_of!(Rename { id: any::<u32>(), nick: text() }),
+        any_of!(Manual { id: any::<u32>() }),
+        any_of!(Away { id: any::<u32>(), away: any::<bool>() }),
+    ]
+    .boxed()
+}
+
+/// A message to the client.
+pub(crate) fn to_client() -> BoxedStrategy<ToClient<'static>> {
+    prop_oneof![
+        either_direction(),
+        any_of!(Welcome {
+            version: any::<u16>(),
+            server: text(),
+            incarnation: number().prop_map(Incarnation::new),
+            mechanisms: number(),
+            features: number(),
+            limits: limits(),
+        }),
+        any_of!(Waiting { position: any::<u32>() }),
+        any_of!(Ready {
+            id: any::<u32>(),
+            user: user_id(),
+            nick: text(),
+            token: token(),
+            keep_seconds: any::<u32>(),
+            rooms: vec(room(), 0..4),
+        }),
+        any_of!(Done { id: any::<u32>() }),
+        any_of!(Refused {
+            id: any::<u32>(),
+            code: any::<u16>(),
+            text: text(),
+            about: text(),
+            suggestion: option::of(text())
+        }),
+        any_of!(Joined { id: any::<u32>(), room: room(), members: any::<u32>() }),
+        any_of!(Posted { id: any::<u32>(), room: room_id(), seq: seq(), at: time() }),
+        any_of!(MembersPage {
+            id: any::<u32>(),
+            room: room_id(),
+            members: vec(member(), 0..30),
+            next: option::of(user_id())
+        }),
+        any_of!(RoomsPage { id: any::<u32>(), rooms: vec(listed(), 0..30), next: option::of(room_id()) }),
+        any_of!(HistoryPage { id: any::<u32>(), room: room_id(), first: seq(), events: vec(event(), 0..30) }),
+        any_of!(ManualText { id: any::<u32>(), text: text() }),
+        any_of!(Event { room: room_id(), event: event() }),
+        any_of!(Presence {
+            room: room_id(),
+            members: any::<u32>(),
+            stale: any::<bool>(),
+            changes: vec(change(), 0..30)
+        }),
+        any_of!(Opened { room: room() }),
+        any_of!(Trimmed { room: room_id(), first: seq() }),
+        any_of!(Credit { posts: number(), bytes: number() }),
+    ]
+    .boxed()
+}
+
+fn either_direction<M>() -> BoxedStrategy<M>
+where
+    M: From<Ping> + From<Pong> + From<Goodbye<'static>> + From<Error<'static>> + std::fmt::Debug + 'static,
+{
+    prop_oneof![
+        any_of!(Ping { token: number() }),
+        any_of!(Pong { token: number() }),
+        any_of!(Goodbye { reason: any::<u8>(), text: text() }),
+        any_of!(Error { code: any::<u16>(), text: text() }),
+    ]
+    .boxed()
+}
+
+/// A number of any size: each of its encodings is as likely as the others.
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        0..24_u64,
+        any::<u8>().prop_map(Into::into),
+        any::<u16>().prop_map(Into::into),
+        any::<u32>().prop_map(Into::into),
+        any::<u64>()
+    ]
+}
+
+/// A text of any kind. It is never given back, which a test can bear.
+fn text() -> impl Strategy<Value = &'static str> {
+    prop_oneof!["[a-z ]{0,30}", ".{0,30}", "(?s).{0,10}", "x{200,300}"].prop_map(|text| &*text.leak())
+}
+
+fn token() -> impl Strategy<Value = Token> {
+    any::<[u8; 32]>().prop_map(Token)
+}
+
+fn seq() -> impl Strategy<Value = Seq> {
+    number().prop_map(Seq::new)
+}
+
+fn user_id() -> impl Strategy<Value = UserId> {
+    number().prop_map(UserId::new)
+}
+
+fn room_id() -> impl Strategy<Value = RoomId> {
+    number().prop_map(RoomId::new)
+}
+
+fn nonce() -> impl Strategy<Value = Nonce> {
+    number().prop_map(Nonce::new)
+}
+
+fn time() -> impl Strategy<Value = WallTime> {
+    number().prop_map(WallTime::from_millis)
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    any_of!(Limits {
+        text_bytes: any::<u32>(),
+        nick_bytes: any::<u32>(),
+        room_bytes: any::<u32>(),
+        topic_bytes: any::<u32>(),
+        page_events: any::<u32>(),
+        requests: any::<u32>(),
+        posts: any::<u32>(),
+        silence_seconds: any::<u32>(),
+    })
+}
+
+fn room() -> impl Strategy<Value = Room<'static>> {
+    any_of!(Room {
+        room: room_id(),
+        name: text(),
+        topic: text(),
+        first: seq(),
+        last: seq(),
+        with_user: option::of(user_id()),
+        with_nick: option::of(text()),
+    })
+}
+
+fn member() -> impl Strategy<Value = Member<'static>> {
+    any_of!(Member { user: user_id(), nick: text(), state: any::<u8>() })
+}
+
+fn listed() -> impl Strategy<Value = Listed<'static>> {
+    any_of!(Listed { room: room_id(), name: text(), topic: text(), members: any::<u32>(), last: seq() })
+}
+
+fn event() -> impl Strategy<Value = LogEvent<'static>> {
+    any_of!(LogEvent {
+        seq: seq(),
+        at: time(),
+        author: user_id(),
+        nick: text(),
+        kind: any::<u8>(),
+        text: text()
+    })
+}
+
+fn change() -> impl Strategy<Value = Change<'static>> {
+    any_of!(Change { user: user_id(), nick: text(), state: any::<u8>(), was: option::of(text()) })
+}

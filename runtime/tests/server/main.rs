@@ -1,0 +1,19 @@
+//! A server with real sockets, in-process and as a process, and the client's driver against it.
+#![cfg(feature = "server")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking, its helpers too")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one message among all")]
+
+/// The client's driver.
+mod client;
+/// What is typed and written into files.
+mod configuration;
+/// Descriptors running out.
+mod descriptors;
+/// Where a server listens, and what it says when it cannot.
+mod listening;
+/// Signals, exit codes, and what survives them.
+mod process;
+/// Bytes in awkward portions, half-closed and hung-up sockets.
+mod sockets;
+/// Shared by the others.
+mod support;
