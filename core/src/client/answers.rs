@@ -60,7 +60,7 @@ impl Session {
                 | Ask::Rooms { .. }
                 | Ask::History { .. }
                 | Ask::Manual
-                | Ask::Ping,
+                | Ask::Ping { .. },
             )
             | Request::Follow(_)
             | Request::Rejoin(_) => Err(MISMATCH),
@@ -125,7 +125,7 @@ impl Session {
                 | Ask::Rename { .. }
                 | Ask::Manual
                 | Ask::Away { .. }
-                | Ask::Ping,
+                | Ask::Ping { .. },
             )
             | Request::Follow(_) => return Err(MISMATCH),
         };

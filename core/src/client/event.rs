@@ -27,7 +27,7 @@ pub enum ClientOutput {
     Send,
     /// Send what remains, then close; no answer is expected.
     Close,
-    /// Close at once; no answer is expected.
+    /// Close at once; no answer is expected. It also ends the patience with a `Close` before.
     Drop,
     /// `Client::saved` changed in a way that must survive the process. Write it down before sending on.
     Save,
@@ -48,7 +48,8 @@ pub enum ClientEvent {
         /// 1 for the next.
         position: u32,
     },
-    /// The name was refused; `Client::rename` tries another.
+    /// The name was refused; `Client::rename` tries another. Nothing happens until then, even if the connection
+    /// ends in the meantime.
     EnterRefused {
         /// Why.
         refusal: Refusal,
@@ -76,7 +77,7 @@ pub enum ClientEvent {
         /// Why.
         cause: OfflineCause,
     },
-    /// A room is followed.
+    /// A room is followed; its events come after this.
     Joined {
         /// The request; `None` when it is followed again after a reconnect.
         request: Option<RequestId>,
@@ -85,7 +86,8 @@ pub enum ClientEvent {
         /// How many members it has.
         members: u32,
     },
-    /// Somebody opened a direct conversation; it is followed by itself.
+    /// Somebody opened a direct conversation, perhaps while there was no connection; it is followed by itself,
+    /// from its first event.
     Opened {
         /// It.
         room: RoomInfo,
@@ -104,7 +106,8 @@ pub enum ClientEvent {
         /// Which.
         room: RoomId,
     },
-    /// An event of a room followed: each once, in order, without holes.
+    /// An event of a room followed: each once, in order, without holes but for `Trimmed` and events of kinds that
+    /// this version does not know.
     Happened(Happening),
     /// Events before this number are not kept any more; reading goes on there.
     Trimmed {
@@ -153,7 +156,7 @@ pub enum ClientEvent {
         /// What it said.
         text: String,
     },
-    /// Answers `members`: all of them.
+    /// Answers `members`: all of them, or the first hundred thousand.
     Members {
         /// The request.
         request: RequestId,
@@ -162,7 +165,7 @@ pub enum ClientEvent {
         /// Ascending by id.
         members: Vec<MemberInfo>,
     },
-    /// Answers `rooms`: all of them.
+    /// Answers `rooms`: all of them, or the first hundred thousand.
     Rooms {
         /// The request.
         request: RequestId,
@@ -177,7 +180,7 @@ pub enum ClientEvent {
         room: RoomId,
         /// The first number still kept.
         first: Seq,
-        /// Ascending and without holes.
+        /// Ascending and without holes, but for events of kinds that this version does not know.
         events: Vec<StoredEvent>,
     },
     /// Answers `manual`.

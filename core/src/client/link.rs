@@ -45,10 +45,11 @@ impl Outputs {
         self.queue.push_back(ClientOutput::Event(event));
     }
 
+    /// Before all else: what is to be sent may depend on what is to be saved, never the other way round.
     pub(super) fn save(&mut self) {
         if !self.save_waits {
             self.save_waits = true;
-            self.queue.push_back(ClientOutput::Save);
+            self.queue.push_front(ClientOutput::Save);
         }
     }
 

@@ -320,7 +320,7 @@ impl Client {
     /// # Errors
     /// As all verbs.
     pub fn ping(&mut self, now: Now) -> Result<RequestId, Misuse> {
-        self.ask(Ask::Ping, now)
+        self.ask(Ask::Ping { sent: now.monotonic }, now)
     }
 
     /// Try to connect now instead of after the back-off.

@@ -5,8 +5,6 @@ use alloc::{
     vec::Vec,
 };
 
-use rand_core::RngCore;
-
 use super::{
     ClientEvent, MemberInfo, RequestId, RoomListed,
     rooms::{FollowFrom, Wish},
@@ -43,16 +41,41 @@ pub(super) enum Request {
 /// What the application asks.
 #[derive(Debug)]
 pub(super) enum Ask {
-    Join { name: RoomName, after: Option<Seq> },
-    Direct { nick: Nick },
-    Part { room: RoomId },
-    Members { room: RoomId, after: Option<UserId>, gathered: Vec<MemberInfo> },
-    Rooms { after: Option<RoomId>, gathered: Vec<RoomListed> },
-    History { room: RoomId, before: Option<Seq>, limit: u16 },
-    Rename { nick: Nick },
+    Join {
+        name: RoomName,
+        after: Option<Seq>,
+    },
+    Direct {
+        nick: Nick,
+    },
+    Part {
+        room: RoomId,
+    },
+    Members {
+        room: RoomId,
+        after: Option<UserId>,
+        gathered: Vec<MemberInfo>,
+    },
+    Rooms {
+        after: Option<RoomId>,
+        gathered: Vec<RoomListed>,
+    },
+    History {
+        room: RoomId,
+        before: Option<Seq>,
+        limit: u16,
+    },
+    Rename {
+        nick: Nick,
+    },
     Manual,
-    Away { away: bool },
-    Ping,
+    Away {
+        away: bool,
+    },
+    /// Its number on the wire is its token.
+    Ping {
+        sent: Monotonic,
+    },
 }
 
 /// The requests that are not answered yet.
@@ -60,13 +83,13 @@ pub(super) enum Ask {
 pub(super) struct Requests {
     waiting: VecDeque<Request>,
     sent: BTreeMap<u32, Request>,
-    pings: BTreeMap<u64, (RequestId, Monotonic)>,
     last_request: u32,
     last_wire_id: u32,
 }
 
 impl Requests {
-    pub(super) fn next_request_id(&mut self) -> RequestId {
+    /// The next name for a request of the application.
+    pub(super) const fn next_request_id(&mut self) -> RequestId {
         self.last_request = self.last_request.wrapping_add(1);
         RequestId(self.last_request)
     }
@@ -100,13 +123,17 @@ impl Requests {
 
     /// The ping with this token, and when it was sent.
     pub(super) fn take_ping(&mut self, token: u64) -> Option<(RequestId, Monotonic)> {
-        self.pings.remove(&token)
+        let wire_id = u32::try_from(token).ok()?;
+        let Request::Verb(request, Ask::Ping { sent }) = self.sent.get(&wire_id)? else { return None };
+        let ping = (*request, *sent);
+        self.sent.remove(&wire_id);
+        Some(ping)
     }
 
     /// The connection is gone: joins wait to be repeated, the client's own requests are made anew, and of the
     /// others nobody can say whether they were done.
     pub(super) fn interrupt(&mut self) -> Vec<ClientEvent> {
-        let mut interrupted: Vec<RequestId> = self.take_pings();
+        let mut interrupted = Vec::new();
         let mut repeated = VecDeque::new();
         self.waiting.retain(|request| matches!(request, Request::Verb(..)));
         for request in core::mem::take(&mut self.sent).into_values() {
@@ -123,7 +150,7 @@ impl Requests {
 
     /// It is over: nothing will be answered.
     pub(super) fn end(&mut self) -> Vec<ClientEvent> {
-        let mut interrupted = self.take_pings();
+        let mut interrupted = Vec::new();
         let sent = core::mem::take(&mut self.sent).into_values();
         for request in sent.chain(core::mem::take(&mut self.waiting)) {
             match request {
@@ -150,19 +177,11 @@ impl Requests {
                 | Ask::Rename { .. }
                 | Ask::Manual
                 | Ask::Away { .. }
-                | Ask::Ping,
+                | Ask::Ping { .. },
             ) => true,
             Request::Follow(_) | Request::Rejoin(_) => false,
         });
         interrupted_events(forgotten)
-    }
-
-    fn take_pings(&mut self) -> Vec<RequestId> {
-        core::mem::take(&mut self.pings).into_values().map(|(request, _)| request).collect()
-    }
-
-    fn unanswered(&self) -> usize {
-        self.sent.len() + self.pings.len()
     }
 }
 
@@ -175,23 +194,17 @@ impl Session {
     /// Sends requests that wait, as many as may be unanswered at a time.
     pub(super) fn send_requests(&mut self, unanswered_max: u32) {
         let unanswered_max = unanswered_max.min(SENT_MAX) as usize;
-        while self.requests.unanswered() < unanswered_max && self.link.has_room() {
+        while self.requests.sent.len() < unanswered_max && self.link.has_room() {
             let Some(request) = self.requests.waiting.pop_front() else { return };
-            match request {
-                Request::Verb(id, Ask::Ping) => self.send_ping(id),
-                Request::Verb(..) | Request::Follow(_) | Request::Rejoin(_) => self.send_request(request),
-            }
+            self.send_request(request);
         }
     }
 
-    fn send_ping(&mut self, request: RequestId) {
-        let token = self.random.next_u64();
-        self.requests.pings.insert(token, (request, self.now.monotonic));
-        self.send(wire::Ping { token });
-    }
-
-    fn send_request(&mut self, request: Request) {
+    fn send_request(&mut self, mut request: Request) {
         let id = self.requests.next_wire_id();
+        if let Request::Verb(_, Ask::Ping { sent }) = &mut request {
+            *sent = self.now.monotonic;
+        }
         self.link.send(&request.message(id), &mut self.outputs);
         self.requests.sent.insert(id, request);
     }
@@ -225,7 +238,7 @@ impl Ask {
             Self::Rename { nick } => wire::Rename { id, nick: nick.as_str() }.into(),
             Self::Manual => wire::Manual { id }.into(),
             Self::Away { away } => wire::Away { id, away: *away }.into(),
-            Self::Ping => wire::Ping { token: u64::from(id) }.into(),
+            Self::Ping { .. } => wire::Ping { token: u64::from(id) }.into(),
         }
     }
 }

@@ -113,6 +113,9 @@ impl Rooms {
     /// The guest that was in the rooms is no more: those with a name are to be joined again.
     pub(super) fn become_wishes(&mut self) {
         for (was, room) in core::mem::take(&mut self.known) {
+            if self.wishes.len() >= ROOMS_MAX {
+                return;
+            }
             if let Ok(name) = RoomName::parse(&room.info.name) {
                 self.wishes.push_back(Wish { name, was, of_this_database: true, after: room.seen });
             }

@@ -23,6 +23,9 @@ use crate::{
     wire::{self, Ping, ToServer, Token},
 };
 
+/// Nobody waits for this `Pong`: any sign of life will do.
+const KEEP_ALIVE_TOKEN: u64 = u64::MAX;
+
 /// What every phase works on.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -140,8 +143,7 @@ impl Session {
         match self.keepalive.check(self.now.monotonic) {
             Silence::Short => Ok(()),
             Silence::Long => {
-                // Nobody waits for this one: any sign of life will do.
-                self.send(Ping { token: 0 });
+                self.send(Ping { token: KEEP_ALIVE_TOKEN });
                 Ok(())
             }
             Silence::Endless => Err(OfflineCause::TimedOut),

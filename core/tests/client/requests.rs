@@ -1,0 +1,215 @@
+//! Requests and their answers (`PROTOCOL.md` K1, R8, H).
+
+use std::time::Duration;
+
+use palabre_core::{
+    client::{ClientEvent, RequestId},
+    error::{Misuse, ProtocolError, RefusalCode},
+    ids::{RoomId, Seq, UserId},
+    wire::*,
+};
+
+use crate::bench::*;
+
+fn member(user: u64, state: u8) -> Member<'static> {
+    Member { user: UserId::new(user), nick: "bo", state }
+}
+
+#[test]
+fn pages_of_members_become_one_list() {
+    let mut bench = Bench::in_lobby(0);
+    let request = bench.client.members(LOBBY, bench.now).expect("in it");
+    bench.drain();
+    let id = bench.asked();
+    let next = Some(UserId::new(2));
+    bench.receive(MembersPage { id, room: LOBBY, members: vec![member(1, 1), member(2, 77)], next });
+    assert!(bench.events().is_empty());
+    let sent = bench.next_frame();
+    let ToServer::Members(asked) = sent.message() else { panic!("{sent:?}") };
+    assert_eq!(asked.after, next);
+    bench.receive(MembersPage { id: asked.id, room: LOBBY, members: vec![member(3, 3)], next: None });
+    let ClientEvent::Members { request: told, members, .. } = bench.next_event() else {
+        panic!("no members")
+    };
+    assert_eq!(told, request);
+    let states: Vec<_> = members.iter().map(|member| (member.user.get(), member.state)).collect();
+    assert_eq!(states, [(1, 1), (2, 1), (3, 3)], "an unknown state counts as here");
+}
+
+#[test]
+fn pages_that_do_not_go_on_are_a_breach() {
+    let mut bench = Bench::in_lobby(0);
+    bench.client.rooms(bench.now).expect("running");
+    bench.drain();
+    for next in [5, 5] {
+        let id = bench.asked();
+        bench.receive(RoomsPage { id, rooms: vec![], next: Some(RoomId::new(next)) });
+    }
+    assert_eq!(bench.accusation(), Some(ProtocolError::SequenceBroken.number()));
+}
+
+#[test]
+fn a_list_without_end_ends_after_a_hundred_thousand() {
+    let mut bench = Bench::in_lobby(0);
+    bench.client.members(LOBBY, bench.now).expect("in it");
+    bench.drain();
+    let mut page = 0;
+    while bench.outputs.is_empty() {
+        page += 1;
+        let id = bench.asked();
+        let members = (0..5_000).map(|user| member(page * 5_000 + user, 1)).collect();
+        bench.receive(MembersPage {
+            id,
+            room: LOBBY,
+            members,
+            next: Some(UserId::new(page * 5_000 + 5_000)),
+        });
+    }
+    assert_eq!(page, 20);
+}
+
+#[test]
+fn a_page_of_history_has_no_holes() {
+    let page = |id, seqs: &[u64]| {
+        let events = seqs.iter().map(|seq| event(LOBBY, *seq, "x").event).collect();
+        bytes_of(HistoryPage { id, room: LOBBY, first: Seq::new(1), events })
+    };
+    for (seqs, fine) in [(vec![3, 4], true), (vec![], true), (vec![2, 4], false), (vec![4, 5], false)] {
+        let mut bench = Bench::in_lobby(9);
+        bench.client.history(LOBBY, Some(Seq::new(5)), 0, bench.now).expect("in it");
+        bench.drain();
+        let id = bench.asked();
+        bench.receive_bytes(&page(id, &seqs));
+        let expected = (!fine).then_some(ProtocolError::SequenceBroken.number());
+        assert_eq!(bench.accusation(), expected, "{seqs:?}");
+    }
+}
+
+#[test]
+fn the_limit_of_unanswered_requests_is_kept() {
+    let mut bench = Bench::connected(config());
+    bench.receive(Welcome { limits: Limits { requests: 3, ..LIMITS }, ..welcome() });
+    bench.next_frame();
+    bench.receive(ready_in(vec![]));
+    for _ in 0..10 {
+        bench.client.manual(bench.now).expect("running");
+    }
+    bench.drain();
+    for answered in 0..10 {
+        assert_eq!(bench.frames.len(), 3.min(10 - answered), "after {answered}");
+        let id = bench.asked();
+        bench.receive(ManualText { id, text: "" });
+    }
+    let told = bench.events().into_iter().filter(|event| matches!(event, ClientEvent::Manual { .. })).count();
+    assert_eq!(told, 10);
+}
+
+#[test]
+fn too_many_waiting_requests_are_refused_with_a_sentence() {
+    let mut bench = Bench::new(config());
+    for _ in 0..1_024 {
+        bench.client.away(true, bench.now).expect("there is room");
+    }
+    let Err(Misuse::Text(refusal)) = bench.client.away(true, bench.now) else { panic!("taken") };
+    assert_eq!(refusal.code, RefusalCode::SlowDown);
+    assert!(refusal.text.contains("1024"));
+}
+
+#[test]
+fn a_cut_interrupts_what_was_sent_repeats_joins_and_keeps_what_waits() {
+    let mut bench = Bench::connected(config());
+    bench.receive(Welcome { limits: Limits { requests: 4, ..LIMITS }, ..welcome() });
+    bench.next_frame();
+    bench.receive(ready_in(vec![]));
+    let now = bench.now;
+    let manual = bench.client.manual(now).expect("running");
+    let join = bench.client.join(&room_name("#lobby"), None, now).expect("running");
+    let direct = bench.client.direct(&nick("bo"), now).expect("running");
+    let ping = bench.client.ping(now).expect("running");
+    let rooms = bench.client.rooms(now).expect("running");
+    bench.drain();
+    bench.outputs.clear();
+    bench.frames.clear();
+    bench.disconnect();
+    let interrupted: Vec<_> = bench.events().into_iter().skip(1).collect();
+    let event = |request: RequestId| ClientEvent::Interrupted { request };
+    assert_eq!(interrupted, [event(manual), event(ping)]);
+    bench.reconnect_into(vec![]);
+    let (join_id, direct_id, rooms_id) = (bench.asked(), bench.asked(), bench.asked());
+    bench.receive(Joined { id: join_id, room: lobby(0), members: 1 });
+    let refused = Refused { id: direct_id, code: 4, text: "nobody", about: "bo", suggestion: None };
+    bench.receive(refused);
+    bench.receive(RoomsPage { id: rooms_id, rooms: vec![], next: None });
+    let events = bench.events();
+    let answers = &events[events.len() - 3..];
+    assert!(matches!(&answers[0], ClientEvent::Joined { request, .. } if *request == Some(join)));
+    assert!(matches!(&answers[1], ClientEvent::Refused { request, .. } if *request == direct));
+    assert!(matches!(&answers[2], ClientEvent::Rooms { request, .. } if *request == rooms));
+}
+
+#[test]
+fn the_end_interrupts_everything() {
+    let mut bench = Bench::new(config());
+    let request = bench.client.rooms(bench.now).expect("running");
+    bench.client.leave(false, bench.now);
+    bench.drain();
+    let events = bench.events();
+    assert_eq!(events[0], ClientEvent::Interrupted { request });
+    assert!(matches!(events[1], ClientEvent::Ended { .. }));
+}
+
+#[test]
+fn a_ping_tells_the_way_there_and_back() {
+    let mut bench = Bench::in_lobby(0);
+    let request = bench.client.ping(bench.now).expect("running");
+    bench.drain();
+    let sent = bench.next_frame();
+    let ToServer::Ping(ping) = sent.message() else { panic!("{sent:?}") };
+    bench.receive(Pong { token: ping.token ^ 1 });
+    assert!(bench.events().is_empty(), "a pong to nothing is ignored");
+    bench.pass(Duration::from_millis(35));
+    bench.receive(Pong { token: ping.token });
+    assert_eq!(bench.next_event(), ClientEvent::Pong { request, round_trip: Duration::from_millis(35) });
+}
+
+#[test]
+fn a_new_name_is_kept_for_later() {
+    let mut bench = Bench::in_lobby(0);
+    let request = bench.client.rename(&nick("bea"), bench.now).expect("running");
+    bench.drain();
+    let id = bench.asked();
+    bench.receive(Done { id });
+    assert_eq!(bench.next_event(), ClientEvent::Renamed { request, nick: nick("bea") });
+    assert_eq!(bench.client.nick(), &nick("bea"));
+    assert_eq!(bench.saved.expect("saved").nick, nick("bea"));
+}
+
+#[test]
+fn an_answer_of_the_wrong_kind_is_a_breach() {
+    let answers: [fn(u32) -> Vec<u8>; 5] = [
+        |id| bytes_of(Done { id }),
+        |id| bytes_of(Joined { id, room: lobby(0), members: 1 }),
+        |id| bytes_of(MembersPage { id, room: LOBBY, members: vec![], next: None }),
+        |id| bytes_of(RoomsPage { id, rooms: vec![], next: None }),
+        |id| bytes_of(HistoryPage { id, room: LOBBY, first: Seq::new(1), events: vec![] }),
+    ];
+    for answer in answers {
+        let mut bench = Bench::in_lobby(0);
+        bench.client.manual(bench.now).expect("running");
+        bench.drain();
+        let id = bench.asked();
+        bench.receive_bytes(&answer(id));
+        assert_eq!(bench.accusation(), Some(ProtocolError::SequenceBroken.number()));
+    }
+}
+
+#[test]
+fn a_refusal_with_a_code_of_the_future_is_still_a_refusal() {
+    let mut bench = Bench::in_lobby(0);
+    let request = bench.client.manual(bench.now).expect("running");
+    bench.drain();
+    let id = bench.asked();
+    bench.receive(Refused { id, code: 999, text: "not today", about: "", suggestion: None });
+    assert!(matches!(bench.next_event(), ClientEvent::Refused { request: told, refusal }
+        if told == request && refusal.text == "not today"));
+}
