@@ -159,3 +159,16 @@ fn a_second_restart_counts_on_from_the_first() -> Result<(), Divergence> {
     }
     lockstep.perform(&Operation::Return(0))
 }
+
+#[test]
+fn one_who_is_cut_while_waiting_to_come_back_is_kept_from_then() -> Result<(), Divergence> {
+    let mut lockstep = Lockstep::new(small(), SETTLED_AFTER)?;
+    lockstep.perform(&Operation::Enter(Name(0)))?;
+    lockstep.perform(&Operation::Cut(0))?;
+    (1..4).try_for_each(|number| lockstep.perform(&Operation::Enter(Name(number))))?;
+    lockstep.perform(&Operation::Sleep { millis: 400_000, answering: true })?;
+    lockstep.perform(&Operation::Return(0))?;
+    lockstep.perform(&Operation::Cut(3))?;
+    lockstep.perform(&Operation::Sleep { millis: 400_000, answering: true })?;
+    lockstep.perform(&Operation::Return(0))
+}

@@ -62,7 +62,9 @@ impl Model {
         let connections = self.connection_keys().filter_map(|key| self.connection_due(key));
         let users = (0..self.users.len()).map(UserKey).filter_map(|user| match self[user].standing {
             Standing::Lost { expires, .. } => Some((expires, Due::Expire(user))),
-            Standing::Present | Standing::Returning | Standing::Newcomer | Standing::Gone { .. } => None,
+            Standing::Present | Standing::Returning { .. } | Standing::Newcomer | Standing::Gone { .. } => {
+                None
+            }
         });
         connections.chain(users).min()
     }
@@ -83,13 +85,13 @@ impl Model {
         }
     }
 
-    /// K4: every client is told, and its connection closed; their guests are lost (K5).
+    /// K4: every client is told, and its connection closed; its guest counts as connected until the end (E8).
     pub fn shut_down(&mut self) {
         self.queue.clear();
         for key in self.connection_keys() {
             if self[key].phase != Phase::Closed {
                 self.expect(key, Expected::Goodbye { reason: SHUTTING_DOWN });
-                self.end(key, false);
+                self.close(key);
             }
         }
     }
@@ -105,10 +107,12 @@ impl Model {
         for user in (0..self.users.len()).map(UserKey) {
             self[user].away = false;
             match self[user].standing {
-                Standing::Present | Standing::Returning => {
+                Standing::Present => {
                     self[user].standing = self.lost_for(self.limits.guest_kept);
                 }
-                Standing::Lost { expires_wall, .. } => self.resume_expiry(user, expires_wall),
+                Standing::Lost { expires_wall, .. } | Standing::Returning { expires_wall } => {
+                    self.resume_expiry(user, expires_wall)
+                }
 
                 Standing::Newcomer => self.remove_user(user, state::GONE),
                 Standing::Gone { .. } => {}

@@ -154,7 +154,7 @@ impl Model {
 
     fn is_returning(&self, waiting: ConnectionKey) -> bool {
         match self[waiting].phase {
-            Phase::Waiting { user, .. } => self[user].standing == Standing::Returning,
+            Phase::Waiting { user, .. } => matches!(self[user].standing, Standing::Returning { .. }),
             Phase::Connected | Phase::Greeted | Phase::Ready { .. } | Phase::Closed => false,
         }
     }
@@ -180,7 +180,9 @@ impl Model {
     /// E9: those who resume stand before those who are new.
     fn wait_returning(&mut self, at: ConnectionKey, user: UserKey, request: u32) {
         let returning = self.queue.iter().filter(|other| self.is_returning(**other)).count();
-        self[user].standing = Standing::Returning;
+        if let Standing::Lost { expires_wall, .. } = self[user].standing {
+            self[user].standing = Standing::Returning { expires_wall };
+        }
         self.wait(at, user, request, returning);
     }
 

@@ -65,60 +65,37 @@ impl Lockstep {
     pub fn perform(&mut self, operation: &Operation) -> Result<(), Divergence> {
         self.trace.push(format!("{operation:?}"));
         match *operation {
-            Operation::Connect => {
-                self.connect()?;
-            }
-            Operation::Enter(name) => {
-                self.greet_with(&Speech::Guest(name))?;
-            }
-            Operation::Return(user) => {
-                self.greet_with(&Speech::Resume(user))?;
-            }
-            Operation::Speak(who, ref speech) => {
-                if let Some(at) = self.choose(who, |phase| matches!(phase, Phase::Ready { .. })) {
-                    return self.speak(at, speech);
-                }
-                self.greet_with(&Speech::Resume(who))?;
+            Operation::Connect => self.connect().map(drop),
+            Operation::Enter(name) => self.greet_with(&Speech::Guest(name)).map(drop),
+            Operation::Return(user) => self.greet_with(&Speech::Resume(user)).map(drop),
+            Operation::Speak(who, ref speech) => match self.choose_ready(who) {
+                Some(at) => self.speak(at, speech),
+                None => self.greet_with(&Speech::Resume(who)).map(drop),
+            },
+            Operation::PostAndPart { who, room, posts } => {
+                let post = Speech::Post { room, nonce: None, kind: 1, text: 0 };
+                let mut speeches = vec![post; usize::from(posts)];
+                speeches.push(Speech::Part(room));
+                self.choose_ready(who).map_or(Ok(()), |at| self.speak_at_once(at, &speeches))
             }
             Operation::Interrupt(who, ref speech) => {
-                if let Some(at) = self.choose(who, |phase| *phase != Phase::Closed) {
-                    return self.speak(at, speech);
-                }
-            }
-            Operation::PostAndPart { who, room, posts } => {
-                if let Some(at) = self.choose(who, |phase| matches!(phase, Phase::Ready { .. })) {
-                    let post = Speech::Post { room, nonce: None, kind: 1, text: 0 };
-                    let mut speeches = vec![post; usize::from(posts)];
-                    speeches.push(Speech::Part(room));
-                    return self.speak_at_once(at, &speeches);
-                }
-            }
-            Operation::Break(who, breakage) => {
-                if let Some(at) = self.choose(who, |phase| *phase != Phase::Closed) {
-                    self.break_protocol(at, breakage);
-                }
+                self.choose_open(who).map_or(Ok(()), |at| self.speak(at, speech))
             }
             Operation::Flood(who, count) => {
-                if let Some(at) = self.choose(who, |phase| *phase != Phase::Closed) {
-                    let pings: Vec<_> = (0..count).map(Speech::Ping).collect();
-                    return self.speak_at_once(at, &pings);
-                }
+                let pings: Vec<_> = (0..count).map(Speech::Ping).collect();
+                self.choose_open(who).map_or(Ok(()), |at| self.speak_at_once(at, &pings))
             }
-            Operation::Cut(who) => {
-                if let Some(at) = self.choose(who, |phase| *phase != Phase::Closed) {
-                    self.model.cut(at);
-                    self.driver.cut(at);
-                }
+            Operation::Break(who, breakage) => {
+                self.choose_open(who).map_or(Ok(()), |at| self.break_protocol(at, breakage))
             }
+            Operation::Cut(who) => self.choose_open(who).map_or(Ok(()), |at| self.cut(at)),
             Operation::Sleep { millis, answering } => {
-                return self.settle(Duration::from_millis(millis.into()), answering);
+                self.settle(Duration::from_millis(millis.into()), answering)
             }
             Operation::Restart { orderly, seconds, trimmed } => {
-                let down = Duration::from_secs(seconds.into());
-                return self.restart(orderly, down, trimmed);
+                self.restart(orderly, Duration::from_secs(seconds.into()), trimmed)
             }
         }
-        self.settle(self.settled_after, true)
     }
 
     /// A new connection.
@@ -199,7 +176,7 @@ impl Lockstep {
         }
     }
 
-    fn break_protocol(&mut self, at: ConnectionKey, breakage: Breakage) {
+    fn break_protocol(&mut self, at: ConnectionKey, breakage: Breakage) -> Result<(), Divergence> {
         let ready = matches!(self.model[at].phase, Phase::Ready { .. });
         let cap: u32 = if ready { 66_560 } else { 4_096 };
         let too_long = (cap + 1).to_be_bytes();
@@ -217,6 +194,14 @@ impl Lockstep {
             Some(error) => self.model.receive_broken(at, error),
             None => self.model.receive_skippable(at),
         }
+        self.settle(self.settled_after, true)
+    }
+
+    /// A connection ends without a word.
+    fn cut(&mut self, at: ConnectionKey) -> Result<(), Divergence> {
+        self.model.cut(at);
+        self.driver.cut(at);
+        self.settle(self.settled_after, true)
     }
 
     /// The server stops, orderly or not, and starts again later.
@@ -277,10 +262,19 @@ impl Lockstep {
         Ok(())
     }
 
-    /// Which connection a number stands for, among those in such a phase.
-    fn choose(&self, number: u8, fits: impl Fn(&Phase) -> bool) -> Option<ConnectionKey> {
+    /// Which connection a number stands for, among those that have not ended.
+    fn choose_open(&self, number: u8) -> Option<ConnectionKey> {
+        self.choose(number, |phase| *phase != Phase::Closed)
+    }
+
+    /// Which connection a number stands for, among those that have entered.
+    fn choose_ready(&self, number: u8) -> Option<ConnectionKey> {
+        self.choose(number, |phase| matches!(phase, Phase::Ready { .. }))
+    }
+
+    fn choose(&self, number: u8, fits: fn(&Phase) -> bool) -> Option<ConnectionKey> {
         let keys: Vec<_> = self.model.connection_keys().filter(|key| fits(&self.model[*key].phase)).collect();
-        (!keys.is_empty()).then(|| keys[usize::from(number) % keys.len()])
+        keys.get(usize::from(number).checked_rem(keys.len())?).copied()
     }
 
     /// What the clocks show.
@@ -293,10 +287,8 @@ impl Lockstep {
     /// comes back to its own.
     fn visit(&mut self) -> Result<(), Divergence> {
         for at in self.model.connection_keys() {
-            self.model.cut(at);
-            self.driver.cut(at);
+            self.cut(at)?;
         }
-        self.settle(self.settled_after, true)?;
         let stranger = self.connect()?;
         self.speak(stranger, &Speech::Hello { first: 0, last: 9 })?;
         self.send(stranger, &ToServer::Guest(Guest { id: 0, nick: "visitor" }))?;
@@ -312,9 +304,7 @@ impl Lockstep {
             self.speak(at, &Speech::Hello { first: 1, last: 1 })?;
             self.send(at, &ToServer::Resume(Resume { id: 0, token }))?;
             self.look_around(at)?;
-            self.model.cut(at);
-            self.driver.cut(at);
-            self.settle(self.settled_after, true)?;
+            self.cut(at)?;
         }
         Ok(())
     }

@@ -152,8 +152,10 @@ enum Standing {
         expires: Monotonic,
         expires_wall: WallTime,
     },
-    /// Waits for a place after `Resume`; to others it is still lost.
-    Returning,
+    /// Waits for a place after `Resume`; to others it is still lost, but it does not expire (E9).
+    Returning {
+        expires_wall: WallTime,
+    },
     /// Waits for a place for the first time; in no room, and without a token.
     Newcomer,
     /// Left the server or expired; the number is its last state in a `Change`.
@@ -251,7 +253,7 @@ impl Model {
         match self[user].standing {
             Standing::Present | Standing::Newcomer if self[user].away => state::AWAY,
             Standing::Present | Standing::Newcomer => state::HERE,
-            Standing::Lost { .. } | Standing::Returning => state::LOST,
+            Standing::Lost { .. } | Standing::Returning { .. } => state::LOST,
             Standing::Gone { state } => state,
         }
     }

@@ -79,7 +79,7 @@ impl Model {
         }
         let left = match self[user].standing {
             Standing::Gone { state } => state,
-            Standing::Present | Standing::Lost { .. } | Standing::Returning | Standing::Newcomer => {
+            Standing::Present | Standing::Lost { .. } | Standing::Returning { .. } | Standing::Newcomer => {
                 state::LEFT
             }
         };
