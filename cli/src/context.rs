@@ -34,7 +34,11 @@ pub(crate) struct Identity {
 
 impl Context {
     /// Puts everything together. The configuration is read; what is odd about it is told.
-    pub(crate) fn new(common: Common, environment: Environment, mut output: Output) -> Result<Self, (Output, Failure)> {
+    pub(crate) fn new(
+        common: Common,
+        environment: Environment,
+        mut output: Output,
+    ) -> Result<Self, (Output, Failure)> {
         let (config, warnings) = match Config::read(environment.config_files.iter().map(AsRef::as_ref)) {
             Ok(read) => read,
             Err(failure) => return Err((output, failure)),
@@ -51,7 +55,8 @@ impl Context {
         if let Some(server) = &self.common.server {
             return Ok(server.clone());
         }
-        for (source, text) in [("PALABRE_SERVER", &self.environment.server), ("server", &self.config.server)] {
+        for (source, text) in [("PALABRE_SERVER", &self.environment.server), ("server", &self.config.server)]
+        {
             if let Some(text) = text {
                 return text.parse().map_err(|error| Failure::usage(format!("{source}: {text}: {error}")));
             }
@@ -160,7 +165,10 @@ mod tests {
     fn only_a_name_that_was_asked_for_must_be_had() {
         let mut context = context();
         context.environment.user = Some("ana".into());
-        assert_eq!(context.identity().unwrap(), Identity { nick: Nick::parse("ana").unwrap(), is_explicit: false });
+        assert_eq!(
+            context.identity().unwrap(),
+            Identity { nick: Nick::parse("ana").unwrap(), is_explicit: false }
+        );
         context.config.nick = Some("anna".into());
         assert!(!context.identity().unwrap().is_explicit);
         context.environment.nick = Some("anita".into());
@@ -171,7 +179,9 @@ mod tests {
 
     #[test]
     fn any_user_gets_a_name() {
-        for (user, nick) in [("ana", "ana"), ("ana b$", "anab"), ("", "guest"), ("_www", "www"), ("---", "guest")] {
+        for (user, nick) in
+            [("ana", "ana"), ("ana b$", "anab"), ("", "guest"), ("_www", "www"), ("---", "guest")]
+        {
             assert_eq!(nick_of_user(user).as_str(), nick, "{user}");
         }
     }

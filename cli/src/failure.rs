@@ -234,7 +234,8 @@ mod tests {
         assert!(failure.sentence.contains("versions 2 to 3"));
         let failure = Failure::offline("host:4000", &accused(ProtocolError::TooManyFromAddress));
         assert_eq!(failure.status, ExitStatus::Unavailable);
-        let failure = Failure::offline("host:4000", &OfflineCause::Accused { code: 999, text: String::new() });
+        let failure =
+            Failure::offline("host:4000", &OfflineCause::Accused { code: 999, text: String::new() });
         assert_eq!(failure.status, ExitStatus::Protocol);
     }
 

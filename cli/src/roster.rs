@@ -49,8 +49,8 @@ impl Roster {
     /// Takes in a change; what it comes to, unless that was known already.
     pub(crate) fn apply(&mut self, change: &MemberChange) -> Option<Came> {
         if matches!(change.state, state::LEFT | state::GONE | state::EXPIRED) {
-            self.members.remove(&change.user);
-            return Some(Came::Left);
+            // Somebody who came and went between two notices was never seen here.
+            return self.members.remove(&change.user).map(|_| Came::Left);
         }
         let entry = Entry { nick: change.nick.clone(), state: change.state };
         let before = self.members.insert(change.user, entry);
@@ -97,6 +97,11 @@ mod tests {
         assert_eq!(roster.names(), [("anna", state::AWAY)]);
         assert_eq!(roster.apply(&change(1, "anna", state::GONE, None)), Some(Came::Left));
         assert!(roster.names().is_empty());
+    }
+
+    #[test]
+    fn who_was_never_seen_does_not_leave() {
+        assert_eq!(Roster::default().apply(&change(1, "ana", state::GONE, None)), None);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use super::Address;
 /// It happens before arguments are parsed, which would take `-ping` for a bundle of short flags. Anything else
 /// stays as it is.
 pub(crate) fn rewrite(arguments: Vec<OsString>) -> Vec<OsString> {
-    let Some(server) = arguments.get(1).and_then(|first| first.to_str()).filter(|first| Address::has_port(first))
+    let Some(server) =
+        arguments.get(1).and_then(|first| first.to_str()).filter(|first| Address::has_port(first))
     else {
         return arguments;
     };

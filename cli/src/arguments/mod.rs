@@ -89,7 +89,9 @@ mod tests {
 
     fn parse(line: &str) -> Result<Arguments, clap::Error> {
         let words = line.split(' ').map(Into::into);
-        Arguments::try_parse_from(rewrite([std::ffi::OsString::from("cli")].into_iter().chain(words).collect()))
+        Arguments::try_parse_from(rewrite(
+            [std::ffi::OsString::from("cli")].into_iter().chain(words).collect(),
+        ))
     }
 
     #[test]

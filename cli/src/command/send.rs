@@ -78,10 +78,7 @@ pub(crate) fn run(arguments: Arguments, context: &mut Context) -> Result<(), Fai
 
 fn read_text() -> Result<String, Failure> {
     let mut text = String::new();
-    io::stdin()
-        .lock()
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::local("standard input", &error))?;
+    io::stdin().lock().read_to_string(&mut text).map_err(|error| Failure::local("standard input", &error))?;
     text.truncate(text.trim_end_matches('\n').len());
     Ok(text)
 }
@@ -123,16 +120,11 @@ pub(super) fn indeterminate() -> Failure {
 
 /// Sends as the guest of a key. It is kept, here and on the server, so that another run is the same author: then
 /// the server knows the message by its nonce.
-fn send_with_key(
-    context: &mut Context,
-    arguments: &Arguments,
-    text: &str,
-    key: &str,
-) -> Result<(), Failure> {
+fn send_with_key(context: &mut Context, arguments: &Arguments, text: &str, key: &str) -> Result<(), Failure> {
     let slot = slot_for(context, key)?;
     let mut session = Session::open(context, Some(slot))?;
-    let result = send_one(&mut session, arguments, text, Some(nonce_of(key)))
-        .and_then(|()| session.output().flush());
+    let result =
+        send_one(&mut session, arguments, text, Some(nonce_of(key))).and_then(|()| session.output().flush());
     session.leave(true);
     result
 }
@@ -171,6 +163,6 @@ mod tests {
         assert_eq!(nonce_of("deploy-42").get(), nonce_of("deploy-42").get());
         assert_ne!(nonce_of("deploy-42"), nonce_of("deploy-43"));
         // A change of it would let a retry across an update store a message twice.
-        assert_eq!(nonce_of("deploy-42").get(), 0);
+        assert_eq!(nonce_of("deploy-42").get(), 5_145_028_263_985_521_003);
     }
 }

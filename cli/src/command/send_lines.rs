@@ -29,7 +29,7 @@ pub(super) fn run(session: &mut Session<'_>, to: &Target, kind: EventKind) -> Re
     let room = session.join(to, None)?;
     let lines = read_lines(session.driver().waker())?;
     let mut sending =
-        Sending { place: place(&room), room, kind, lines: Some(lines), tally: Tally::default() };
+        Sending { place: place(&room), room, is_in: true, kind, lines: Some(lines), tally: Tally::default() };
     let result = sending.run(session);
     sending.tally.report(session, &sending.place)?;
     result.and_then(|()| sending.tally.verdict())
@@ -38,6 +38,8 @@ pub(super) fn run(session: &mut Session<'_>, to: &Target, kind: EventKind) -> Re
 struct Sending {
     room: RoomInfo,
     place: String,
+    /// Whether we are in the room; a guest that the server forgot has to enter again.
+    is_in: bool,
     kind: EventKind,
     /// Nothing when the last line was read.
     lines: Option<Receiver<io::Result<String>>>,
@@ -66,13 +68,14 @@ impl Sending {
                 return Ok(());
             }
             let event = session.next_event(None)?;
-            self.note(session, event);
+            self.note(session, event)?;
         }
     }
 
     /// Hands lines to the client while it takes more.
     fn post_what_is_there(&mut self, session: &mut Session<'_>) -> Result<(), Failure> {
-        while let Some(lines) = self.lines.as_ref().filter(|_| self.tally.pending.len() < OUTBOX_POSTS_MAX) {
+        while self.is_in && self.tally.pending.len() < OUTBOX_POSTS_MAX {
+            let Some(lines) = &self.lines else { return Ok(()) };
             match lines.try_recv() {
                 Ok(Ok(line)) => self.post(session, &line)?,
                 Ok(Err(error)) => return Err(Failure::local("standard input", &error)),
@@ -100,8 +103,11 @@ impl Sending {
         Ok(())
     }
 
-    fn note(&mut self, session: &mut Session<'_>, event: Option<ClientEvent>) {
+    fn note(&mut self, session: &mut Session<'_>, event: Option<ClientEvent>) -> Result<(), Failure> {
         match event {
+            Some(ClientEvent::Ready { resumed, .. }) => self.is_in = resumed,
+            Some(ClientEvent::Joined { room, .. }) => (self.room, self.is_in) = (room, true),
+            Some(ClientEvent::Unfollowed { refusal, .. }) => return Err(Failure::refused(&refusal)),
             Some(ClientEvent::Posted { post, seq, .. }) => {
                 if self.tally.pending.remove(&post).is_some() {
                     self.tally.stored += 1;
@@ -120,6 +126,7 @@ impl Sending {
             }
             Some(_) | None => {}
         }
+        Ok(())
     }
 }
 
@@ -132,18 +139,16 @@ impl Tally {
 
     /// Prints the numbers.
     fn report(&self, session: &mut Session<'_>, place: &str) -> Result<(), Failure> {
-        let body = Body::Done {
-            r#in: place,
-            sent: self.stored,
-            failed: self.failed,
-            last: self.last.map(Seq::get),
-        };
+        let body =
+            Body::Done { r#in: place, sent: self.stored, failed: self.failed, last: self.last.map(Seq::get) };
         let last = self.last.unwrap_or_default();
         let line = format!("{} {last} ({} sent)", Printable::new(place), self.stored);
         let pending = self.pending.len();
         let output = session.output();
         if pending > 0 {
-            output.warning(format_args!("{pending} messages were not acknowledged; they may or may not be stored"));
+            output.warning(format_args!(
+                "{pending} messages were not acknowledged; they may or may not be stored"
+            ));
         }
         output.result(body, line)
     }

@@ -54,8 +54,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Fa
         }
         if arguments.presence {
             let members = ask_members(tail.session, tail.room.id)?;
-            tail.roster = Some(Roster::default());
-            tail.roster.get_or_insert_default().replace(&members);
+            tail.roster.insert(Roster::default()).replace(&members);
         }
         tail.follow(arguments)
     })
@@ -65,7 +64,7 @@ struct Tail<'a, 'context> {
     session: &'a mut Session<'context>,
     room: RoomInfo,
     place: String,
-    /// The last number printed; what comes must have a higher one.
+    /// The last number printed.
     printed: Seq,
     /// Who is there, where that is wanted.
     roster: Option<Roster>,
@@ -92,6 +91,9 @@ impl<'a, 'context> Tail<'a, 'context> {
                 Some(ClientEvent::Happened(happening)) if happening.room == self.room.id => {
                     self.print(&happening.event)?;
                 }
+                // After the server forgot us, the room may be another by the same name.
+                Some(ClientEvent::Joined { room, .. }) => self.room = room,
+                Some(ClientEvent::Unfollowed { refusal, .. }) => return Err(Failure::refused(&refusal)),
                 Some(ClientEvent::Trimmed { room, first }) if room == self.room.id => self.skip_to(first)?,
                 Some(ClientEvent::Presence { room, changes, .. }) if room == self.room.id => {
                     changes.iter().try_for_each(|change| self.print_change(change))?;
@@ -103,9 +105,6 @@ impl<'a, 'context> Tail<'a, 'context> {
     }
 
     fn print(&mut self, event: &StoredEvent) -> Result<(), Failure> {
-        if event.seq <= self.printed {
-            return Ok(());
-        }
         self.printed = event.seq;
         let lines = MessageLines::new(event, None, self.session.layout());
         self.session.output().result(Body::event(&self.place, event), lines)

@@ -32,9 +32,14 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments, context: &mut Context) -> Result<(), Failure> {
     with_session(context, |session| {
         let until = arguments.timeout.map(|timeout| session.now().monotonic.after(timeout));
-        let room = session.join(&arguments.place, None)?;
+        let mut room = session.join(&arguments.place, None)?;
         loop {
             let event = session.next_event(until)?;
+            match &event {
+                Some(ClientEvent::Joined { room: again, .. }) => room = again.clone(),
+                Some(ClientEvent::Unfollowed { refusal, .. }) => return Err(Failure::refused(refusal)),
+                Some(_) | None => {}
+            }
             if let Some(ClientEvent::Happened(happening)) = &event
                 && happening.room == room.id
                 && arguments.pattern.is_match(&happening.event.text)

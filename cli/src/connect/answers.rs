@@ -78,31 +78,28 @@ impl Chat<'_> {
     }
 
     /// A room was entered or is followed again.
-    pub(super) fn joined(&mut self, request: Option<RequestId>, room: RoomInfo) -> Result<(), Failure> {
+    pub(super) fn joined(&mut self, request: Option<RequestId>, room: RoomInfo) {
         let pending = request.and_then(|request| self.pending.remove(&request));
         let (id, last) = (room.id, room.last);
+        let arrives = self.stage == Stage::Arriving && (pending.is_some() || self.is_wanted(&room));
+        let enters = arrives || pending == Some(Pending::Enter);
         let is_new = self.views.update(room);
-        let enters = pending == Some(Pending::Enter);
         if enters {
             self.views.switch_to(id);
+            self.head(id);
         }
-        let is_first = matches!(self.stage, Stage::Chatting) && self.views.current().is_none();
-        if is_first {
-            self.views.switch_to(id);
+        if arrives {
+            self.stage = Stage::Chatting;
+        }
+        match pending {
+            Some(Pending::Say(text)) => {
+                self.post(id, EventKind::Posted, &text);
+            }
+            _ if enters && is_new => self.ask_past(id, last),
+            _ if enters => self.ask(Pending::Here(id), |client, now| client.members(id, now)),
+            _ => self.ask(Pending::Refresh(id), |client, now| client.members(id, now)),
         }
         self.teach();
-        if let Some(Pending::Say(text)) = pending {
-            self.post(id, EventKind::Posted, &text);
-        } else if is_new {
-            self.head(id);
-            self.ask_past(id, last);
-        } else if enters {
-            self.head(id);
-            self.ask(Pending::Here(id), |client, now| client.members(id, now));
-        } else {
-            self.ask(Pending::Refresh(id), |client, now| client.members(id, now));
-        }
-        Ok(())
     }
 
     fn head(&mut self, room: RoomId) {
@@ -160,8 +157,12 @@ impl Chat<'_> {
                 self.show_earlier(room, &events)?;
             }
             (Pending::Here(room), ClientEvent::Members { members, .. }) => self.know(room, &members, true),
-            (Pending::Refresh(room), ClientEvent::Members { members, .. }) => self.know(room, &members, false),
-            (Pending::Members(room), ClientEvent::Members { members, .. }) => self.show_members(room, &members)?,
+            (Pending::Refresh(room), ClientEvent::Members { members, .. }) => {
+                self.know(room, &members, false)
+            }
+            (Pending::Members(room), ClientEvent::Members { members, .. }) => {
+                self.show_members(room, &members)?
+            }
             (Pending::Rooms, ClientEvent::Rooms { rooms, .. }) => self.show_rooms(&rooms)?,
             (Pending::RoomNames, ClientEvent::Rooms { rooms, .. }) => self.teach_rooms(&rooms),
             (_, ClientEvent::Parted { room, .. }) => self.parted(room),
@@ -184,6 +185,9 @@ impl Chat<'_> {
         let pending = self.pending.remove(&request);
         if pending != Some(Pending::RoomNames) {
             self.fail(Failure::refused(refusal));
+        }
+        if self.stage == Stage::Arriving && pending == Some(Pending::Enter) {
+            self.stage = Stage::Chatting;
         }
         match pending {
             Some(Pending::Past(room)) => self.show_past(room, &[]),
@@ -218,15 +222,18 @@ impl Chat<'_> {
             | Pending::Manual
             | Pending::Rename
             | Pending::Away
-            | Pending::Ping => self.context.output.status("the connection was lost before the answer; try again"),
+            | Pending::Ping => {
+                self.context.output.status("the connection was lost before the answer; try again")
+            }
         }
     }
 
     fn know(&mut self, room: RoomId, members: &[MemberInfo], tell: bool) {
         let Some(view) = self.views.find(room) else { return };
         view.roster.replace(members);
-        if tell {
-            let names: Vec<String> = view.roster.names().into_iter().map(|(nick, state)| here(nick, state)).collect();
+        if tell && view.info.with.is_none() {
+            let names: Vec<String> =
+                view.roster.names().into_iter().map(|(nick, state)| here(nick, state)).collect();
             self.context.output.status(format_args!("here: {}", names.join(", ")));
         }
         self.teach();
@@ -254,7 +261,7 @@ impl Chat<'_> {
     }
 
     fn show_manual(&mut self, text: &str) -> Result<(), Failure> {
-        text.lines().try_for_each(|line| self.context.output.line(Printable::new(line)))
+        text.lines().try_for_each(|line| self.context.output.text(Printable::new(line)))
     }
 
     fn show_pong(&mut self, round_trip: Duration) -> Result<(), Failure> {
@@ -271,7 +278,7 @@ impl Chat<'_> {
 
     /// Shows the commands, then asks for the manual.
     pub(super) fn help(&mut self) -> Result<(), Failure> {
-        self.context.output.line(commands::help().trim_end())?;
+        self.context.output.text(commands::help().trim_end())?;
         self.ask(Pending::Manual, |client, now| client.manual(now));
         Ok(())
     }
@@ -282,7 +289,9 @@ impl Chat<'_> {
         if self.views.update(room) {
             let shown = Printable::new(&place);
             let name = place.trim_start_matches('@');
-            self.context.output.status(format_args!("{shown} writes to you; /msg {} answers", Printable::new(name)));
+            self.context
+                .output
+                .status(format_args!("{shown} writes to you; /msg {} answers", Printable::new(name)));
         }
     }
 }

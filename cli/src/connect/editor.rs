@@ -14,8 +14,14 @@ use std::{
 use palabre_runtime::client::Waker;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use rustyline::{
-    Config, Context, Editor, Helper, completion::Completer, config::CompletionType, error::ReadlineError,
-    highlight::Highlighter, hint::Hinter, history::FileHistory, validate::{ValidationContext, ValidationResult, Validator},
+    Config, Context, Editor, Helper,
+    completion::Completer,
+    config::CompletionType,
+    error::ReadlineError,
+    highlight::Highlighter,
+    hint::Hinter,
+    history::FileHistory,
+    validate::{ValidationContext, ValidationResult, Validator},
 };
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -53,7 +59,8 @@ impl LineEditor {
             .map_err(io::Error::other)?
             .completion_type(CompletionType::List)
             .build();
-        let mut editor: Editor<Helping, FileHistory> = Editor::with_config(config).map_err(io::Error::other)?;
+        let mut editor: Editor<Helping, FileHistory> =
+            Editor::with_config(config).map_err(io::Error::other)?;
         let line_is_empty = Arc::new(AtomicBool::new(true));
         editor.set_helper(Some(Helping {
             gate: Arc::clone(&gate),
@@ -142,7 +149,9 @@ impl Reading {
                 self.remember(&line);
                 Typed::Line(line)
             }
-            Err(ReadlineError::Interrupted) if !self.line_is_empty.load(Ordering::Relaxed) => Typed::Discarded,
+            Err(ReadlineError::Interrupted) if !self.line_is_empty.load(Ordering::Relaxed) => {
+                Typed::Discarded
+            }
             Err(ReadlineError::Interrupted) => Typed::Interrupt,
             Err(_) => Typed::End,
         }

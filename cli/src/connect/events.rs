@@ -1,19 +1,14 @@
 //! What happened, as it is shown.
 
 use palabre_core::{
-    client::{ClientEvent, MemberChange, RoomListed},
+    client::{ClientEvent, MemberChange, RoomInfo, RoomListed},
     error::Refusal,
-    ids::RoomId,
-    name::Nick,
+    ids::{RoomId, Seq},
+    name::{Nick, RoomName},
     storage::StoredEvent,
 };
 
-use super::{
-    Chat, Stage,
-    answers::Pending,
-    input::Input,
-    views::Past,
-};
+use super::{Chat, Stage, answers::Pending, input::Input, views::Past};
 use crate::{
     failure::{ExitStatus, Failure},
     output::{Body, MessageLines, Printable, presence},
@@ -27,8 +22,8 @@ impl Chat<'_> {
         self.connection.note(&event, &self.driver, now, &mut self.context.output)?;
         match event {
             ClientEvent::EnterRefused { refusal } => self.enter_refused(&refusal)?,
-            ClientEvent::Ready { nick, resumed, .. } => self.entered(&nick, resumed),
-            ClientEvent::Joined { request, room, .. } => self.joined(request, room)?,
+            ClientEvent::Ready { nick, resumed, rooms, .. } => self.entered(&nick, resumed, &rooms),
+            ClientEvent::Joined { request, room, .. } => self.joined(request, room),
             ClientEvent::Opened { room } => self.opened(room),
             ClientEvent::Unfollowed { room, refusal } => {
                 self.fail(Failure::refused(&refusal));
@@ -71,26 +66,37 @@ impl Chat<'_> {
         Ok(())
     }
 
-    fn entered(&mut self, nick: &Nick, resumed: bool) {
-        if matches!(self.stage, Stage::Chatting | Stage::Finishing) {
-            if !resumed {
-                let output = &mut self.context.output;
-                output.status(format_args!("the server forgot who you were; you are {nick}, a new guest"));
+    fn entered(&mut self, nick: &Nick, resumed: bool, rooms: &[RoomInfo]) {
+        match self.stage {
+            Stage::Arriving | Stage::Chatting | Stage::Finishing => {
+                if !resumed {
+                    let output = &mut self.context.output;
+                    output
+                        .status(format_args!("the server forgot who you were; you are {nick}, a new guest"));
+                }
+                return;
             }
-            return;
+            Stage::Entering | Stage::Naming { .. } => self.stage = Stage::Arriving,
         }
-        self.stage = Stage::Chatting;
         self.context.remember_server(self.connection.server());
-        if *nick != self.wished {
+        if resumed {
+            self.context.output.status(format_args!("you are {nick}, as before"));
+        } else if *nick != self.wished {
             self.context.output.status(format_args!("{} is taken; you are {nick}", self.wished));
-        } else if !resumed {
-            self.context.output.detail(format_args!("you are {nick}"));
         }
-        let room = self.wanted.clone();
-        self.ask(Pending::Enter, |client, now| client.join(&room, None, now));
+        // A room one is in is followed again without asking.
+        if !rooms.iter().any(|room| self.is_wanted(room)) {
+            let room = self.wanted.clone();
+            self.ask(Pending::Enter, |client, now| client.join(&room, None, now));
+        }
         if self.input.is_person() {
             self.ask(Pending::RoomNames, |client, now| client.rooms(now));
         }
+    }
+
+    /// Whether it is the room to enter first.
+    pub(super) fn is_wanted(&self, room: &RoomInfo) -> bool {
+        RoomName::parse(&room.name).is_ok_and(|name| name.key().folded() == self.wanted.key().folded())
     }
 
     fn happened(&mut self, room: RoomId, event: StoredEvent) -> Result<(), Failure> {
@@ -151,7 +157,7 @@ impl Chat<'_> {
         Ok(())
     }
 
-    fn posted(&mut self, room: RoomId, seq: palabre_core::ids::Seq) -> Result<(), Failure> {
+    fn posted(&mut self, room: RoomId, seq: Seq) -> Result<(), Failure> {
         match self.views.find(room) {
             Some(view) if self.context.output.is_json() => {
                 self.context.output.result(Body::posted(&view.place, seq), "")
@@ -178,7 +184,8 @@ impl Chat<'_> {
             let ourselves = self.driver.client().nick().as_str();
             let names = view.roster.names();
             editor.teach(|vocabulary| {
-                vocabulary.set_people(names.into_iter().map(|(nick, _)| nick).filter(|nick| *nick != ourselves));
+                vocabulary
+                    .set_people(names.into_iter().map(|(nick, _)| nick).filter(|nick| *nick != ourselves));
             });
         }
     }

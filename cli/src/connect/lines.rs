@@ -35,7 +35,7 @@ impl Chat<'_> {
     fn may_take_a_line(&self) -> bool {
         match self.stage {
             Stage::Naming { .. } => true,
-            Stage::Entering => false,
+            Stage::Entering | Stage::Arriving => false,
             Stage::Finishing => self.input.is_person(),
             Stage::Chatting if self.input.is_person() => {
                 !self.is_switching() || !self.driver.client().is_ready()
@@ -59,11 +59,15 @@ impl Chat<'_> {
                 let suggestion = suggestion.clone();
                 self.take_name(line.trim(), suggestion)
             }
-            (Typed::Line(line), Stage::Entering | Stage::Chatting | Stage::Finishing) => self.take_line(&line),
+            (Typed::Line(line), Stage::Entering | Stage::Arriving | Stage::Chatting | Stage::Finishing) => {
+                self.take_line(&line)
+            }
             (Typed::Discarded, _) => Ok(()),
             (Typed::Interrupt, _) => Err(Failure::interrupted()),
             (Typed::End, Stage::Naming { .. }) => Err(Failure::interrupted()),
-            (Typed::End, Stage::Entering | Stage::Chatting | Stage::Finishing) => self.quit(),
+            (Typed::End, Stage::Entering | Stage::Arriving | Stage::Chatting | Stage::Finishing) => {
+                self.quit()
+            }
         }
     }
 
@@ -166,7 +170,7 @@ impl Chat<'_> {
             Command::Back => self.ask(Pending::Away, |client, now| client.away(false, now)),
             Command::Ping => self.ask(Pending::Ping, |client, now| client.ping(now)),
             Command::Help { command: None } => self.help()?,
-            Command::Help { command: Some(entry) } => self.context.output.line(entry.help_line(0))?,
+            Command::Help { command: Some(entry) } => self.context.output.text(entry.help_line(0))?,
             Command::Quit => self.quit()?,
         }
         Ok(())
@@ -181,8 +185,8 @@ impl Chat<'_> {
         let room = self.driver.client().joined().find(|room| room.id == view.info.id);
         let topic = room.map(|room| room.topic.as_ref()).filter(|topic| !topic.is_empty());
         match topic {
-            Some(topic) => self.context.output.line(Printable::new(topic)),
-            None => self.context.output.line("no topic is set"),
+            Some(topic) => self.context.output.text(Printable::new(topic)),
+            None => self.context.output.text("no topic is set"),
         }
     }
 

@@ -69,8 +69,15 @@ struct Chat<'a> {
     initial: String,
     slow: Slowness,
     is_away: bool,
-    /// What failed first; a script is told by the exit code.
-    failure: Option<Failure>,
+    /// What failed; a script is told by the exit code.
+    failures: Failures,
+}
+
+/// What could not be done of what a script asked for.
+#[derive(Debug, Default)]
+struct Failures {
+    first: Option<Failure>,
+    count: u32,
 }
 
 /// How far it is.
@@ -83,6 +90,8 @@ enum Stage {
         /// One that would do.
         suggestion: Option<String>,
     },
+    /// In, and about to enter the first room.
+    Arriving,
     Chatting,
     /// Nothing more is read; what was typed is still being sent.
     Finishing,
@@ -112,7 +121,8 @@ impl<'a> Chat<'a> {
             None => None,
         };
         let saved = slot.as_ref().and_then(|slot| read_slot(slot, &mut context.output));
-        let read_before = saved.iter().flat_map(|saved| &saved.rooms).map(|(id, _, seen)| (*id, *seen)).collect();
+        let read_before =
+            saved.iter().flat_map(|saved| &saved.rooms).map(|(id, _, seen)| (*id, *seen)).collect();
         let config = ClientConfig {
             program: PROGRAM.into(),
             nick: identity.nick.clone(),
@@ -146,7 +156,7 @@ impl<'a> Chat<'a> {
             initial: String::new(),
             slow: Slowness::Nothing,
             is_away: false,
-            failure: None,
+            failures: Failures::default(),
         })
     }
 
@@ -165,9 +175,7 @@ impl<'a> Chat<'a> {
             self.tell_what_goes_wrong()?;
             self.context.output.flush()?;
             let timeout = self.next_deadline().map(|deadline| deadline.since(self.clock.monotonic()));
-            self.driver
-                .turn(timeout)
-                .map_err(|error| Failure::local("waiting for the network", &error))?;
+            self.driver.turn(timeout).map_err(|error| Failure::local("waiting for the network", &error))?;
         }
     }
 
@@ -180,7 +188,8 @@ impl<'a> Chat<'a> {
             (0, _) => Slowness::Nothing,
             (_, Slowness::Nothing) => Slowness::Since(now),
             (count, Slowness::Since(since)) if now.since(since) >= SLOW => {
-                let reason = if self.driver.client().is_ready() { "" } else { " until there is a connection" };
+                let reason =
+                    if self.driver.client().is_ready() { "" } else { " until there is a connection" };
                 self.context.output.status(format_args!("waiting to send ({count}){reason}"));
                 Slowness::Told
             }
@@ -216,7 +225,7 @@ impl<'a> Chat<'a> {
             self.context.output.warning(format_args!("not acknowledged: {}", Printable::new(text)));
         }
         let unsent = if unsent.is_empty() { Ok(()) } else { Err(not_acknowledged(unsent.len())) };
-        result.and(shown).and(unsent).and_then(|()| self.failure.map_or(Ok(()), Err))
+        result.and(shown).and(unsent).and_then(|()| self.failures.verdict())
     }
 
     /// Does something with the client.
@@ -225,11 +234,7 @@ impl<'a> Chat<'a> {
     }
 
     /// Asks the server; the answer is taken care of as is said.
-    fn ask(
-        &mut self,
-        pending: Pending,
-        ask: impl FnOnce(&mut Client, Now) -> Result<RequestId, Misuse>,
-    ) {
+    fn ask(&mut self, pending: Pending, ask: impl FnOnce(&mut Client, Now) -> Result<RequestId, Misuse>) {
         match self.act(ask) {
             Ok(request) => {
                 self.pending.insert(request, pending);
@@ -240,10 +245,11 @@ impl<'a> Chat<'a> {
 
     /// Tells a failure that does not end the chat.
     fn fail(&mut self, failure: Failure) {
-        let sentence = failure.sentence.clone();
-        self.context.output.warning(Printable::new(&sentence));
-        if !self.input.is_person() {
-            self.failure.get_or_insert(failure);
+        if self.input.is_person() {
+            self.context.output.warning(Printable::new(&failure.sentence));
+        } else {
+            self.context.output.failure(&failure);
+            self.failures.add(failure);
         }
     }
 
@@ -258,14 +264,30 @@ impl<'a> Chat<'a> {
 
     fn question(&self) -> Question {
         let prompt = match (&self.stage, self.views.current()) {
-            (Stage::Naming { suggestion: Some(name) }, _) => format!("another name [{}]: ", Printable::new(name)),
+            (Stage::Naming { suggestion: Some(name) }, _) => {
+                format!("another name [{}]: ", Printable::new(name))
+            }
             (Stage::Naming { suggestion: None }, _) => "another name: ".into(),
-            (Stage::Entering | Stage::Chatting | Stage::Finishing, Some(view)) => {
+            (Stage::Entering | Stage::Arriving | Stage::Chatting | Stage::Finishing, Some(view)) => {
                 format!("{}> ", Printable::new(&view.place))
             }
-            (Stage::Entering | Stage::Chatting | Stage::Finishing, None) => "> ".into(),
+            (Stage::Entering | Stage::Arriving | Stage::Chatting | Stage::Finishing, None) => "> ".into(),
         };
         Question { prompt, initial: self.initial.clone() }
+    }
+}
+
+impl Failures {
+    fn add(&mut self, failure: Failure) {
+        self.count += 1;
+        self.first.get_or_insert(failure);
+    }
+
+    /// Each was told when it happened; the exit code is that of the first.
+    fn verdict(self) -> Result<(), Failure> {
+        let Some(first) = self.first else { return Ok(()) };
+        let what = if self.count == 1 { "1 thing".into() } else { format!("{} things", self.count) };
+        Err(Failure::new(first.status, first.code, format!("{what} could not be done")))
     }
 }
 
@@ -297,8 +319,8 @@ fn open_input(context: &mut Context, driver: &ClientDriver) -> Result<Input, Fai
         }
         None => None,
     };
-    let editor = LineEditor::start(history, driver.waker())
-        .map_err(|error| Failure::local("the terminal", &error))?;
+    let editor =
+        LineEditor::start(history, driver.waker()).map_err(|error| Failure::local("the terminal", &error))?;
     Ok(Input::Person { editor, is_asked: false })
 }
 

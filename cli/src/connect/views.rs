@@ -64,8 +64,11 @@ impl Views {
 
     /// A room by the name of one that is shown takes its place: it was made anew on the server.
     fn adopt(&mut self, info: &RoomInfo) {
-        let is_same = |view: &View| info.with.is_none() && view.info.name == info.name && view.info.id != info.id;
-        let Some(old) = self.views.values().find(|view| is_same(view)).map(|view| view.info.id) else { return };
+        let is_same =
+            |view: &View| info.with.is_none() && view.info.name == info.name && view.info.id != info.id;
+        let Some(old) = self.views.values().find(|view| is_same(view)).map(|view| view.info.id) else {
+            return;
+        };
         self.views.remove(&old);
         if self.current == Some(old) {
             self.current = Some(info.id);

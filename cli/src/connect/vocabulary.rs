@@ -39,7 +39,9 @@ impl Vocabulary {
             return matching(names, name).map(|name| format!("/{name} ")).collect();
         }
         if word.starts_with('#') {
-            return matching(self.rooms.iter().map(String::as_str), word).map(|room| format!("{room} ")).collect();
+            return matching(self.rooms.iter().map(String::as_str), word)
+                .map(|room| format!("{room} "))
+                .collect();
         }
         if takes_room(before) {
             let bare = self.rooms.iter().filter_map(|room| room.strip_prefix('#'));

@@ -57,21 +57,11 @@ pub(crate) enum Body<'a> {
     /// Somebody is away.
     Away(Presence<'a>),
     /// Somebody took another name.
-    Renamed {
-        r#in: &'a str,
-        name: &'a str,
-        was: &'a str,
-    },
+    Renamed { r#in: &'a str, name: &'a str, was: &'a str },
     /// Earlier events are not kept any more.
-    Trimmed {
-        r#in: &'a str,
-        first: u64,
-    },
+    Trimmed { r#in: &'a str, first: u64 },
     /// A message of ours is stored.
-    Posted {
-        r#in: &'a str,
-        seq: u64,
-    },
+    Posted { r#in: &'a str, seq: u64 },
     /// All of several messages were dealt with.
     Done {
         r#in: &'a str,
@@ -81,23 +71,11 @@ pub(crate) enum Body<'a> {
         last: Option<u64>,
     },
     /// A room there is.
-    Room {
-        r#in: &'a str,
-        members: u32,
-        topic: &'a str,
-        last: u64,
-    },
+    Room { r#in: &'a str, members: u32, topic: &'a str, last: u64 },
     /// A member of a room.
-    Member {
-        r#in: &'a str,
-        name: &'a str,
-        state: &'static str,
-    },
+    Member { r#in: &'a str, name: &'a str, state: &'static str },
     /// The server answered.
-    Pong {
-        seq: u32,
-        microseconds: u64,
-    },
+    Pong { seq: u32, microseconds: u64 },
     /// Something failed.
     Error {
         code: &'a str,
@@ -187,7 +165,11 @@ pub(crate) fn place(room: &RoomInfo) -> String {
 
 #[cfg(test)]
 mod tests {
-    use palabre_core::{error::{Refusal, RefusalCode}, ids::UserId, time::WallTime};
+    use palabre_core::{
+        error::{Refusal, RefusalCode},
+        ids::UserId,
+        time::WallTime,
+    };
 
     use super::*;
 
@@ -230,8 +212,8 @@ mod tests {
 
     #[test]
     fn an_error_names_its_code_and_the_exit_code() {
-        let refusal = Refusal::new(RefusalCode::NameInUse, "Somebody has this name.")
-            .suggesting(Some("ana2".into()));
+        let refusal =
+            Refusal::new(RefusalCode::NameInUse, "Somebody has this name.").suggesting(Some("ana2".into()));
         let failure = Failure::refused(&refusal);
         assert_eq!(
             Record::new(Body::failure(&failure)).to_string(),

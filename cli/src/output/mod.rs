@@ -108,6 +108,17 @@ impl Output {
         }
     }
 
+    /// Prints lines that only people read; beside records they go to standard error.
+    pub(crate) fn text(&mut self, lines: impl Display) -> Result<(), Failure> {
+        match self.format {
+            Format::Text => self.line(lines),
+            Format::Json => {
+                self.status(lines);
+                Ok(())
+            }
+        }
+    }
+
     /// Shows what was printed. To be called before waiting for anything.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         match &mut self.results {

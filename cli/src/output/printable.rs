@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn what_people_write_stays_as_it_is() {
-        for text in ["héllo, мир, 你好", "👩\u{200d}👩\u{200d}👧 ❤\u{fe0f}", "שלום", "می\u{200c}خواهم"] {
+        for text in ["héllo, мир, 你好", "👩\u{200d}👩\u{200d}👧 ❤\u{fe0f}", "שלום", "می\u{200c}خواهم"]
+        {
             assert_eq!(shown(text), text);
         }
     }

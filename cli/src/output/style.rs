@@ -38,9 +38,8 @@ impl Style {
 
 /// FNV-1a: the same name has the same colour in every run, on every machine.
 fn name_colour(name: &str) -> u8 {
-    let hash = name
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash =
+        name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     NAME_COLOURS[hash as usize % NAME_COLOURS.len()]
 }
 

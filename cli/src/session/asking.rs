@@ -156,8 +156,11 @@ fn no_such_room<'a>(wanted: &str, rooms: impl Iterator<Item = &'a str>) -> Failu
         Some(name) => format!("did you mean {name}?"),
         None => "`cli rooms` lists those there are.".into(),
     };
-    let mut failure =
-        Failure::new(ExitStatus::NotFound, "no-such-room", format!("{wanted}: there is no such room; {next_step}"));
+    let mut failure = Failure::new(
+        ExitStatus::NotFound,
+        "no-such-room",
+        format!("{wanted}: there is no such room; {next_step}"),
+    );
     failure.suggestion = meant.map(Into::into);
     failure
 }

@@ -10,7 +10,7 @@ use palabre_runtime::client::ClientDriver;
 
 use crate::{
     arguments::Address,
-    failure::Failure,
+    failure::{ExitStatus, Failure},
     output::{Output, Printable},
 };
 
@@ -21,6 +21,8 @@ pub(crate) struct Connection {
     /// How long a lost connection is waited for; nothing waits for ever.
     reconnect_for: Option<Duration>,
     state: State,
+    /// What was told last about why there is no connection; the same is not told at each try.
+    told: Option<OfflineCause>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,7 +39,7 @@ impl Connection {
     /// A connection that is expected until then.
     pub(crate) const fn new(server: Address, until: Monotonic, reconnect_for: Option<Duration>) -> Self {
         let state = State::Expected { until, cause: OfflineCause::Unreachable };
-        Self { server, reconnect_for, state }
+        Self { server, reconnect_for, state, told: None }
     }
 
     pub(crate) const fn server(&self) -> &Address {
@@ -64,7 +66,8 @@ impl Connection {
         }
     }
 
-    /// Takes an event in and tells what a person should know of it. Fails when the client has ended.
+    /// Takes an event in and tells what a person should know of it. Fails when the client has ended, and when it
+    /// turns out at first that the two ends do not speak the same protocol.
     pub(crate) fn note(
         &mut self,
         event: &ClientEvent,
@@ -78,21 +81,33 @@ impl Connection {
                     output.status("connected again");
                 }
                 self.state = State::There;
+                self.told = None;
             }
+            // It is there, and waits for another name as long as a person needs.
+            ClientEvent::EnterRefused { .. } => self.state = State::There,
             ClientEvent::Waiting { position } => {
                 output.status(format_args!("waiting for a place, position {position}"));
                 self.state = State::There;
             }
             ClientEvent::Offline { cause, retry_in } => {
+                let failure = self.failure(cause, driver);
+                if failure.status == ExitStatus::Protocol && matches!(self.state, State::Expected { .. }) {
+                    return Err(failure);
+                }
                 self.lose(cause, now);
-                output.status(Retrying { failure: &self.failure(cause, driver), retry_in: *retry_in });
+                let retrying = Retrying { failure: &failure, retry_in: *retry_in };
+                if self.told.as_ref() == Some(cause) {
+                    output.detail(retrying);
+                } else {
+                    output.status(retrying);
+                    self.told = Some(cause.clone());
+                }
             }
             ClientEvent::Ended { cause } => return Err(self.failure(cause, driver)),
             ClientEvent::Connected { server } => {
                 output.detail(format_args!("{}: connected to {}", self.server, Printable::new(server)));
             }
-            ClientEvent::EnterRefused { .. }
-            | ClientEvent::Joined { .. }
+            ClientEvent::Joined { .. }
             | ClientEvent::Opened { .. }
             | ClientEvent::Unfollowed { .. }
             | ClientEvent::Parted { .. }
@@ -141,7 +156,10 @@ struct Retrying<'a> {
 
 impl fmt::Display for Retrying<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.retry_in.as_millis().div_ceil(1_000);
-        write!(f, "{}; trying again in {seconds} s", Printable::new(&self.failure.sentence))
+        write!(f, "{}; trying again ", Printable::new(&self.failure.sentence))?;
+        match self.retry_in.as_millis().div_ceil(1_000) {
+            0 => f.write_str("now"),
+            seconds => write!(f, "in {seconds} s"),
+        }
     }
 }

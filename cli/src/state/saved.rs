@@ -139,7 +139,10 @@ pub(super) mod tests {
             user: UserId::new(7),
             nick: Nick::parse("ana").unwrap(),
             token: Token([0xa5; 32]),
-            rooms: vec![(RoomId::new(1), "#lobby".into(), Seq::new(12)), (RoomId::new(2), String::new(), Seq::new(0))],
+            rooms: vec![
+                (RoomId::new(1), "#lobby".into(), Seq::new(12)),
+                (RoomId::new(2), String::new(), Seq::new(0)),
+            ],
             outbox: vec![SavedPost {
                 room: RoomId::new(1),
                 nonce: Nonce::new(u64::MAX - 1),

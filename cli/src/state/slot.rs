@@ -81,7 +81,8 @@ impl Slot {
 fn forget_old_keys(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|modified| modified.elapsed());
+        let age =
+            entry.metadata().and_then(|metadata| metadata.modified()).map(|modified| modified.elapsed());
         if matches!(age, Ok(Ok(age)) if age > KEY_KEPT) {
             let _ = fs::remove_file(entry.path());
         }

@@ -1,0 +1,8 @@
+//! The program as people and scripts run it, against a server in this process.
+#![allow(clippy::unwrap_used)]
+
+mod chat; // conversations: from a stream, and from a terminal
+mod resilience; // what survives a server that stops and a client that is killed
+mod scripts; // send, tail, history, rooms, members, wait, ping: results and exit codes
+mod strangers; // servers that are full, that speak something else, or that are not there
+mod support; // a house with a server, and programs that run in it
