@@ -73,17 +73,6 @@ impl Transport {
     }
 }
 
-/// Readies a socket for its service: small writes are not held back, and an urgent byte stands in line with the
-/// others (out of line it would be reported as readable for ever).
-///
-/// # Errors
-/// The connection is of no more use.
-pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
-    let socket = socket2::SockRef::from(stream);
-    socket.set_tcp_nodelay(true)?;
-    socket.set_out_of_band_inline(true)
-}
-
 fn retried(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {

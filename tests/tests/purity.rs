@@ -20,7 +20,8 @@ fn the_core_imports_nothing_when_built_for_bare_wasm() {
         .status()
         .expect("cargo runs");
     assert!(status.success(), "the module does not build");
-    let module = std::fs::read(target.join("wasm32v1-none/release/palabre_purity.wasm")).expect("it was built");
+    let module =
+        std::fs::read(target.join("wasm32v1-none/release/palabre_purity.wasm")).expect("it was built");
     assert!(module.len() > 10_000, "a module of {} bytes drives no server", module.len());
     assert_eq!(sections(&module).find(|id| *id == IMPORT_SECTION), None, "the module imports something");
 }

@@ -190,6 +190,9 @@ impl Entry {
     }
 
     fn ready(self, ready: &wire::Ready<'_>, session: &mut Session) -> Result<Phase, OfflineCause> {
+        if ready.id != self.id {
+            return Err(ProtocolError::SequenceBroken.into());
+        }
         let resumed = match self.way {
             Way::Resume(identity) if identity.user != ready.user => {
                 return Err(ProtocolError::MalformedBody.into());

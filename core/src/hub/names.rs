@@ -53,9 +53,4 @@ impl<H: Copy + PartialEq> NameTable<H> {
             self.by_skeleton.remove(key.skeleton());
         }
     }
-
-    /// The folded names and who holds them, ascending.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, H)> {
-        self.by_folded.iter().map(|(name, holder)| (name.as_ref(), *holder))
-    }
 }

@@ -110,6 +110,9 @@ impl Room {
     }
 }
 
+/// How many rooms are swept for one event: more than that are left for the next.
+const ROOMS_SWEPT_MAX: usize = 64;
+
 /// All rooms.
 #[derive(Debug, Default)]
 pub(crate) struct Rooms {
@@ -171,12 +174,18 @@ impl Rooms {
         self.named.range((Excluded(after), Unbounded)).filter_map(|id| self.by_id.get(id))
     }
 
-    /// Drops the recent events of one room after the other, one a call, for as long as there are too many.
-    /// Whoever misses them reads them back from storage.
+    /// Drops the recent events of some rooms, one after the other, while there are too many. Whoever misses them
+    /// reads them back from storage.
     pub(crate) fn sweep_recent(&mut self, recent_bytes_max: usize) {
-        if self.recent_bytes <= recent_bytes_max {
-            return;
+        for _ in 0..ROOMS_SWEPT_MAX {
+            if self.recent_bytes <= recent_bytes_max {
+                return;
+            }
+            self.sweep_one();
         }
+    }
+
+    fn sweep_one(&mut self) {
         use core::ops::Bound::{Excluded, Unbounded};
         let next = self.by_id.range_mut((Excluded(self.sweep), Unbounded)).next();
         let Some((id, room)) = next else {

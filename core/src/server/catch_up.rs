@@ -9,7 +9,7 @@ use crate::{
     ids::{ConnectionId, RoomId, Seq},
     output::Event,
     storage::{PageRange, StorageFailure, StorageOperation, StoredEvent, Ticket},
-    wire::{self, ToClient},
+    wire::{self, FRAME_BYTES_MAX, HEADER_BYTES, ToClient},
 };
 
 impl Server {
@@ -38,7 +38,9 @@ impl Server {
 
     /// Gives a reader its next share: from the recent events if they reach back far enough.
     fn continue_reader(&mut self, id: ConnectionId, room_id: RoomId) {
-        let share = self.config.limits.catch_up_bytes_max as usize;
+        // At least one event must fit, or the reader would never get on.
+        let share =
+            (self.config.limits.catch_up_bytes_max as usize).max(HEADER_BYTES + FRAME_BYTES_MAX as usize);
         let Some(mut listener) = self.listener(id, room_id) else { return };
         let Some(room) = self.rooms.get(room_id) else { return };
         if listener.next < room.first {

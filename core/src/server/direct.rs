@@ -61,11 +61,8 @@ impl Server {
         if let Some(NameHolder::User(user)) = found {
             return Ok(user);
         }
-        let others = self.user_names.iter().take(NEAREST_OF_MAX).filter_map(|(name, holder)| match holder {
-            NameHolder::User(user) if user != asker => Some(name),
-            NameHolder::User(_) | NameHolder::Connection(_) => None,
-        });
-        let near = nearest(nick, others);
+        let others = self.users.iter().filter(|user| user.id != asker).take(NEAREST_OF_MAX);
+        let near = nearest(nick, others.map(|user| user.nick.as_str()));
         let shown = printable(nick);
         let text = match near {
             Some(near) => format!("There is nobody called {shown}; did you mean {near}?"),

@@ -200,7 +200,9 @@ impl Server {
                 self.add_guest(id, user, nick, key, token);
                 self.ready(id, request, user, token, false);
             }
-            (Newcomer::Returning { user, .. }, Ok(StorageOutcome::Done)) => self.ready(id, request, user, token, true),
+            (Newcomer::Returning { user, .. }, Ok(StorageOutcome::Done)) => {
+                self.ready(id, request, user, token, true)
+            }
             (newcomer, result) => {
                 let failure = result.err().unwrap_or(StorageFailure::Failed);
                 let refusal = self.storage_refusal("enter", failure);

@@ -146,7 +146,8 @@ impl Server {
         self.peers.answer(asked.connection, wire::Done { id: asked.request }, &self.config.limits);
     }
 
-    fn store_expiry(&mut self, id: UserId) {
+    /// Writes when a lost user expires.
+    pub(super) fn store_expiry(&mut self, id: UserId) {
         let Some(user) = self.users.get(id) else { return };
         let Standing::Lost(at) = user.standing else { return };
         let expires = Some(self.peers.now.wall.after(at.since(self.peers.now.monotonic)));

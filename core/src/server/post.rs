@@ -111,11 +111,24 @@ impl Server {
                 self.acknowledge(asked, room, seq, event.at);
                 self.append(room, seq, first, event);
             }
-            Ok(Appended::Repeated { seq, at }) => self.acknowledge(asked, room, seq, at),
+            Ok(Appended::Repeated { seq, at }) => {
+                self.acknowledge(asked, room, seq, at);
+                self.append_unseen(room, seq, NewEvent { at, ..event });
+            }
             Ok(Appended::NonceReused) => self.refuse_nonce(asked),
             Err(failure) => self.refuse_failed(asked, "store the message", failure),
         }
         self.drop_if_deserted(room);
+    }
+
+    /// A storage that was in doubt about a commit and asked again may answer that an event is stored already which
+    /// nobody has been told of.
+    fn append_unseen(&mut self, id: RoomId, seq: Seq, event: NewEvent) {
+        if let Some(room) = self.rooms.get(id)
+            && seq > room.tail
+        {
+            self.append(id, seq, room.first, event);
+        }
     }
 
     /// Storage has looked for a post that would be refused.

@@ -75,6 +75,10 @@ impl Server {
             joining: 0,
         });
         self.peers.timers.arm(expires, Timer::Guest(record.user));
+        if record.expires.is_none() {
+            // Its time runs from now on, also if the server stops again before it comes back.
+            self.store_expiry(record.user);
+        }
     }
 
     /// Makes a room of its record, with the members that are known.

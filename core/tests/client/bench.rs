@@ -8,8 +8,8 @@ use palabre_core::{
     name::{Nick, RoomName},
     time::{Monotonic, Now, WallTime},
     wire::{
-        Event, FRAME_BYTES_MAX, Frame, FrameDecoder, Joined, Limits, LogEvent, Ready, Room, ToClient,
-        ToServer, Token, Welcome,
+        Event, FRAME_BYTES_MAX, Frame, FrameDecoder, Guest, Joined, Limits, LogEvent, Ready, Resume, Room,
+        ToClient, ToServer, Token, Welcome,
     },
 };
 
@@ -60,6 +60,8 @@ pub(crate) struct Bench {
     pub(crate) sent_bytes: Vec<u8>,
     pub(crate) saved: Option<SavedSession>,
     decoder: FrameDecoder,
+    /// The id of the last request to enter.
+    entry: u32,
 }
 
 pub(crate) fn nick(name: &str) -> Nick {
@@ -93,7 +95,7 @@ pub(crate) fn welcome() -> Welcome<'static> {
 }
 
 pub(crate) fn ready_in(rooms: Vec<Room<'_>>) -> Ready<'_> {
-    Ready { user: ME, nick: "ana", token: TOKEN, keep_seconds: 600, rooms }
+    Ready { id: 1, user: ME, nick: "ana", token: TOKEN, keep_seconds: 600, rooms }
 }
 
 pub(crate) fn lobby(last: u64) -> Room<'static> {
@@ -127,6 +129,7 @@ impl Bench {
             sent_bytes: Vec::new(),
             saved,
             decoder: FrameDecoder::new(FRAME_BYTES_MAX),
+            entry: 0,
         };
         bench.drain();
         bench
@@ -184,6 +187,10 @@ impl Bench {
     }
 
     pub(crate) fn receive<'a>(&mut self, message: impl Into<ToClient<'a>>) {
+        let mut message = message.into();
+        if let ToClient::Ready(ready) = &mut message {
+            ready.id = self.entry;
+        }
         self.receive_bytes(&bytes_of(message));
     }
 
@@ -242,6 +249,9 @@ impl Bench {
             let sent = Sent { kind: frame.kind, body: frame.body.to_vec() };
             if let ToServer::Post(post) = sent.message() {
                 assert!(self.saved_nonces().contains(&post.nonce), "a post left before it was saved");
+            }
+            if let ToServer::Guest(Guest { id, .. }) | ToServer::Resume(Resume { id, .. }) = sent.message() {
+                self.entry = id;
             }
             self.frames.push_back(sent);
         }

@@ -77,10 +77,10 @@ impl FakeServer {
             ToServer::Guest(guest) => {
                 let number = self.guests.len() as u8 + 1;
                 self.guests.insert([number; 32], (UserId::new(u64::from(number)), guest.nick.into()));
-                self.enter(to, [number; 32]);
+                self.enter(to, guest.id, [number; 32]);
             }
             ToServer::Resume(resume) if self.guests.contains_key(&resume.token.0) => {
-                self.enter(to, resume.token.0)
+                self.enter(to, resume.id, resume.token.0)
             }
             ToServer::Resume(resume) => refuse(to, resume.id, RefusalCode::TokenUnknown),
             ToServer::Join(join) => self.join(to, join.id, join.name, join.after),
@@ -108,12 +108,12 @@ impl FakeServer {
         }
     }
 
-    fn enter(&self, to: &mut FakeConnection, token: [u8; 32]) {
+    fn enter(&self, to: &mut FakeConnection, id: u32, token: [u8; 32]) {
         let (user, nick) = &self.guests[&token];
         to.user = Some(*user);
         let rooms = self.rooms.iter().filter(|(_, room)| room.members.contains(user));
         let rooms = rooms.map(|(id, room)| room.part(*id)).collect();
-        to.say(Ready { user: *user, nick, token: Token(token), keep_seconds: 600, rooms });
+        to.say(Ready { id, user: *user, nick, token: Token(token), keep_seconds: 600, rooms });
         to.say(Credit { posts: self.credit.0, bytes: self.credit.1 });
     }
 

@@ -17,10 +17,7 @@ use polling::Poller;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::{
-    readiness::{Readiness, Watched},
-    transport,
-};
+use crate::readiness::{Readiness, Watched};
 
 /// How long a name may take to be looked up.
 const LOOKUP_MAX: Duration = Duration::from_secs(10);
@@ -163,7 +160,7 @@ fn begin(address: SocketAddr, poller: &Arc<Poller>, key: usize) -> io::Result<Wa
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     let stream = TcpStream::from(socket);
-    transport::prepare(&stream)?;
+    stream.set_nodelay(true)?;
     match socket2::SockRef::from(&stream).connect(&address.into()) {
         Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => return Err(error),
         Ok(()) | Err(_) => {}

@@ -29,7 +29,7 @@ Exit codes:
 
 /// Palabre's chat server.
 #[derive(Clone, Debug, Default, Parser)]
-#[command(name = "runtime-server", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "runtime-server", version, about = "Palabre's chat server", after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Arguments {
     /// Listen here; may be given several times. `:4000` listens on 127.0.0.1 and ::1, and with --plaintext on all
     /// addresses. Port 0 takes any that is free [default: :4000]
@@ -52,7 +52,7 @@ pub struct Arguments {
     pub manual: Option<PathBuf>,
     /// Which limits to hold peers to. `open` lifts those to rates, early drop and connections by source: only for
     /// trusted networks and benchmarks [default: default]
-    #[arg(long, value_name = "PRESET", env = "PALABRE_LIMITS", hide_possible_values = false)]
+    #[arg(long, value_name = "PRESET", env = "PALABRE_LIMITS")]
     pub limits: Option<Preset>,
     /// Keep nothing: all is gone when the server ends
     #[arg(long, env = "PALABRE_EPHEMERAL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]

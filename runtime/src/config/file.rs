@@ -193,9 +193,39 @@ fn preset_or_table<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FileLim
     deserializer.deserialize_any(PresetOrTable)
 }
 
+/// The file that `docs/OPERATING.md` shows, with its commented lines.
+#[cfg(test)]
+fn documented_text() -> String {
+    let page = include_str!("../../../docs/OPERATING.md");
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    example.expect("there is an example").replace("\n# ", "\n")
+}
+
+#[cfg(test)]
+pub(super) fn documented() -> File {
+    File::parse(&documented_text(), Path::new("OPERATING.md")).expect("it is understood")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_key_is_documented() {
+        let text = documented_text();
+        let table = DeTable::parse(&text).unwrap();
+        let sorted = |keys: Vec<String>| {
+            let mut keys = keys;
+            keys.sort();
+            keys
+        };
+        let keys = |table: &DeTable<'_>| sorted(table.keys().map(|key| key.get_ref().to_string()).collect());
+        let known = |keys: &[&str]| sorted(keys.iter().map(|key| (*key).to_owned()).collect());
+        assert_eq!(keys(table.get_ref()), known(KEYS));
+        let limits = table.get_ref().get("limits").unwrap().get_ref().as_table().unwrap();
+        assert_eq!(keys(limits), known(LIMITS_KEYS));
+        documented();
+    }
 
     fn problem(text: &str) -> String {
         File::parse(text, Path::new("palabre.toml")).unwrap_err().to_string()

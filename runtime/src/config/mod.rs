@@ -300,6 +300,17 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_limits_are_the_default_ones() {
+        let documented = file::documented();
+        let mut limits = Limits { posts_per_second: 1_000, ..Limits::open() };
+        apply(&documented.limits, &mut limits).unwrap();
+        assert_eq!(
+            Limits { entering_free: 0, entering_full: 0, ..limits },
+            Limits { entering_free: 0, entering_full: 0, ..Limits::default() }
+        );
+    }
+
+    #[test]
     fn a_manual_that_does_not_fit_is_refused() {
         let mut manual = tempfile::NamedTempFile::new().unwrap();
         let path = manual.path().to_owned();

@@ -15,10 +15,7 @@ use rustix::{
 };
 
 use super::keys;
-use crate::{
-    readiness::{Readiness, Watched},
-    transport,
-};
+use crate::readiness::{Readiness, Watched};
 
 /// How long accepting pauses when there are no descriptors, unless a connection ends before.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -145,7 +142,7 @@ impl Listeners {
 }
 
 fn received(stream: TcpStream, address: Option<SocketAddr>) -> Accepted {
-    match (transport::prepare(&stream), address) {
+    match (stream.set_nodelay(true), address) {
         (Ok(()), Some(address)) => Accepted::Connection(stream, source(address.ip())),
         (Ok(()), None) | (Err(_), _) => Accepted::Lost,
     }

@@ -175,7 +175,10 @@ impl Driver {
 
     fn welcome(&mut self, stream: std::net::TcpStream, source: Source) {
         match self.core.feed(Input::Connected(source)) {
-            Heard::Accepted(id) => self.sockets.insert(id, stream, &self.poller),
+            Heard::Accepted(id) => {
+                tracing::debug!(connection = %id, ?source, "connected");
+                self.sockets.insert(id, stream, &self.poller);
+            }
             Heard::Refused(error) => {
                 tracing::debug!(?source, %error, "connection refused");
                 // A socket that does not take these few bytes at once does not get them.

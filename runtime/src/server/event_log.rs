@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use palabre_core::{
-    ids::ConnectionId,
+    ids::{ConnectionId, UserId},
     output::{EndCause, Event},
     time::Monotonic,
 };
@@ -12,8 +12,8 @@ use crate::printable::Printable;
 
 /// Failures of storage that follow each other within this time are one episode, logged once.
 const EPISODE: Duration = Duration::from_secs(60);
-/// How many lines about slow readers are written a second.
-const LAG_LINES_PER_SECOND: u32 = 20;
+/// How many lines of a kind that peers can cause at will are written a second.
+const LINES_PER_SECOND: u32 = 20;
 
 /// Writes events into the log, and keeps those that come in masses from filling it.
 #[derive(Debug, Default)]
@@ -21,6 +21,7 @@ pub(super) struct EventLog {
     no_space: Episode,
     failed: Episode,
     lag: Budget,
+    faults: Budget,
 }
 
 impl EventLog {
@@ -34,8 +35,7 @@ impl EventLog {
                 tracing::debug!(%connection, position, "waits for a place")
             }
             Event::Ended { connection, user, cause } => {
-                let user = user.map(|user| user.get());
-                ended(*connection, user, *cause);
+                self.write_end(*connection, user.map(UserId::get), *cause, now);
             }
             Event::GuestRemoved { user } => tracing::debug!(%user, "guest removed"),
             Event::RoomCreated { room } => tracing::info!(%room, "room created"),
@@ -66,24 +66,30 @@ impl EventLog {
             Event::Drained => tracing::info!("all connections have ended"),
         }
     }
-}
 
-fn ended(connection: ConnectionId, user: Option<u64>, cause: EndCause) {
-    match cause {
-        EndCause::Left
-        | EndCause::Detached
-        | EndCause::Cut
-        | EndCause::Superseded
-        | EndCause::ServerFull
-        | EndCause::ShuttingDown => tracing::debug!(%connection, user, ?cause, "connection ended"),
-        EndCause::TimedOut | EndCause::TooSlow => {
-            tracing::info!(%connection, user, ?cause, "connection ended");
-        }
-        EndCause::Broke(error) => {
-            tracing::info!(%connection, user, %error, "connection ended: the peer broke the protocol");
-        }
-        EndCause::Accused(code) => {
-            tracing::warn!(%connection, user, code, "connection ended: the peer says that we broke the protocol");
+    fn write_end(&mut self, connection: ConnectionId, user: Option<u64>, cause: EndCause, now: Monotonic) {
+        match cause {
+            EndCause::Left
+            | EndCause::Detached
+            | EndCause::Cut
+            | EndCause::Superseded
+            | EndCause::ServerFull
+            | EndCause::ShuttingDown => tracing::debug!(%connection, user, ?cause, "connection ended"),
+            EndCause::TimedOut | EndCause::TooSlow => {
+                if let Some(unwritten) = self.faults.take(now) {
+                    tracing::info!(%connection, user, ?cause, unwritten, "connection ended");
+                }
+            }
+            EndCause::Broke(error) => {
+                if let Some(unwritten) = self.faults.take(now) {
+                    tracing::info!(%connection, user, %error, unwritten, "the peer broke the protocol");
+                }
+            }
+            EndCause::Accused(code) => {
+                if let Some(unwritten) = self.faults.take(now) {
+                    tracing::warn!(%connection, user, code, unwritten, "the peer says that we broke the protocol");
+                }
+            }
         }
     }
 }
@@ -115,7 +121,7 @@ impl Budget {
         if now.since(self.since) >= Duration::from_secs(1) {
             (self.since, self.written) = (now, 0);
         }
-        if self.written >= LAG_LINES_PER_SECOND {
+        if self.written >= LINES_PER_SECOND {
             self.unwritten += 1;
             return None;
         }

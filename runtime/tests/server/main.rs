@@ -17,3 +17,5 @@ mod process;
 mod sockets;
 /// Shared by the others.
 mod support;
+/// Deliveries a second; run by hand.
+mod throughput;

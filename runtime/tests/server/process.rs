@@ -119,7 +119,8 @@ fn neither_texts_nor_tokens_are_logged() {
 
 #[test]
 fn an_idle_server_sleeps() {
-    let server = Process::start(EPHEMERAL);
+    // Fifty that have not entered are more than a server with the usual limits puts up with.
+    let server = Process::start(&["--ephemeral", "--listen", "127.0.0.1:0", "--limits", "open"]);
     let mut peers: Vec<_> = (0..50).map(|_| Peer::connect(server.address())).collect();
     for (index, peer) in peers.iter_mut().enumerate() {
         peer.enter(&format!("guest{index}"));

@@ -1,0 +1,247 @@
+//! Hello, guests, resuming, places and the queue (V, E); how a connection and a user end (K3, K5).
+
+use std::time::Duration;
+
+use palabre_core::{
+    error::{ProtocolError, RefusalCode},
+    time::Now,
+    wire::{Away, Guest, Hello, Rename, Resume, VERSION, state},
+};
+
+use super::{
+    About, ConnectionKey, Expected, Model, Phase, Refusal, Standing, Suggestion, User, UserKey, names,
+};
+
+/// The reasons of a server's `Goodbye` (K3).
+const SUPERSEDED: u8 = 3;
+const SERVER_FULL: u8 = 6;
+
+impl Model {
+    /// V1, V2.
+    pub(super) fn hello(&mut self, at: ConnectionKey, hello: &Hello<'_>) -> bool {
+        if hello.first > hello.last {
+            return self.fail(at, ProtocolError::MalformedBody);
+        }
+        if !(hello.first..=hello.last).contains(&VERSION) {
+            return self.fail(at, ProtocolError::VersionUnsupported);
+        }
+        self[at].phase = Phase::Greeted;
+        self.expect(at, Expected::Welcome)
+    }
+
+    /// E1–E4: a new guest.
+    pub(super) fn guest(&mut self, at: ConnectionKey, guest: &Guest<'_>) -> bool {
+        if let Err(refusal) = self.judge_nick(guest.nick, None) {
+            self.expect(at, Expected::Refused { id: guest.id, refusal });
+            return false;
+        }
+        if !self.has_place() && self.queue.len() >= self.limits.queue_max as usize {
+            return self.turn_away(at, guest.id);
+        }
+        self.users.push(User { nick: guest.nick.into(), away: false, standing: Standing::Newcomer });
+        let user = UserKey(self.users.len() - 1);
+        if self.has_place() {
+            self.enter(at, user, guest.id);
+        } else {
+            self.wait(at, user, guest.id, self.queue.len());
+        }
+        true
+    }
+
+    /// E6, E7: a guest that comes back.
+    pub(super) fn resume(&mut self, at: ConnectionKey, resume: &Resume) -> bool {
+        let owner = self.known.owner(resume.token);
+        let Some(user) = owner.filter(|user| !matches!(self[*user].standing, Standing::Gone { .. })) else {
+            let refusal = Refusal::new(RefusalCode::TokenUnknown);
+            self.expect(at, Expected::Refused { id: resume.id, refusal });
+            return false;
+        };
+        if let Some(older) = self.connection_of(user) {
+            self.supersede(older, at, user, resume.id);
+        } else if self.has_place() {
+            self.enter(at, user, resume.id);
+        } else if self.queue.len() < self.limits.queue_max as usize {
+            self.wait_returning(at, user, resume.id);
+        } else {
+            return self.turn_away(at, resume.id);
+        }
+        true
+    }
+
+    /// E7: the newer connection takes over the place, or waits at the end of those who resume.
+    fn supersede(&mut self, older: ConnectionKey, newer: ConnectionKey, user: UserKey, request: u32) {
+        self.expect(older, Expected::Goodbye { reason: SUPERSEDED });
+        self.close(older);
+        match self.queue.iter().position(|waiting| *waiting == older) {
+            None => self.enter(newer, user, request),
+            Some(index) => {
+                self.queue.remove(index);
+                self.wait_returning(newer, user, request);
+            }
+        }
+    }
+
+    /// E11.
+    pub(super) fn rename(
+        &mut self,
+        at: ConnectionKey,
+        user: UserKey,
+        rename: &Rename<'_>,
+    ) -> Result<(), Refusal> {
+        self.judge_nick(rename.nick, Some(user))?;
+        self[user].nick = rename.nick.into();
+        self.expect(at, Expected::Done { id: rename.id });
+        Ok(())
+    }
+
+    /// W3.
+    pub(super) fn away(&mut self, at: ConnectionKey, user: UserKey, away: &Away) -> Result<(), Refusal> {
+        self[user].away = away.away;
+        self.expect(at, Expected::Done { id: away.id });
+        Ok(())
+    }
+
+    /// E2, E3: whether `nick` may be the name of `owner`, or of a newcomer.
+    fn judge_nick(&self, nick: &str, owner: Option<UserKey>) -> Result<(), Refusal> {
+        let about = About::Perhaps(nick.into());
+        if !names::is_valid(nick, names::NICK_BYTES_MAX) {
+            return Err(Refusal::new(RefusalCode::NameInvalid).about(about));
+        }
+        let taken = |same: fn(&str) -> String| {
+            self.present_but(owner).any(|(_, user)| same(&user.nick) == same(nick))
+        };
+        let code = if taken(names::fold) {
+            RefusalCode::NameInUse
+        } else if taken(names::skeleton) {
+            RefusalCode::NameLooksAlike
+        } else {
+            return Ok(());
+        };
+        Err(Refusal::new(code).about(about).suggesting(Suggestion::FreeNick(owner)))
+    }
+
+    /// Whether a suggestion holds: `owner`, or a newcomer, could take it.
+    pub(super) fn is_free(&self, nick: &str, owner: Option<UserKey>) -> bool {
+        self.judge_nick(nick, owner).is_ok()
+    }
+
+    /// Everybody who is present, lost or waiting, but for one.
+    pub(super) fn present_but(&self, one: Option<UserKey>) -> impl Iterator<Item = (UserKey, &User)> {
+        let users = self.users.iter().enumerate().map(|(index, user)| (UserKey(index), user));
+        users.filter(move |(key, user)| Some(*key) != one && !matches!(user.standing, Standing::Gone { .. }))
+    }
+
+    /// Who has this name, among those who are present or lost.
+    pub(super) fn user_named(&self, nick: &str) -> Option<UserKey> {
+        let folded = names::fold(nick);
+        self.present_but(None).find(|(_, user)| names::fold(&user.nick) == folded).map(|(key, _)| key)
+    }
+
+    /// The connection that a user is on, with a place or waiting for one.
+    pub(super) fn connection_of(&self, wanted: UserKey) -> Option<ConnectionKey> {
+        let is_on = |key: &ConnectionKey| match self[*key].phase {
+            Phase::Ready { user } | Phase::Waiting { user, .. } => user == wanted,
+            Phase::Connected | Phase::Greeted | Phase::Closed => false,
+        };
+        (0..self.connections.len()).map(ConnectionKey).find(is_on)
+    }
+
+    /// E9: whether a place is free.
+    fn has_place(&self) -> bool {
+        let taken = self.connections.iter().filter(|one| matches!(one.phase, Phase::Ready { .. })).count();
+        taken < self.limits.clients_max as usize
+    }
+
+    fn is_returning(&self, waiting: ConnectionKey) -> bool {
+        match self[waiting].phase {
+            Phase::Waiting { user, .. } => matches!(self[user].standing, Standing::Returning { .. }),
+            Phase::Connected | Phase::Greeted | Phase::Ready { .. } | Phase::Closed => false,
+        }
+    }
+
+    /// E10.
+    fn turn_away(&mut self, at: ConnectionKey, id: u32) -> bool {
+        self.expect(at, Expected::Refused { id, refusal: Refusal::new(RefusalCode::ServerFull) });
+        self.expect(at, Expected::Goodbye { reason: SERVER_FULL });
+        self.end(at, false);
+        false
+    }
+
+    fn enter(&mut self, at: ConnectionKey, user: UserKey, request: u32) {
+        self[user].standing = Standing::Present;
+        self[user].away = false;
+        self[at].phase = Phase::Ready { user };
+        let mut rooms: Vec<_> = self.rooms_of(user).into_iter().map(|room| self.face(room, user)).collect();
+        rooms.sort_by_key(|face| self.known.room_id(face.room));
+        let nick = self[user].nick.clone();
+        self.expect(at, Expected::Ready { id: request, user, nick, rooms });
+    }
+
+    /// E9: those who resume stand before those who are new.
+    fn wait_returning(&mut self, at: ConnectionKey, user: UserKey, request: u32) {
+        let returning = self.queue.iter().filter(|other| self.is_returning(**other)).count();
+        if let Standing::Lost { expires_wall, .. } = self[user].standing {
+            self[user].standing = Standing::Returning { expires_wall };
+        }
+        self.wait(at, user, request, returning);
+    }
+
+    fn wait(&mut self, at: ConnectionKey, user: UserKey, request: u32, index: usize) {
+        self.queue.insert(index, at);
+        self[at].phase = Phase::Waiting { user, request, told: 0 };
+        self.tell_positions();
+    }
+
+    /// E9: each is told when its position changed.
+    fn tell_positions(&mut self) {
+        for (waiting, position) in self.queue.clone().into_iter().zip(1..) {
+            if let Phase::Waiting { user, request, told } = self[waiting].phase
+                && told != position
+            {
+                self[waiting].phase = Phase::Waiting { user, request, told: position };
+                self.expect(waiting, Expected::Waiting { position });
+            }
+        }
+    }
+
+    /// E9: places that are free go to those who wait.
+    fn fill_places(&mut self) {
+        while self.has_place() && !self.queue.is_empty() {
+            let next = self.queue.remove(0);
+            if let Phase::Waiting { user, request, .. } = self[next].phase {
+                self.enter(next, user, request);
+            }
+        }
+        self.tell_positions();
+    }
+
+    /// The end of a connection, and of its user's stay if it is leaving (K3) or nobody could come back (E6, K5).
+    pub(super) fn end(&mut self, at: ConnectionKey, leaving: bool) -> bool {
+        let user = match self[at].phase {
+            Phase::Ready { user } | Phase::Waiting { user, .. } => Some(user),
+            Phase::Connected | Phase::Greeted | Phase::Closed => None,
+        };
+        self.close(at);
+        self.queue.retain(|waiting| *waiting != at);
+        if let Some(user) = user {
+            if leaving || self[user].standing == Standing::Newcomer {
+                self.remove_user(user, state::GONE);
+            } else {
+                self[user].standing = self.lost_for(self.limits.guest_kept);
+            }
+        }
+        self.fill_places();
+        true
+    }
+
+    pub(super) fn close(&mut self, at: ConnectionKey) {
+        self[at].phase = Phase::Closed;
+        self[at].follows.clear();
+    }
+
+    /// Lost from now on, for so long (E6).
+    pub(super) fn lost_for(&self, left: Duration) -> Standing {
+        let Now { monotonic, wall } = self.now;
+        Standing::Lost { expires: monotonic.after(left), expires_wall: wall.after(left) }
+    }
+}

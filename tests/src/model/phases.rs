@@ -1,0 +1,183 @@
+//! What may be sent in which phase (F6–F8, V1, E1, E9), and how a peer is told that it broke the protocol (F7).
+
+use palabre_core::{
+    error::ProtocolError,
+    wire::{ToServer, kind},
+};
+
+use super::{ConnectionKey, Expected, Model, Outcome, Phase, Refusal, Standing, User, UserKey, names};
+
+/// The reason of a `Goodbye` that ends the guest at once (K3).
+const LEAVING: u8 = 0;
+
+impl Model {
+    /// A well-formed message arrives.
+    pub fn receive(&mut self, at: ConnectionKey, message: &ToServer<'_>) -> Outcome {
+        if self.is_left_open(message) {
+            return Outcome::Indeterminate;
+        }
+        if !self.takes_frame(at) {
+            return Outcome::Failed;
+        }
+        let accepted = match self[at].phase {
+            Phase::Connected => self.receive_connected(at, message),
+            Phase::Greeted => self.receive_greeted(at, message),
+            Phase::Waiting { .. } => self.receive_waiting(at, message),
+            Phase::Ready { user } => self.receive_ready(at, user, message),
+            Phase::Closed => false,
+        };
+        if accepted { Outcome::Ok } else { Outcome::Failed }
+    }
+
+    /// A frame of an unknown kind with the top bit set arrives (F6).
+    pub fn receive_skippable(&mut self, at: ConnectionKey) {
+        self.takes_frame(at);
+    }
+
+    /// A frame arrives that is an error whatever the phase (F2, F5, F6).
+    pub fn receive_broken(&mut self, at: ConnectionKey, error: ProtocolError) {
+        let mut codes = vec![error];
+        match self[at].phase {
+            Phase::Connected | Phase::Greeted | Phase::Waiting { .. } => {
+                codes.extend((!self.within_frames(at)).then_some(ProtocolError::TooManyFrames));
+            }
+            Phase::Ready { .. } => {}
+            Phase::Closed => return,
+        }
+        self.fail_with(at, codes);
+    }
+
+    /// What the protocol does not decide, so that nobody should rely on it.
+    fn is_left_open(&self, message: &ToServer<'_>) -> bool {
+        let ToServer::Direct(direct) = message else { return false };
+        let same = |user: &&User| names::fold(&user.nick) == names::fold(direct.nick);
+        self.users.iter().filter(same).any(|user| user.standing == Standing::Newcomer)
+    }
+
+    /// Notes that a frame came; false if the connection takes none any more (F8).
+    fn takes_frame(&mut self, at: ConnectionKey) -> bool {
+        let now = self.now.monotonic;
+        self[at].heard = now;
+        self[at].asked = false;
+        match self[at].phase {
+            Phase::Closed => false,
+            Phase::Ready { .. } => true,
+            Phase::Connected | Phase::Greeted | Phase::Waiting { .. } => {
+                self.within_frames(at) || self.fail(at, ProtocolError::TooManyFrames)
+            }
+        }
+    }
+
+    /// F8: counts a frame before `Ready`.
+    fn within_frames(&mut self, at: ConnectionKey) -> bool {
+        let now = self.now.monotonic;
+        let mut frames_max = u64::from(self.limits.frames_before_ready_max);
+        let connection = &mut self[at];
+        connection.frames += 1;
+        if matches!(connection.phase, Phase::Waiting { .. }) {
+            frames_max += 4 * (now.since(connection.opened).as_secs() / 60);
+        }
+        connection.frames <= frames_max
+    }
+
+    /// V1: `Hello` comes first, but for what is understood in every phase.
+    fn receive_connected(&mut self, at: ConnectionKey, message: &ToServer<'_>) -> bool {
+        if let ToServer::Hello(hello) = message {
+            return self.hello(at, hello);
+        }
+        self.receive_waiting(at, message)
+    }
+
+    /// E1: then `Guest` or `Resume`.
+    fn receive_greeted(&mut self, at: ConnectionKey, message: &ToServer<'_>) -> bool {
+        if let ToServer::Guest(guest) = message {
+            return self.guest(at, guest);
+        }
+        if let ToServer::Resume(resume) = message {
+            return self.resume(at, resume);
+        }
+        self.receive_waiting(at, message)
+    }
+
+    /// E9: only `Ping`, `Pong` and `Goodbye`, and `Error` as everywhere.
+    fn receive_waiting(&mut self, at: ConnectionKey, message: &ToServer<'_>) -> bool {
+        if let ToServer::Ping(ping) = message {
+            return self.expect(at, Expected::Pong { token: ping.token });
+        }
+        if let ToServer::Goodbye(goodbye) = message {
+            return self.hang_up(at, goodbye.reason == LEAVING);
+        }
+        if matches!(message, ToServer::Error(_)) {
+            return self.hang_up(at, false);
+        }
+        matches!(message, ToServer::Pong(_)) || self.fail(at, ProtocolError::UnexpectedKind)
+    }
+
+    fn receive_ready(&mut self, at: ConnectionKey, user: UserKey, message: &ToServer<'_>) -> bool {
+        if let ToServer::Post(post) = message
+            && !self.spend_credit(at, post.text.len() as u64)
+        {
+            return self.fail(at, ProtocolError::CreditExceeded);
+        }
+        if matches!(message, ToServer::Post(post) if !matches!(post.kind, kind::POSTED..=kind::TOPIC)) {
+            return self.fail(at, ProtocolError::MalformedBody);
+        }
+        let (id, result) = match message {
+            ToServer::Join(join) => (join.id, self.join(at, user, join)),
+            ToServer::Part(part) => (part.id, self.part(at, user, part)),
+            ToServer::Follow(follow) => (follow.id, self.follow(at, user, follow)),
+            ToServer::Direct(direct) => (direct.id, self.direct(at, user, direct)),
+            ToServer::Post(post) => (post.id, self.post(at, user, post)),
+            ToServer::Members(members) => (members.id, self.members(at, user, members)),
+            ToServer::Rooms(rooms) => (rooms.id, self.list_rooms(at, rooms)),
+            ToServer::History(history) => (history.id, self.history(at, user, history)),
+            ToServer::Rename(rename) => (rename.id, self.rename(at, user, rename)),
+            ToServer::Away(away) => (away.id, self.away(at, user, away)),
+            ToServer::Manual(manual) => (manual.id, self.serve_manual(at, manual.id)),
+            ToServer::Ping(_)
+            | ToServer::Pong(_)
+            | ToServer::Goodbye(_)
+            | ToServer::Error(_)
+            | ToServer::Hello(_)
+            | ToServer::Guest(_)
+            | ToServer::Resume(_) => return self.receive_waiting(at, message),
+        };
+        match result {
+            Ok(()) => true,
+            Err(refusal) => {
+                self.expect(at, Expected::Refused { id, refusal });
+                false
+            }
+        }
+    }
+
+    fn serve_manual(&mut self, at: ConnectionKey, id: u32) -> Result<(), Refusal> {
+        let text = self.manual.clone();
+        self.expect(at, Expected::ManualText { id, text });
+        Ok(())
+    }
+
+    pub(super) fn fail(&mut self, at: ConnectionKey, error: ProtocolError) -> bool {
+        self.fail_with(at, vec![error])
+    }
+
+    /// F7: the peer is told of any of these breaches, and the connection closed.
+    fn fail_with(&mut self, at: ConnectionKey, codes: Vec<ProtocolError>) -> bool {
+        self.excuse(at);
+        self.expect(at, Expected::Error { codes });
+        self.end(at, false);
+        false
+    }
+
+    /// The peer ends the connection, and need not be answered any more.
+    pub(super) fn hang_up(&mut self, at: ConnectionKey, leaving: bool) -> bool {
+        self.excuse(at);
+        self.end(at, leaving)
+    }
+
+    /// What the connection was to be sent need not reach it any more.
+    fn excuse(&mut self, at: ConnectionKey) {
+        let excused = std::mem::take(&mut self[at].expected);
+        self[at].optional.extend(excused);
+    }
+}
