@@ -33,21 +33,22 @@ pub(crate) struct Identity {
 }
 
 impl Context {
-    /// Puts everything together. The configuration is read; what is odd about it is told.
-    pub(crate) fn new(
-        common: Common,
-        environment: Environment,
-        mut output: Output,
-    ) -> Result<Self, (Output, Failure)> {
-        let (config, warnings) = match Config::read(environment.config_files.iter().map(AsRef::as_ref)) {
-            Ok(read) => read,
-            Err(failure) => return Err((output, failure)),
-        };
-        for warning in warnings {
-            output.warning(warning);
-        }
+    /// Puts everything together. The configuration is still to be read.
+    pub(crate) fn new(common: Common, environment: Environment) -> Self {
+        let output = output_for(&common, &environment);
         let state = environment.state_folder.clone().map(State::new);
-        Ok(Self { common, environment, config, state, output })
+        Self { common, environment, config: Config::default(), state, output }
+    }
+
+    /// Reads the configuration, and tells what is odd about it.
+    pub(crate) fn read_config(&mut self) -> Result<(), Failure> {
+        let files = self.environment.config_files.iter().map(AsRef::as_ref);
+        let (config, warnings) = Config::read(files)?;
+        self.config = config;
+        for warning in warnings {
+            self.output.warning(warning);
+        }
+        Ok(())
     }
 
     /// The server: as typed, from the environment, from the configuration, or the last one.
@@ -92,7 +93,7 @@ impl Context {
 }
 
 /// How results look and how much is told, from the flags.
-pub(crate) fn output_for(common: &Common, environment: &Environment) -> Output {
+fn output_for(common: &Common, environment: &Environment) -> Output {
     let format = if common.json { Format::Json } else { Format::Text };
     let loudness = match (common.quiet, common.verbose) {
         (true, _) => Loudness::Quiet,
@@ -135,9 +136,7 @@ mod tests {
             connect_timeout: Duration::from_secs(10),
             reconnect_for: Duration::from_secs(60),
         };
-        let environment = Environment::default();
-        let output = output_for(&common, &environment);
-        Context { common, environment, config: Config::default(), state: None, output }
+        Context::new(common, Environment::default())
     }
 
     #[test]

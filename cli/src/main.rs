@@ -19,7 +19,7 @@ use clap::Parser as _;
 
 use crate::{
     arguments::{Arguments, rewrite},
-    context::{Context, output_for},
+    context::Context,
     environment::Environment,
     failure::ExitStatus,
 };
@@ -29,15 +29,9 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
     };
-    let environment = Environment::read();
-    let output = output_for(&arguments.common, &environment);
-    let (mut output, result) = match Context::new(arguments.common, environment, output) {
-        Ok(mut context) => {
-            let result = command::run(arguments.command, &mut context);
-            (context.output, result)
-        }
-        Err((output, failure)) => (output, Err(failure)),
-    };
+    let mut context = Context::new(arguments.common, Environment::read());
+    let result = context.read_config().and_then(|()| command::run(arguments.command, &mut context));
+    let output = &mut context.output;
     let status = match result.and_then(|()| output.flush()) {
         Ok(()) => ExitStatus::Done,
         Err(failure) => {

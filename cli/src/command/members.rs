@@ -46,8 +46,7 @@ pub(crate) fn run(arguments: Arguments, context: &mut Context) -> Result<(), Fai
 
 /// All members of a room, ourselves included.
 pub(super) fn ask_members(session: &mut Session<'_>, room: RoomId) -> Result<Vec<MemberInfo>, Failure> {
-    match session.ask(|client, now| client.members(room, now))? {
-        ClientEvent::Members { members, .. } => Ok(members),
-        other => Err(unexpected(&other)),
-    }
+    let answer = session.ask(|client, now| client.members(room, now))?;
+    let ClientEvent::Members { members, .. } = answer else { return Err(unexpected(&answer)) };
+    Ok(members)
 }

@@ -29,10 +29,8 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Fa
             if number > 1 {
                 wait(session)?;
             }
-            let round_trip = match session.ask(Client::ping)? {
-                ClientEvent::Pong { round_trip, .. } => round_trip,
-                other => return Err(unexpected(&other)),
-            };
+            let answer = session.ask(Client::ping)?;
+            let ClientEvent::Pong { round_trip, .. } = answer else { return Err(unexpected(&answer)) };
             let milliseconds = round_trip.as_secs_f64() * 1_000.0;
             let line = format!("{}: number {number}, {milliseconds:.2} ms", session.server());
             let microseconds = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);

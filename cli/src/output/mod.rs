@@ -9,7 +9,7 @@ mod style;
 mod time;
 
 use std::{
-    fmt::{Display, Write as _},
+    fmt::Display,
     io::{self, BufWriter, StderrLock, Stdout, Write as _},
     sync::Arc,
 };
@@ -102,7 +102,10 @@ impl Output {
         match &mut self.results {
             Results::Stream(stream) => writeln!(stream, "{lines}").map_err(|error| output_failed(&error)),
             Results::Screen { lines: waiting, .. } => {
-                writeln!(waiting, "{lines}").expect("a String takes any text");
+                waiting.push_str(&format!(
+                    "{lines}
+"
+                ));
                 Ok(())
             }
         }

@@ -43,13 +43,14 @@ impl Session<'_> {
         let mut asked = self.act(&ask)?;
         loop {
             let Some(event) = self.next_event(None)? else { continue };
-            match event {
-                ClientEvent::Interrupted { request } if request == asked => asked = self.act(&ask)?,
-                ClientEvent::Refused { request, refusal } if request == asked => {
-                    return Err(Failure::refused(&refusal));
-                }
-                event if request_answered(&event) == Some(asked) => return Ok(event),
-                event => passed.push_back(event),
+            if request_answered(&event) != Some(asked) {
+                passed.push_back(event);
+            } else if let ClientEvent::Refused { refusal, .. } = &event {
+                return Err(Failure::refused(refusal));
+            } else if let ClientEvent::Interrupted { .. } = &event {
+                asked = self.act(&ask)?;
+            } else {
+                return Ok(event);
             }
         }
     }
@@ -60,10 +61,8 @@ impl Session<'_> {
             Target::Room(room) => client.join(room, after, now),
             Target::Person(nick) => client.direct(nick, now),
         })?;
-        match answer {
-            ClientEvent::Joined { room, .. } => Ok(room),
-            other => Err(unexpected(&other)),
-        }
+        let ClientEvent::Joined { room, .. } = answer else { return Err(unexpected(&answer)) };
+        Ok(room)
     }
 
     /// Enters a room that exists already, or opens a conversation.
@@ -82,10 +81,9 @@ impl Session<'_> {
 
     /// All named rooms.
     pub(crate) fn rooms(&mut self) -> Result<Vec<RoomListed>, Failure> {
-        match self.ask(Client::rooms)? {
-            ClientEvent::Rooms { rooms, .. } => Ok(rooms),
-            other => Err(unexpected(&other)),
-        }
+        let answer = self.ask(Client::rooms)?;
+        let ClientEvent::Rooms { rooms, .. } = answer else { return Err(unexpected(&answer)) };
+        Ok(rooms)
     }
 
     /// The last `count` events before a number, ascending, less if there are not so many.

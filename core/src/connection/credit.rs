@@ -70,7 +70,7 @@ impl Posting {
         self.in_flight += 1;
         self.in_flight_bytes += bytes;
         if !self.posts.is_full() || !self.bytes.is_full() {
-            self.announce_at.get_or_insert(now.after(limits.credit_interval));
+            self.announce_at.get_or_insert_with(|| now.after(limits.credit_interval));
         }
         Admission::Now
     }

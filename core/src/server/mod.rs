@@ -259,11 +259,10 @@ impl Server {
 /// The frame to send to a connection that [`Server::handle_connected`] did not take.
 #[must_use]
 pub fn refusal_frame(error: ProtocolError) -> Vec<u8> {
-    let text = match error {
-        ProtocolError::TooManyFromAddress => {
-            "There are too many connections from your address; try again later."
-        }
-        _ => "The server has too many connections; try again later.",
+    let text = if error == ProtocolError::TooManyFromAddress {
+        "There are too many connections from your address; try again later."
+    } else {
+        "The server has too many connections; try again later."
     };
     let mut frame = Vec::new();
     wire::ToClient::from(wire::Error { code: error.number(), text }).encode(&mut frame);

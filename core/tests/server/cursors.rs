@@ -42,10 +42,12 @@ fn a_reader_that_stops_falls_behind_and_is_caught_up_from_storage() {
     world.send(bob);
     world.settle();
     assert_eq!(world.seqs(bob), range(1, 500));
-    let caught_up = world.events.iter().find_map(|event| match event {
-        Event::CaughtUp { from_storage, .. } => Some(*from_storage),
-        _ => None,
-    });
+    let mut caught_up = None;
+    for event in &world.events {
+        if let Event::CaughtUp { from_storage, .. } = event {
+            caught_up = Some(*from_storage);
+        }
+    }
     assert!(caught_up.is_some_and(|events| events > 400), "{caught_up:?}");
     world.post(ana, 1, 1_000, "live again");
     assert_eq!(world.seqs(bob), [501]);
