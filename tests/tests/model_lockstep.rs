@@ -172,3 +172,17 @@ fn one_who_is_cut_while_waiting_to_come_back_is_kept_from_then() -> Result<(), D
     lockstep.perform(&Operation::Sleep { millis: 400_000, answering: true })?;
     lockstep.perform(&Operation::Return(0))
 }
+
+#[test]
+fn one_who_is_turned_away_expires_when_it_would_have() -> Result<(), Divergence> {
+    let limits = Limits { clients_max: 1, queue_max: 1, ..small() };
+    let mut lockstep = Lockstep::new(limits, SETTLED_AFTER)?;
+    lockstep.perform(&Operation::Enter(Name(0)))?;
+    lockstep.perform(&Operation::Cut(0))?;
+    (1..3).try_for_each(|number| lockstep.perform(&Operation::Enter(Name(number))))?;
+    lockstep.perform(&Operation::Sleep { millis: 400_000, answering: true })?;
+    lockstep.perform(&Operation::Return(0))?;
+    (0..2).try_for_each(|_| lockstep.perform(&Operation::Cut(0)))?;
+    lockstep.perform(&Operation::Sleep { millis: 400_000, answering: true })?;
+    lockstep.perform(&Operation::Return(0))
+}

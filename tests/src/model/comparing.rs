@@ -113,10 +113,10 @@ impl Model {
             match (&refusal.suggestion, refused.suggestion) {
                 (Suggestion::Open, _) => true,
                 (Suggestion::FreeNick(owner), Some(nick)) => self.is_free(nick, *owner),
-                (Suggestion::Somebody, Some(nick)) => {
-                    self.present_but(None).any(|(_, user)| names::fold(&user.nick) == names::fold(nick))
+                (Suggestion::Somebody(but), Some(nick)) => {
+                    self.entered_but(Some(*but)).any(|(_, user)| user.nick == nick)
                 }
-                (Suggestion::FreeNick(_) | Suggestion::Somebody, None) => true,
+                (Suggestion::FreeNick(_) | Suggestion::Somebody(_), None) => true,
             },
         )
     }

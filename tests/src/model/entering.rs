@@ -131,10 +131,15 @@ impl Model {
         users.filter(move |(key, user)| Some(*key) != one && !matches!(user.standing, Standing::Gone { .. }))
     }
 
-    /// Who has this name, among those who are present or lost.
+    /// Who has this name, among those who have entered (R6).
     pub(super) fn user_named(&self, nick: &str) -> Option<UserKey> {
         let folded = names::fold(nick);
-        self.present_but(None).find(|(_, user)| names::fold(&user.nick) == folded).map(|(key, _)| key)
+        self.entered_but(None).find(|(_, user)| names::fold(&user.nick) == folded).map(|(key, _)| key)
+    }
+
+    /// Everybody who has entered and is still present or lost, but for one.
+    pub(super) fn entered_but(&self, one: Option<UserKey>) -> impl Iterator<Item = (UserKey, &User)> {
+        self.present_but(one).filter(|(_, user)| user.standing != Standing::Newcomer)
     }
 
     /// The connection that a user is on, with a place or waiting for one.

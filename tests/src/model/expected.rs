@@ -179,8 +179,8 @@ pub enum Suggestion {
     Open,
     /// A nickname that this user, or a newcomer, could take, or nothing.
     FreeNick(Option<UserKey>),
-    /// The name of a user, or nothing.
-    Somebody,
+    /// The name of a user other than this one, or nothing.
+    Somebody(UserKey),
 }
 
 impl Refusal {

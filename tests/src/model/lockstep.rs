@@ -15,8 +15,7 @@ use palabre_core::{
 };
 
 use super::{
-    Breakage, ConnectionKey, Divergence, Model, Operation, Outcome, Phase, Speech, driver::Driver,
-    words::Words,
+    Breakage, ConnectionKey, Divergence, Model, Operation, Phase, Speech, driver::Driver, words::Words,
 };
 
 /// The server and the model, and what is common to them.
@@ -126,8 +125,7 @@ impl Lockstep {
         self.speak_at_once(at, std::slice::from_ref(speech))
     }
 
-    /// A client says several things at once. What the protocol leaves open it keeps to itself, as it does with posts
-    /// that it has no credit for.
+    /// A client says several things at once; posts that it has no credit for it keeps to itself.
     ///
     /// # Errors
     /// The first difference.
@@ -159,7 +157,7 @@ impl Lockstep {
         self.settle(self.settled_after, true)
     }
 
-    /// Adds the frame to what is sent if the model knows what it leads to.
+    /// Adds the frame to what is sent, but for a post without credit unless the client is `greedy`.
     fn say(&mut self, at: ConnectionKey, frame: &[u8], greedy: bool, bytes: &mut Vec<u8>) {
         let (body, _) = split_frame(frame, FRAME_BYTES_MAX).expect("a short frame").expect("a whole frame");
         let message = ToServer::decode(body).expect("what is encoded decodes").expect("a kind that is known");
@@ -171,9 +169,7 @@ impl Lockstep {
         }
         let outcome = self.model.receive(at, &message);
         self.trace.push(format!("    {at:?} says {message:?}: {outcome:?}"));
-        if outcome != Outcome::Indeterminate {
-            bytes.extend_from_slice(frame);
-        }
+        bytes.extend_from_slice(frame);
     }
 
     fn break_protocol(&mut self, at: ConnectionKey, breakage: Breakage) -> Result<(), Divergence> {

@@ -81,7 +81,7 @@ pub enum Outcome {
     Ok,
     /// It is refused, or breaks the protocol.
     Failed,
-    /// The protocol does not say; the model has not changed and the input is better not sent.
+    /// The connection has ended: nobody answers, and the client cannot know.
     Indeterminate,
 }
 

@@ -5,7 +5,7 @@ use palabre_core::{
     wire::{ToServer, kind},
 };
 
-use super::{ConnectionKey, Expected, Model, Outcome, Phase, Refusal, Standing, User, UserKey, names};
+use super::{ConnectionKey, Expected, Model, Outcome, Phase, Refusal, UserKey};
 
 /// The reason of a `Goodbye` that ends the guest at once (K3).
 const LEAVING: u8 = 0;
@@ -13,7 +13,7 @@ const LEAVING: u8 = 0;
 impl Model {
     /// A well-formed message arrives.
     pub fn receive(&mut self, at: ConnectionKey, message: &ToServer<'_>) -> Outcome {
-        if self.is_left_open(message) {
+        if self[at].phase == Phase::Closed {
             return Outcome::Indeterminate;
         }
         if !self.takes_frame(at) {
@@ -45,13 +45,6 @@ impl Model {
             Phase::Closed => return,
         }
         self.fail_with(at, codes);
-    }
-
-    /// What the protocol does not decide, so that nobody should rely on it.
-    fn is_left_open(&self, message: &ToServer<'_>) -> bool {
-        let ToServer::Direct(direct) = message else { return false };
-        let same = |user: &&User| names::fold(&user.nick) == names::fold(direct.nick);
-        self.users.iter().filter(same).any(|user| user.standing == Standing::Newcomer)
     }
 
     /// Notes that a frame came; false if the connection takes none any more (F8).

@@ -96,7 +96,7 @@ impl Model {
             let valid = names::is_valid(direct.nick, names::NICK_BYTES_MAX);
             codes.extend((!valid).then_some(RefusalCode::NameInvalid));
             let refusal = Refusal::any_of(codes).about(About::Perhaps(direct.nick.into()));
-            return Err(refusal.suggesting(Suggestion::Somebody));
+            return Err(refusal.suggesting(Suggestion::Somebody(user)));
         };
         if other == user {
             return Err(Refusal::new(RefusalCode::NotPossible));
