@@ -76,11 +76,18 @@ impl Server {
 
     pub(super) fn enter_again(&mut self, id: ConnectionId, resume: &wire::Resume) -> Taken {
         let found = self.users.by_token(hash_token(resume.token));
-        let Some(user) = found.and_then(|user| self.users.get_mut(user)) else {
+        let Some(user) = found.and_then(|user| self.users.get(user)) else {
             let text = "The server does not know this token any more; enter as a new guest.";
             self.refuse(id, resume.id, &Refusal::new(RefusalCode::TokenUnknown, text));
             return Taken::Yes;
         };
+        let lost = matches!(user.standing, Standing::Lost(_));
+        if lost && !self.has_place_or_queue() {
+            // It is as lost as before: being turned away does not give it more time.
+            self.turn_away(id, resume.id);
+            return Taken::Yes;
+        }
+        let Some(user) = found.and_then(|user| self.users.get_mut(user)) else { return Taken::Yes };
         let newcomer = Newcomer::Returning { user: user.id, token: resume.token };
         let previous = core::mem::replace(&mut user.standing, Standing::Returning(id));
         let user = user.id;
@@ -112,12 +119,21 @@ impl Server {
             self.peers.move_to(id, Phase::Waiting(Waiting { newcomer, request, told: 0 }), limits);
             self.tell_positions();
         } else {
-            let text = "The server is full, and so is its queue; try again later.";
-            self.refuse(id, request, &Refusal::new(RefusalCode::ServerFull, text));
             self.release_newcomer(id, &newcomer, false);
-            let farewell = wire::Goodbye { reason: wire::goodbye::SERVER_FULL, text };
-            self.close(id, EndCause::ServerFull, Some(farewell.into()));
+            self.turn_away(id, request);
         }
+    }
+
+    fn has_place_or_queue(&self) -> bool {
+        let limits = &self.config.limits;
+        self.places.taken < limits.clients_max || self.places.queued() < limits.queue_max as usize
+    }
+
+    fn turn_away(&mut self, id: ConnectionId, request: u32) {
+        let text = "The server is full, and so is its queue; try again later.";
+        self.refuse(id, request, &Refusal::new(RefusalCode::ServerFull, text));
+        let farewell = wire::Goodbye { reason: wire::goodbye::SERVER_FULL, text };
+        self.close(id, EndCause::ServerFull, Some(farewell.into()));
     }
 
     /// Tells everybody who waits its position, where it changed.
