@@ -35,7 +35,7 @@ impl Config {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(Failure::local(file.display(), &error)),
             };
-            let (read, unknown) = Self::parse(&text).map_err(|error| invalid(file, &error))?;
+            let (read, unknown) = Self::parse(&text).map_err(|error| invalid(file, &text, &error))?;
             config = config.or(read);
             warnings.extend(unknown.iter().map(|key| unknown_key(file, key)));
         }
@@ -58,8 +58,10 @@ impl Config {
     }
 }
 
-fn invalid(file: &Path, error: &toml::de::Error) -> Failure {
-    let sentence = format!("{}: {}", file.display(), error.to_string().trim_end());
+fn invalid(file: &Path, text: &str, error: &toml::de::Error) -> Failure {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let sentence = format!("{}: line {line}: {}", file.display(), error.message());
     Failure::new(ExitStatus::Usage, "config-invalid", sentence)
 }
 
@@ -99,12 +101,15 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_the_wrong_type_is_an_error_that_names_the_file() {
+    fn what_cannot_be_read_is_named_with_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.toml");
-        fs::write(&file, "nick = 7\n").unwrap();
+        fs::write(&file, "room = \"tea\"\nnick = \n").unwrap();
         let failure = Config::read([file.as_path()]).unwrap_err();
         assert_eq!(failure.status, ExitStatus::Usage);
-        assert!(failure.sentence.contains("config.toml"), "{failure}");
+        assert!(failure.sentence.contains("config.toml: line 2: "), "{failure}");
+        assert!(!failure.sentence.contains('\n'), "{failure}");
+        fs::write(&file, "nick = 7\n").unwrap();
+        assert!(Config::read([file.as_path()]).unwrap_err().sentence.contains("config.toml"));
     }
 }
