@@ -3,6 +3,12 @@
 //! `cargo fuzz run frame_decoder`, from the root of the repository. `.cargo/config.toml` there says why that
 //! works with a stable compiler.
 
+pub mod duet;
+// The reference model's: a storage as plain maps.
+#[path = "../../tests/src/model/store.rs"]
+pub mod store;
+
+pub use duet::disconnects;
 use palabre_core::{
     error::ProtocolError,
     wire::{
