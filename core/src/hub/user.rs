@@ -1,6 +1,9 @@
 //! Who is there.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 
 use crate::{
     ids::{ConnectionId, RoomId, UserId},
@@ -27,6 +30,8 @@ pub(crate) struct User {
     pub(crate) directs: BTreeSet<RoomId>,
     /// Memberships that are being written.
     pub(crate) joining: usize,
+    /// Rooms whose membership is being deleted, once for each request under way.
+    pub(crate) leaving: Vec<RoomId>,
 }
 
 /// Whether a user is connected.

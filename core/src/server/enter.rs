@@ -251,6 +251,7 @@ impl Server {
             rooms: Default::default(),
             directs: Default::default(),
             joining: 0,
+            leaving: Vec::new(),
         });
     }
 

@@ -143,7 +143,14 @@ impl Server {
         if let Some(user) = self.users.get_mut(user) {
             user.joining = user.joining.saturating_sub(1);
         }
+        // Storage answers in order: a deletion still under way was asked for after this.
+        let left = self.users.get(user).is_some_and(|user| user.leaving.contains(&room));
         match result {
+            Ok(()) if left => {
+                self.finish(asked);
+                let text = "You left the room before you had joined it.";
+                self.refuse(asked.connection, asked.request, &Refusal::new(RefusalCode::NotPossible, text));
+            }
             Ok(()) => {
                 self.finish(asked);
                 self.add_member(user, room);
@@ -238,6 +245,7 @@ impl Server {
         let following = self.unfollow(id, part.room);
         let Some(found) = self.users.get_mut(user) else { return };
         found.rooms.remove(&part.room);
+        found.leaving.push(part.room);
         let change = MemberChange { user, nick: found.nick.shared(), state: wire::state::LEFT, was: None };
         self.change(part.room, change);
         if let Some(room) = self.rooms.get_mut(part.room) {
@@ -259,6 +267,11 @@ impl Server {
         result: Result<(), StorageFailure>,
     ) {
         self.hold(room, -1);
+        if let Some(user) = self.users.get_mut(user)
+            && let Some(index) = user.leaving.iter().position(|leaving| *leaving == room)
+        {
+            user.leaving.remove(index);
+        }
         match result {
             Ok(()) => {
                 self.finish(asked);

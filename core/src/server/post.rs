@@ -6,7 +6,8 @@ use super::{Pending, Server, pending::Asked, receive::Taken};
 use crate::{
     connection::{Admission, Pause},
     error::{ProtocolError, Refusal, RefusalCode},
-    ids::{ConnectionId, RoomId, Seq, UserId},
+    ids::{ConnectionId, Nonce, RoomId, Seq, UserId},
+    output::{EndCause, Event},
     storage::{Appended, EventKind, FoundEvent, NewEvent, StorageFailure, StorageOperation},
     text::check_text,
     time::WallTime,
@@ -76,11 +77,25 @@ impl Server {
                 self.ask_storage(Pending::Post { asked, room: post.room, event }, operation);
             }
             Err(refusal) => {
-                let refusal = Box::new(refusal);
-                let operation = StorageOperation::FindNonce { author, nonce: post.nonce };
-                self.ask_storage(Pending::Lookup { asked, room: post.room, kind, text, refusal }, operation);
+                self.look_up(asked, post.room, author, post.nonce, kind, text, refusal);
             }
         }
+    }
+
+    /// Looks for a post that is refused if it is not found.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the post")]
+    fn look_up(
+        &mut self,
+        asked: Asked,
+        room: RoomId,
+        author: UserId,
+        nonce: Nonce,
+        kind: EventKind,
+        text: Arc<str>,
+        refusal: Refusal,
+    ) {
+        let pending = Pending::Lookup { asked, room, kind, text, refusal: Box::new(refusal) };
+        self.ask_storage(pending, StorageOperation::FindNonce { author, nonce });
     }
 
     /// Whether the user of a connection may post into a room.
@@ -105,18 +120,28 @@ impl Server {
         result: Result<Appended, StorageFailure>,
     ) {
         self.hold(room, -1);
-        self.post_answered(asked.connection, event.text.len());
+        let bytes = event.text.len();
         match result {
             Ok(Appended::Stored { seq, first }) => {
+                self.post_answered(asked.connection, bytes);
                 self.acknowledge(asked, room, seq, event.at);
                 self.append(room, seq, first, event);
             }
             Ok(Appended::Repeated { seq, at }) => {
+                self.post_answered(asked.connection, bytes);
                 self.acknowledge(asked, room, seq, at);
                 self.append_unseen(room, seq, NewEvent { at, ..event });
             }
-            Ok(Appended::NonceReused) => self.refuse_nonce(asked),
-            Err(failure) => self.refuse_failed(asked, "store the message", failure),
+            Ok(Appended::NonceReused) => {
+                self.post_answered(asked.connection, bytes);
+                self.refuse_nonce(asked);
+            }
+            Err(failure) => {
+                // This copy is not stored, but one sent earlier may be: only then is it certain that none is (P10).
+                let refusal = self.storage_refusal("store the message", failure);
+                let NewEvent { author, nonce, kind, text, .. } = event;
+                self.look_up(asked, room, author, nonce, kind, text, refusal);
+            }
         }
         self.drop_if_deserted(room);
     }
@@ -148,8 +173,18 @@ impl Server {
             }
             Ok(Some(_)) => self.refuse_nonce(asked),
             Ok(None) => self.refuse(asked.connection, asked.request, refusal),
-            Err(failure) => self.refuse_failed(asked, "look for the message", failure),
+            Err(failure) => {
+                self.storage_refusal("look for the message", failure);
+                self.leave_open(asked.connection);
+            }
         }
+    }
+
+    /// Nobody can say whether a post is stored: its author is not told anything false, but connects again and asks.
+    fn leave_open(&mut self, id: ConnectionId) {
+        let text = "The server's storage cannot say whether your message is stored; connect again to ask.";
+        let farewell = wire::Goodbye { reason: wire::goodbye::TIMED_OUT, text };
+        self.close(id, EndCause::TimedOut, Some(farewell.into()));
     }
 
     fn acknowledge(&mut self, asked: Asked, room: RoomId, seq: Seq, at: WallTime) {
@@ -193,7 +228,7 @@ impl Server {
     pub(super) fn storage_refusal(&mut self, action: &'static str, failure: StorageFailure) -> Refusal {
         let no_space = failure == StorageFailure::NoSpace;
         if failure != StorageFailure::NoSuchRoom {
-            self.report(crate::output::Event::StorageFailed { operation: action, no_space });
+            self.report(Event::StorageFailed { operation: action, no_space });
         }
         match failure {
             StorageFailure::NoSpace => {

@@ -3,6 +3,7 @@
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
+    vec::Vec,
 };
 use core::time::Duration;
 
@@ -73,6 +74,7 @@ impl Server {
             rooms: record.rooms.into_iter().collect(),
             directs: BTreeSet::new(),
             joining: 0,
+            leaving: Vec::new(),
         });
         self.peers.timers.arm(expires, Timer::Guest(record.user));
         if record.expires.is_none() {
@@ -109,7 +111,7 @@ impl Server {
             first: record.first,
             tail: record.last,
             members,
-            listeners: alloc::vec::Vec::new(),
+            listeners: Vec::new(),
             recent: Recent::new(record.last.next()),
             changes: Changes::default(),
             holds: 0,
@@ -133,7 +135,7 @@ impl Server {
 
     /// Rooms that would have ceased if the server had not stopped first.
     fn drop_deserted(&mut self) {
-        let ids: alloc::vec::Vec<RoomId> = self.rooms.ids().collect();
+        let ids: Vec<RoomId> = self.rooms.ids().collect();
         for id in ids {
             self.drop_if_deserted(id);
         }

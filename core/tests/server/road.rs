@@ -5,7 +5,7 @@ use std::time::Duration;
 use palabre_core::{
     ids::{Nonce, RoomId},
     limits::Limits,
-    storage::StorageFailure,
+    storage::{StorageFailure, StorageReply},
     wire,
 };
 
@@ -125,6 +125,40 @@ fn a_full_disk_refuses_posts_and_recovers() {
     world.post(ana, 1, 101, "hello again");
     assert!(has(&world.heard(ana), "Posted"));
     assert_eq!(world.store.log(RoomId::new(1)).len(), 1);
+}
+
+#[test]
+fn a_resend_is_not_refused_for_a_failing_storage_when_the_first_copy_is_stored() {
+    let mut world = World::new(Limits::default());
+    let (ana, token) = world.enter("ana");
+    world.join(ana, "#lobby");
+    world.post(ana, 1, 100, "hello");
+    world.cut(ana);
+    let ana = world.resume(token);
+    world.heard(ana);
+    world.store.failing = Some(StorageFailure::Failed);
+    world.post(ana, 1, 100, "hello");
+    assert!(has(&world.heard(ana), "Posted"));
+    world.post(ana, 1, 101, "new");
+    assert!(has(&world.heard(ana), "code: 17"));
+}
+
+#[test]
+fn when_storage_cannot_say_whether_a_post_is_stored_the_author_is_not_told_that_it_is_not() {
+    let mut world = World::new(Limits::default());
+    let (ana, _) = world.enter("ana");
+    world.join(ana, "#lobby");
+    world.heard(ana);
+    world.prompt = false;
+    world.post(ana, 1, 100, "hello");
+    for _ in 0..2 {
+        let request = world.waiting.pop_front().expect("asked");
+        let failed = StorageReply { ticket: request.ticket, result: Err(StorageFailure::Failed) };
+        world.server.handle_storage(failed, world.now);
+        world.settle();
+    }
+    let heard = world.heard(ana);
+    assert!(!has(&heard, "Refused") && has(&heard, "Goodbye"), "{heard:?}");
 }
 
 #[test]

@@ -78,6 +78,28 @@ fn a_membership_that_cannot_be_stored_is_not_granted() {
 }
 
 #[test]
+fn leaving_while_a_second_join_is_being_written_is_final() {
+    let mut world = World::new(Limits::default());
+    let (ana, _) = world.enter("ana");
+    let (bob, _) = world.enter("bob");
+    world.join(bob, "#lobby");
+    world.prompt = false;
+    world.join(ana, "#lobby");
+    world.join(ana, "#lobby");
+    world.answer_one();
+    world.heard(ana);
+    world.say(ana, wire::Part { id: 9, room: RoomId::new(1) });
+    world.prompt = true;
+    world.settle();
+    let heard = world.heard(ana);
+    assert!(has(&heard, "code: 7") && has(&heard, "Done { id: 9 }"), "{heard:?}");
+    world.post(bob, 1, 1, "secret");
+    assert!(!has(&world.heard(ana), "secret"));
+    let guest = &world.store.recovered().guests[0];
+    assert!(guest.rooms.is_empty(), "{guest:?}");
+}
+
+#[test]
 fn leaving_that_cannot_be_stored_leaves_everything_as_it_was() {
     let mut world = World::new(Limits::default());
     let (ana, _) = world.enter("ana");
