@@ -1,2 +1,26 @@
-//! Palabre.
+//! What drives Palabre's state machines: a poll loop over sockets, storage, clocks, signals, configuration.
+//!
+//! The rules of the protocol are all in `palabre-core`; here is only what touches the world. With the default
+//! feature `server` a server can be started in-process, as the binary `runtime-server` does; without it there is the
+//! [`client`]'s driver alone.
+
+pub mod client;
+pub mod clock;
+#[cfg(feature = "server")]
+pub mod config;
+#[cfg(feature = "server")]
+mod descriptors;
+pub mod entropy;
+#[cfg(feature = "server")]
+pub mod listen;
+#[cfg(feature = "server")]
+mod logging;
+#[cfg(feature = "server")]
+mod printable;
+#[cfg(feature = "server")]
+pub mod program;
+mod readiness;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod storage;
+mod transport;

@@ -90,6 +90,13 @@ pub enum ClientEvent {
         /// It.
         room: RoomInfo,
     },
+    /// A room is not followed any more: after a reconnect the server did not let the user back into it.
+    Unfollowed {
+        /// Which it was; it is not joined any more.
+        room: RoomId,
+        /// Why, and about which name.
+        refusal: Refusal,
+    },
     /// A room was left.
     Parted {
         /// The request.
@@ -233,7 +240,7 @@ pub enum OfflineCause {
         /// For people.
         text: String,
     },
-    /// The server has no place.
+    /// The server has no place, or cannot let anybody in for another reason that passes by itself.
     ServerFull(Refusal),
     /// The server said that we broke the protocol, or that it takes no connections.
     Accused {
@@ -244,6 +251,30 @@ pub enum OfflineCause {
     },
     /// The server broke the protocol.
     Broke(ProtocolError),
+}
+
+impl From<ProtocolError> for OfflineCause {
+    fn from(error: ProtocolError) -> Self {
+        Self::Broke(error)
+    }
+}
+
+/// Reasons of a goodbye, as numbers on the wire (`PROTOCOL.md` K3).
+pub mod goodbye {
+    /// Of a client: the guest ends at once.
+    pub const LEAVING: u8 = 0;
+    /// Of a client: the guest is kept as if the connection had been cut.
+    pub const DETACHING: u8 = 1;
+    /// Of a server: it shuts down.
+    pub const SHUTTING_DOWN: u8 = 2;
+    /// Of a server: a newer connection took this one's place.
+    pub const SUPERSEDED: u8 = 3;
+    /// It heard nothing for too long.
+    pub const TIMED_OUT: u8 = 4;
+    /// Of a server: its words were not taken for too long.
+    pub const TOO_SLOW: u8 = 5;
+    /// Of a server: it has no place.
+    pub const SERVER_FULL: u8 = 6;
 }
 
 /// An event of a room.

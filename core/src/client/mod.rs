@@ -1,28 +1,52 @@
 //! The client as one state machine: one user's end of the conversation, over as many connections as it takes.
 
+mod answers;
+mod arrival;
+mod convert;
+mod entering;
 mod event;
+mod keepalive;
+mod link;
+mod outbox;
+mod phase;
+mod ready;
+mod reconnect;
+mod requests;
+mod rooms;
+mod saved;
+mod session;
 
+use alloc::string::String;
 use core::time::Duration;
 
-use alloc::{string::String, vec::Vec};
+use rand_chacha::ChaCha12Rng;
+use rand_core::{RngCore, SeedableRng};
 
-pub use self::event::{
-    ClientEvent, ClientOutput, Happening, MemberChange, MemberInfo, OfflineCause, OutboxPost, OutboxState,
-    PostId, RequestId, RoomInfo, RoomListed,
+pub use self::{
+    event::{
+        ClientEvent, ClientOutput, Happening, MemberChange, MemberInfo, OfflineCause, OutboxPost,
+        OutboxState, PostId, RequestId, RoomInfo, RoomListed, goodbye,
+    },
+    saved::{SavedPost, SavedSession},
+};
+use self::{
+    phase::{Offline, Phase},
+    requests::Ask,
+    session::Session,
 };
 use crate::{
-    error::Misuse,
-    ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    error::{Misuse, Refusal, RefusalCode},
+    ids::{Nonce, RoomId, Seq, UserId},
     name::{Nick, RoomName},
     storage::EventKind,
-    time::{Monotonic, Now, WallTime},
-    wire::Token,
+    time::{Monotonic, Now},
+    wire::ToClient,
 };
 
 /// What a client is to be.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
-    /// What program it says it is, at most 64 bytes.
+    /// What program it says it is, at most 64 bytes; the rest is cut off.
     pub program: String,
     /// The name to enter by as a new guest.
     pub nick: Nick,
@@ -36,106 +60,168 @@ pub struct ClientConfig {
     pub outbox_posts_max: usize,
 }
 
-/// What has to survive the process: who the client is, where it has read to, and what it has not heard back about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SavedSession {
-    /// Of which database all this is.
-    pub incarnation: Incarnation,
-    /// Who.
-    pub user: UserId,
-    /// By which name.
-    pub nick: Nick,
-    /// To resume with.
-    pub token: Token,
-    /// The rooms followed: id, name (empty for a direct conversation) and the last number seen.
-    pub rooms: Vec<(RoomId, String, Seq)>,
-    /// The posts not answered yet, oldest first.
-    pub outbox: Vec<SavedPost>,
-}
-
-/// A post that was not answered yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SavedPost {
-    /// Where.
-    pub room: RoomId,
-    /// Its number.
-    pub nonce: Nonce,
-    /// Of which kind.
-    pub kind: EventKind,
-    /// What.
-    pub text: String,
-    /// When it was written, by the wall clock.
-    pub written: WallTime,
-}
-
 /// The client: driven by inputs and drained of outputs, like the [`Server`](crate::server::Server), and with
 /// verbs for what its application wants.
+///
+/// # How to drive it
+/// 1. Hand in what happened, each with the time: [`handle_connected`](Self::handle_connected),
+///    [`handle_received`](Self::handle_received), [`handle_sent`](Self::handle_sent),
+///    [`handle_disconnected`](Self::handle_disconnected), and [`handle_timeout`](Self::handle_timeout) when
+///    [`poll_timeout`](Self::poll_timeout) says so; or call a verb.
+/// 2. Drain [`poll_output`](Self::poll_output) until it answers `None`, and do each output before the next. So a
+///    post is saved before it is sent.
+/// 3. Write [`sendable`](Self::sendable) to the connection, and say how much it took with `handle_sent`.
+///
+/// Inputs are about the latest connection that [`ClientOutput::Connect`] asked for: after `Close` only
+/// `handle_sent` and `handle_disconnected` are of use, after `Drop` nothing is.
+///
+/// # What holds
+/// 1. `now` never goes back: an earlier monotonic value counts as the latest seen.
+/// 2. While outputs are queued, `poll_timeout` is not later than the last `now`.
+/// 3. After `handle_timeout(t)` at or past the deadline, there is output or the deadline moved later.
+/// 4. Any cut of the received bytes gives the same events and sends the same bytes.
+/// 5. After [`ClientEvent::Ended`] nothing has an effect, and verbs answer [`Misuse::Ended`].
+/// 6. The same seed and the same inputs give the same outputs.
+/// 7. Work and memory are bounded by the bytes received and by what the application asked for; nothing that
+///    the server announces allocates.
+#[derive(Debug)]
 pub struct Client {
-    _private: (),
+    phase: Phase,
+    session: Session,
 }
 
-#[allow(
-    clippy::missing_const_for_fn,
-    unused_variables,
-    clippy::todo,
-    missing_docs,
-    clippy::missing_errors_doc
-)]
+/// Inputs.
 impl Client {
     /// A client that will ask to be connected at once. The seed is 32 random bytes.
     #[must_use]
     pub fn new(config: ClientConfig, seed: [u8; 32], now: Now) -> Self {
-        todo!()
+        let mut session = Session::new(config, ChaCha12Rng::from_seed(seed), now);
+        Self { phase: Phase::connect(&mut session), session }
     }
 
-    // Inputs
     /// The connection asked for by [`ClientOutput::Connect`] is there.
     pub fn handle_connected(&mut self, now: Now) {
-        todo!()
+        self.step(now, |phase, session| Ok(phase.handle_connected(session)));
     }
+
     /// Bytes arrived.
     pub fn handle_received(&mut self, bytes: &[u8], now: Now) {
-        todo!()
+        self.session.advance(now);
+        if bytes.is_empty() || !self.session.link.is_open() {
+            return;
+        }
+        self.session.keepalive.heard(self.session.now.monotonic);
+        let mut decoder = self.session.link.take_decoder();
+        decoder.push(bytes);
+        while self.session.link.is_open() {
+            let message = match decoder.next_frame() {
+                Ok(None) => break,
+                Ok(Some(frame)) => ToClient::decode(frame),
+                Err(error) => Err(error),
+            };
+            self.step(now, |phase, session| match message? {
+                Some(message) => phase.handle(message.into(), session),
+                None => Ok(phase),
+            });
+        }
+        self.session.link.give_back_decoder(decoder);
     }
+
     /// The first `count` bytes of `sendable` were taken by the socket.
     pub fn handle_sent(&mut self, count: usize, now: Now) {
-        todo!()
+        self.step(now, |phase, session| {
+            session.link.sent(count);
+            Ok(phase.end_if_all_sent(session))
+        });
     }
+
     /// The connection could not be made, or ended.
     pub fn handle_disconnected(&mut self, now: Now) {
-        todo!()
+        self.step(now, |phase, session| {
+            session.link.gone();
+            phase.handle_disconnected(session)
+        });
     }
+
     /// The deadline of `poll_timeout` has come.
     pub fn handle_timeout(&mut self, now: Now) {
-        todo!()
+        self.step(now, Phase::handle_timeout);
     }
 
-    // Outputs
-    pub fn poll_output(&mut self) -> Option<ClientOutput> {
-        todo!()
+    /// Every input goes through here: time, then the phase, then what may be sent after it.
+    fn step(&mut self, now: Now, handle: impl FnOnce(Phase, &mut Session) -> Result<Phase, OfflineCause>) {
+        self.session.advance(now);
+        let phase = core::mem::replace(&mut self.phase, Phase::Ended);
+        self.phase = handle(phase, &mut self.session).unwrap_or_else(|cause| self.session.lose(cause));
+        self.phase.send_waiting(&mut self.session);
     }
+}
+
+/// Outputs.
+impl Client {
+    /// The next thing to do; `None` when drained.
+    pub fn poll_output(&mut self) -> Option<ClientOutput> {
+        self.session.outputs.pop()
+    }
+
+    /// When to call `handle_timeout`, and which timer that is for; `None` when nothing waits.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Monotonic, &'static str)> {
-        todo!()
-    }
-    #[must_use]
-    pub fn sendable(&self) -> &[u8] {
-        todo!()
+        if !self.session.outputs.is_empty() {
+            return Some((self.session.now.monotonic, "output"));
+        }
+        let lingering = self.session.link.lingers_until().map(|until| (until, "linger"));
+        self.phase.deadline(&self.session).into_iter().chain(lingering).min()
     }
 
-    // Verbs. Each answers with an id by which the events that answer it are recognised. Requests made while not
-    // ready wait until the client is; requests under way when the connection is lost end as `Interrupted`,
-    // except joins, which are repeated, and posts, which are resent.
+    /// The bytes that wait to be sent.
+    #[must_use]
+    pub fn sendable(&self) -> &[u8] {
+        self.session.link.sendable()
+    }
+}
+
+/// Verbs. Each answers with an id by which the events that answer it are recognised.
+///
+/// Requests made while not ready wait until the client is. Requests under way when the connection is lost end as
+/// [`ClientEvent::Interrupted`], except `join` and `direct`, which are repeated, and posts, which are resent.
+///
+/// All of them fail with [`Misuse::Ended`] once the client has been told to leave or was ended, and with
+/// [`Misuse::Text`] and `slow-down` when too much waits already.
+impl Client {
+    /// Joins a room and follows it: after a number, or from now on (in a room that is followed already: from
+    /// where it was). Answered by [`ClientEvent::Joined`] or `Refused`.
+    ///
+    /// # Errors
+    /// As all verbs.
     pub fn join(&mut self, room: &RoomName, after: Option<Seq>, now: Now) -> Result<RequestId, Misuse> {
-        todo!()
+        self.ask(Ask::Join { name: room.clone(), after }, now)
     }
+
+    /// Opens the direct conversation with somebody and follows it. Answered by [`ClientEvent::Joined`] or
+    /// `Refused`.
+    ///
+    /// # Errors
+    /// As all verbs.
     pub fn direct(&mut self, nick: &Nick, now: Now) -> Result<RequestId, Misuse> {
-        todo!()
+        self.ask(Ask::Direct { nick: nick.clone() }, now)
     }
+
+    /// Leaves a room. Answered by [`ClientEvent::Parted`] or `Refused`.
+    ///
+    /// # Errors
+    /// [`Misuse::NotInRoom`]; and as all verbs.
     pub fn part(&mut self, room: RoomId, now: Now) -> Result<RequestId, Misuse> {
-        todo!()
+        self.check_in(room)?;
+        self.ask(Ask::Part { room }, now)
     }
+
     /// Says something in a room (or sets its topic). The post is in the outbox, to be saved, before it is sent.
+    /// Without a nonce, one is drawn. Answered by [`ClientEvent::Posted`], `PostRefused` or `PostIndeterminate`.
+    ///
+    /// # Errors
+    /// [`Misuse::NotInRoom`]; [`Misuse::Text`] for a text that would be refused, or with `slow-down` when the
+    /// outbox is full; and as all verbs.
     pub fn post(
         &mut self,
         room: RoomId,
@@ -144,14 +230,39 @@ impl Client {
         nonce: Option<Nonce>,
         now: Now,
     ) -> Result<PostId, Misuse> {
-        todo!()
+        self.check_not_ended()?;
+        self.check_in(room)?;
+        outbox::check_text(kind, text, &self.session.text_limits)?;
+        self.check_outbox()?;
+        let nonce = nonce.unwrap_or_else(|| Nonce::new(self.session.random.next_u64()));
+        let post = self.session.outbox.push(room, nonce, kind, text.into(), now.wall);
+        self.session.outputs.save();
+        self.step(now, |phase, _| Ok(phase));
+        Ok(post)
     }
+
+    /// Asks who is in a room. Answered by [`ClientEvent::Members`] or `Refused`.
+    ///
+    /// # Errors
+    /// [`Misuse::NotInRoom`]; and as all verbs.
     pub fn members(&mut self, room: RoomId, now: Now) -> Result<RequestId, Misuse> {
-        todo!()
+        self.check_in(room)?;
+        self.ask(Ask::Members { room, after: None, gathered: alloc::vec::Vec::new() }, now)
     }
+
+    /// Asks which rooms there are. Answered by [`ClientEvent::Rooms`] or `Refused`.
+    ///
+    /// # Errors
+    /// As all verbs.
     pub fn rooms(&mut self, now: Now) -> Result<RequestId, Misuse> {
-        todo!()
+        self.ask(Ask::Rooms { after: None, gathered: alloc::vec::Vec::new() }, now)
     }
+
+    /// Asks for the last events with a lower number than `before`, at most `limit`; 0 for as many as the server
+    /// gives. Answered by [`ClientEvent::History`] or `Refused`.
+    ///
+    /// # Errors
+    /// [`Misuse::NotInRoom`]; and as all verbs.
     pub fn history(
         &mut self,
         room: RoomId,
@@ -159,58 +270,147 @@ impl Client {
         limit: u16,
         now: Now,
     ) -> Result<RequestId, Misuse> {
-        todo!()
-    }
-    /// Another name: also the way on after [`ClientEvent::EnterRefused`].
-    pub fn rename(&mut self, nick: &Nick, now: Now) -> Result<RequestId, Misuse> {
-        todo!()
-    }
-    pub fn manual(&mut self, now: Now) -> Result<RequestId, Misuse> {
-        todo!()
-    }
-    pub fn away(&mut self, away: bool, now: Now) -> Result<RequestId, Misuse> {
-        todo!()
-    }
-    pub fn ping(&mut self, now: Now) -> Result<RequestId, Misuse> {
-        todo!()
-    }
-    /// Try to connect now instead of after the back-off.
-    pub fn connect_now(&mut self, now: Now) {
-        todo!()
-    }
-    /// Says goodbye and ends: for good, or `keep`ing the guest on the server to resume later.
-    pub fn leave(&mut self, keep: bool, now: Now) {
-        todo!()
+        self.check_in(room)?;
+        self.ask(Ask::History { room, before, limit }, now)
     }
 
-    // What is known
+    /// Another name: also the way on after [`ClientEvent::EnterRefused`]. Answered by [`ClientEvent::Renamed`];
+    /// by `Refused`, or while entering by `EnterRefused` again.
+    ///
+    /// # Errors
+    /// As all verbs.
+    pub fn rename(&mut self, nick: &Nick, now: Now) -> Result<RequestId, Misuse> {
+        match self.phase {
+            Phase::Naming(_) | Phase::Offline(Offline { retry_at: None }) => {
+                let request = self.session.requests.next_request_id();
+                self.session.wished.nick = nick.clone();
+                self.session.wished.request = Some(request);
+                self.step(now, |phase, session| Ok(phase.enter_as_wished(session)));
+                Ok(request)
+            }
+            Phase::Offline(Offline { retry_at: Some(_) })
+            | Phase::Connecting(_)
+            | Phase::Greeting(_)
+            | Phase::Entering(_)
+            | Phase::Waiting(_)
+            | Phase::Ready(_)
+            | Phase::Leaving(_)
+            | Phase::Ended => self.ask(Ask::Rename { nick: nick.clone() }, now),
+        }
+    }
+
+    /// Asks for the server's manual. Answered by [`ClientEvent::Manual`] or `Refused`.
+    ///
+    /// # Errors
+    /// As all verbs.
+    pub fn manual(&mut self, now: Now) -> Result<RequestId, Misuse> {
+        self.ask(Ask::Manual, now)
+    }
+
+    /// Says that the user is away, or here again. Answered by [`ClientEvent::AwaySet`] or `Refused`.
+    ///
+    /// # Errors
+    /// As all verbs.
+    pub fn away(&mut self, away: bool, now: Now) -> Result<RequestId, Misuse> {
+        self.ask(Ask::Away { away }, now)
+    }
+
+    /// Measures the way to the server and back. Answered by [`ClientEvent::Pong`].
+    ///
+    /// # Errors
+    /// As all verbs.
+    pub fn ping(&mut self, now: Now) -> Result<RequestId, Misuse> {
+        self.ask(Ask::Ping, now)
+    }
+
+    /// Try to connect now instead of after the back-off.
+    pub fn connect_now(&mut self, now: Now) {
+        self.step(now, |phase, session| Ok(phase.connect_now(session)));
+    }
+
+    /// Says goodbye and ends: for good, or `keep`ing the guest on the server to resume later.
+    ///
+    /// What waits to be sent is sent before; what waits to be answered is not waited for. Leaving for good makes
+    /// the posts in the outbox indeterminate, keeping leaves them in [`saved`](Self::saved).
+    pub fn leave(&mut self, keep: bool, now: Now) {
+        if self.phase.has_ended() {
+            return;
+        }
+        if !keep {
+            self.session.forget_guest();
+        }
+        self.step(now, |phase, session| Ok(phase.leave(keep, session)));
+    }
+
+    fn ask(&mut self, ask: Ask, now: Now) -> Result<RequestId, Misuse> {
+        self.check_not_ended()?;
+        let request = self.session.requests.add(ask)?;
+        self.step(now, |phase, _| Ok(phase));
+        Ok(request)
+    }
+
+    const fn check_not_ended(&self) -> Result<(), Misuse> {
+        if self.phase.has_ended() { Err(Misuse::Ended) } else { Ok(()) }
+    }
+
+    fn check_in(&self, room: RoomId) -> Result<(), Misuse> {
+        self.check_not_ended()?;
+        if self.session.rooms.contains(room) { Ok(()) } else { Err(Misuse::NotInRoom) }
+    }
+
+    fn check_outbox(&self) -> Result<(), Misuse> {
+        let posts = self.session.outbox.len();
+        if posts < self.session.settings.outbox_posts_max {
+            return Ok(());
+        }
+        let text = alloc::format!("{posts} posts already wait to be sent; try again when some are.");
+        Err(Misuse::Text(Refusal::new(RefusalCode::SlowDown, text)))
+    }
+}
+
+/// What is known.
+impl Client {
+    /// Who the user is; `None` before the first `Ready` and after the guest left or expired.
     #[must_use]
     pub fn user(&self) -> Option<UserId> {
-        todo!()
+        self.session.identity.as_ref().map(|identity| identity.user)
     }
+
+    /// By which name the user is known, or wishes to be.
     #[must_use]
     pub fn nick(&self) -> &Nick {
-        todo!()
+        self.session.identity.as_ref().map_or(&self.session.wished.nick, |identity| &identity.nick)
     }
+
+    /// Whether the client has entered.
     #[must_use]
-    pub fn is_ready(&self) -> bool {
-        todo!()
+    pub const fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready(_))
     }
+
     /// The rooms joined, by id.
     pub fn joined(&self) -> impl Iterator<Item = &RoomInfo> {
-        [].iter()
+        self.session.rooms.infos()
     }
+
     /// The posts not answered yet, oldest first.
     pub fn outbox(&self) -> impl Iterator<Item = OutboxPost<'_>> {
-        [].into_iter()
+        self.session.outbox.iter()
     }
-    /// What has to survive the process; `None` before the first `Ready` and after the guest left.
+
+    /// What has to survive the process; `None` before the first `Ready` and after the guest left or expired.
     #[must_use]
     pub fn saved(&self) -> Option<SavedSession> {
-        todo!()
+        self.session.saved()
     }
+
+    /// How long the server has not been heard; zero without a connection.
     #[must_use]
     pub fn silence(&self) -> Duration {
-        todo!()
+        if self.session.link.is_open() {
+            self.session.now.monotonic.since(self.session.keepalive.last_heard())
+        } else {
+            Duration::ZERO
+        }
     }
 }

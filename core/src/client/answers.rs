@@ -1,0 +1,206 @@
+//! The server's answers to requests and posts, matched by number (`PROTOCOL.md` K1).
+
+use super::{
+    ClientEvent,
+    arrival::Answer,
+    convert,
+    requests::{Ask, LISTED_MAX, Request},
+    rooms::{Begin, FollowFrom},
+    session::Session,
+};
+use crate::{
+    error::{ProtocolError, Refusal},
+    ids::Seq,
+    wire::{Done, HistoryPage, Joined, ManualText, MembersPage, Posted, Refused, RoomsPage},
+};
+
+/// An answer to nothing, or to something else.
+const MISMATCH: ProtocolError = ProtocolError::SequenceBroken;
+
+impl Session {
+    pub(super) fn handle_answer(&mut self, answer: &Answer<'_>) -> Result<(), ProtocolError> {
+        match answer {
+            Answer::Done(done) => self.answer_done(done),
+            Answer::Joined(joined) => self.answer_joined(joined),
+            Answer::Posted(posted) => self.answer_posted(posted),
+            Answer::Members(page) => self.answer_members(page),
+            Answer::Rooms(page) => self.answer_rooms(page),
+            Answer::History(page) => self.answer_history(page),
+            Answer::Manual(manual) => self.answer_manual(manual),
+        }
+    }
+
+    fn answer_done(&mut self, done: &Done) -> Result<(), ProtocolError> {
+        match self.requests.take(done.id)? {
+            Request::Verb(request, Ask::Part { room }) => {
+                if self.rooms.leave(room).is_some() {
+                    self.outputs.save();
+                }
+                self.tell(ClientEvent::Parted { request, room });
+                Ok(())
+            }
+            Request::Verb(request, Ask::Rename { nick }) => {
+                if let Some(identity) = &mut self.identity {
+                    identity.nick = nick.clone();
+                }
+                self.wished.nick = nick.clone();
+                self.outputs.save();
+                self.tell(ClientEvent::Renamed { request, nick });
+                Ok(())
+            }
+            Request::Verb(request, Ask::Away { away }) => {
+                self.tell(ClientEvent::AwaySet { request, away });
+                Ok(())
+            }
+            Request::Verb(
+                _,
+                Ask::Join { .. }
+                | Ask::Direct { .. }
+                | Ask::Members { .. }
+                | Ask::Rooms { .. }
+                | Ask::History { .. }
+                | Ask::Manual
+                | Ask::Ping,
+            )
+            | Request::Follow(_)
+            | Request::Rejoin(_) => Err(MISMATCH),
+        }
+    }
+
+    pub(super) fn answer_refused(&mut self, refused: &Refused<'_>) -> Result<(), ProtocolError> {
+        let refusal = convert::refusal(refused);
+        if let Some(pending) = self.outbox.take(refused.id) {
+            self.outputs.save();
+            let (post, room, text) = (pending.post, pending.room, pending.text);
+            self.tell(ClientEvent::PostRefused { post, room, text, refusal });
+            return Ok(());
+        }
+        match self.requests.take(refused.id)? {
+            Request::Verb(request, _) => self.tell(ClientEvent::Refused { request, refusal }),
+            Request::Follow(FollowFrom { room, .. }) => self.follow_refused(room, refusal),
+            Request::Rejoin(wish) => {
+                self.rooms.forget_wish(&wish.name);
+                let refusal = refusal.about(wish.name.as_str());
+                self.tell(ClientEvent::Unfollowed { room: wish.was, refusal });
+            }
+        }
+        Ok(())
+    }
+
+    fn follow_refused(&mut self, room: crate::ids::RoomId, refusal: Refusal) {
+        if self.rooms.leave(room).is_some() {
+            self.outputs.save();
+            self.tell(ClientEvent::Unfollowed { room, refusal });
+        }
+    }
+
+    fn answer_joined(&mut self, joined: &Joined<'_>) -> Result<(), ProtocolError> {
+        let info = convert::room(&joined.room)?;
+        let (request, after, begin) = match self.requests.take(joined.id)? {
+            Request::Verb(request, Ask::Join { after: Some(after), .. }) => {
+                (Some(request), Some(after), Begin::At(after))
+            }
+            Request::Verb(request, Ask::Join { after: None, .. } | Ask::Direct { .. }) => {
+                (Some(request), None, Begin::WhereRead)
+            }
+            Request::Follow(FollowFrom { room, after }) if room == info.id => {
+                // It was left in the meantime; what answers that ends the cursor again.
+                if !self.rooms.contains(room) {
+                    return Ok(());
+                }
+                (None, Some(after), Begin::WhereRead)
+            }
+            Request::Rejoin(wish) => {
+                self.rooms.forget_wish(&wish.name);
+                // Another room by the same name is another log: nothing of it was read.
+                let begin = if wish.is(info.id) { Begin::WhereRead } else { Begin::At(Seq::new(0)) };
+                (None, Some(wish.after), begin)
+            }
+            Request::Verb(
+                _,
+                Ask::Part { .. }
+                | Ask::Members { .. }
+                | Ask::Rooms { .. }
+                | Ask::History { .. }
+                | Ask::Rename { .. }
+                | Ask::Manual
+                | Ask::Away { .. }
+                | Ask::Ping,
+            )
+            | Request::Follow(_) => return Err(MISMATCH),
+        };
+        let follow = self.rooms.joined(&info, after, begin)?;
+        self.outputs.save();
+        self.tell(ClientEvent::Joined { request, room: info, members: joined.members });
+        self.follow(follow);
+        Ok(())
+    }
+
+    fn answer_posted(&mut self, posted: &Posted) -> Result<(), ProtocolError> {
+        let pending = self.outbox.take(posted.id).ok_or(MISMATCH)?;
+        if pending.room != posted.room {
+            return Err(MISMATCH);
+        }
+        self.outputs.save();
+        self.tell(ClientEvent::Posted { post: pending.post, room: posted.room, seq: posted.seq });
+        Ok(())
+    }
+
+    fn answer_members(&mut self, page: &MembersPage<'_>) -> Result<(), ProtocolError> {
+        let Request::Verb(request, Ask::Members { room, after, mut gathered }) =
+            self.requests.take(page.id)?
+        else {
+            return Err(MISMATCH);
+        };
+        if room != page.room || page.next.is_some_and(|next| Some(next) <= after) {
+            return Err(MISMATCH);
+        }
+        gathered.extend(page.members.iter().map(convert::member));
+        if page.next.is_some() && gathered.len() < LISTED_MAX {
+            let ask = Ask::Members { room, after: page.next, gathered };
+            self.requests.add_first(Request::Verb(request, ask));
+        } else {
+            self.tell(ClientEvent::Members { request, room, members: gathered });
+        }
+        Ok(())
+    }
+
+    fn answer_rooms(&mut self, page: &RoomsPage<'_>) -> Result<(), ProtocolError> {
+        let Request::Verb(request, Ask::Rooms { after, mut gathered }) = self.requests.take(page.id)? else {
+            return Err(MISMATCH);
+        };
+        if page.next.is_some_and(|next| Some(next) <= after) {
+            return Err(MISMATCH);
+        }
+        for listed in &page.rooms {
+            gathered.push(convert::listed(listed)?);
+        }
+        if page.next.is_some() && gathered.len() < LISTED_MAX {
+            let ask = Ask::Rooms { after: page.next, gathered };
+            self.requests.add_first(Request::Verb(request, ask));
+        } else {
+            self.tell(ClientEvent::Rooms { request, rooms: gathered });
+        }
+        Ok(())
+    }
+
+    fn answer_history(&mut self, page: &HistoryPage<'_>) -> Result<(), ProtocolError> {
+        let Request::Verb(request, Ask::History { room, before, .. }) = self.requests.take(page.id)? else {
+            return Err(MISMATCH);
+        };
+        if room != page.room {
+            return Err(MISMATCH);
+        }
+        let events = convert::page(&page.events, before)?;
+        self.tell(ClientEvent::History { request, room, first: page.first, events });
+        Ok(())
+    }
+
+    fn answer_manual(&mut self, manual: &ManualText<'_>) -> Result<(), ProtocolError> {
+        let Request::Verb(request, Ask::Manual) = self.requests.take(manual.id)? else {
+            return Err(MISMATCH);
+        };
+        self.tell(ClientEvent::Manual { request, text: manual.text.into() });
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! The messages to a client, sorted by when they may come.
+
+use crate::wire::{
+    Credit, Done, Error, Event, Goodbye, HistoryPage, Joined, ManualText, MembersPage, Opened, Ping, Pong,
+    Posted, Presence, Ready, Refused, RoomsPage, ToClient, Trimmed, Waiting, Welcome,
+};
+
+/// A message.
+#[derive(Debug)]
+pub(super) enum Arrival<'a> {
+    /// In every phase.
+    Common(Common<'a>),
+    Welcome(Welcome<'a>),
+    Waiting(Waiting),
+    Ready(Ready<'a>),
+    /// To every request, that to enter and those after it.
+    Refused(Refused<'a>),
+    /// To a request of one who has entered.
+    Answer(Answer<'a>),
+    /// To one who has entered, unasked.
+    Notice(Notice<'a>),
+}
+
+#[derive(Debug)]
+pub(super) enum Common<'a> {
+    Ping(Ping),
+    Pong(Pong),
+    Goodbye(Goodbye<'a>),
+    Error(Error<'a>),
+}
+
+#[derive(Debug)]
+pub(super) enum Answer<'a> {
+    Done(Done),
+    Joined(Joined<'a>),
+    Posted(Posted),
+    Members(MembersPage<'a>),
+    Rooms(RoomsPage<'a>),
+    History(HistoryPage<'a>),
+    Manual(ManualText<'a>),
+}
+
+#[derive(Debug)]
+pub(super) enum Notice<'a> {
+    Event(Event<'a>),
+    Presence(Presence<'a>),
+    Opened(Opened<'a>),
+    Trimmed(Trimmed),
+    Credit(Credit),
+}
+
+impl<'a> From<ToClient<'a>> for Arrival<'a> {
+    fn from(message: ToClient<'a>) -> Self {
+        match message {
+            ToClient::Ping(ping) => Self::Common(Common::Ping(ping)),
+            ToClient::Pong(pong) => Self::Common(Common::Pong(pong)),
+            ToClient::Goodbye(goodbye) => Self::Common(Common::Goodbye(goodbye)),
+            ToClient::Error(error) => Self::Common(Common::Error(error)),
+            ToClient::Welcome(welcome) => Self::Welcome(welcome),
+            ToClient::Waiting(waiting) => Self::Waiting(waiting),
+            ToClient::Ready(ready) => Self::Ready(ready),
+            ToClient::Refused(refused) => Self::Refused(refused),
+            ToClient::Done(done) => Self::Answer(Answer::Done(done)),
+            ToClient::Joined(joined) => Self::Answer(Answer::Joined(joined)),
+            ToClient::Posted(posted) => Self::Answer(Answer::Posted(posted)),
+            ToClient::MembersPage(page) => Self::Answer(Answer::Members(page)),
+            ToClient::RoomsPage(page) => Self::Answer(Answer::Rooms(page)),
+            ToClient::HistoryPage(page) => Self::Answer(Answer::History(page)),
+            ToClient::ManualText(manual) => Self::Answer(Answer::Manual(manual)),
+            ToClient::Event(event) => Self::Notice(Notice::Event(event)),
+            ToClient::Presence(presence) => Self::Notice(Notice::Presence(presence)),
+            ToClient::Opened(opened) => Self::Notice(Notice::Opened(opened)),
+            ToClient::Trimmed(trimmed) => Self::Notice(Notice::Trimmed(trimmed)),
+            ToClient::Credit(credit) => Self::Notice(Notice::Credit(credit)),
+        }
+    }
+}

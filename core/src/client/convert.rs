@@ -1,0 +1,95 @@
+//! From what stands on the wire to what the application is told, with the checks that the wire types leave out.
+
+use alloc::{sync::Arc, vec::Vec};
+
+use super::{MemberChange, MemberInfo, RoomInfo, RoomListed};
+use crate::{
+    error::{ProtocolError, Refusal, RefusalCode},
+    ids::Seq,
+    name::RoomName,
+    storage::{EventKind, StoredEvent},
+    wire::{Change, Listed, LogEvent, Member, Refused, Room, state},
+};
+
+pub(super) fn refusal(refused: &Refused<'_>) -> Refusal {
+    Refusal {
+        // A later server may know more codes; its sentence still says what is wrong.
+        code: RefusalCode::from_number(refused.code).unwrap_or(RefusalCode::NotPossible),
+        text: refused.text.into(),
+        about: refused.about.into(),
+        suggestion: refused.suggestion.map(Into::into),
+    }
+}
+
+/// A room with the name of a room, or a direct conversation with somebody.
+pub(super) fn room(room: &Room<'_>) -> Result<RoomInfo, ProtocolError> {
+    let (name, with): (Arc<str>, _) = match (room.name, room.with_user, room.with_nick) {
+        ("", Some(user), Some(nick)) => ("".into(), Some((user, nick.into()))),
+        (name, None, None) => (room_name(name)?.as_str().into(), None),
+        _ => return Err(ProtocolError::MalformedBody),
+    };
+    Ok(RoomInfo { id: room.room, name, topic: room.topic.into(), first: room.first, last: room.last, with })
+}
+
+pub(super) fn listed(listed: &Listed<'_>) -> Result<RoomListed, ProtocolError> {
+    Ok(RoomListed {
+        id: listed.room,
+        name: room_name(listed.name)?.as_str().into(),
+        topic: listed.topic.into(),
+        members: listed.members,
+        last: listed.last,
+    })
+}
+
+fn room_name(name: &str) -> Result<RoomName, ProtocolError> {
+    RoomName::parse(name).map_err(|_| ProtocolError::MalformedBody)
+}
+
+pub(super) fn member(member: &Member<'_>) -> MemberInfo {
+    let state = match member.state {
+        known @ (state::HERE | state::AWAY | state::LOST) => known,
+        _ => state::HERE,
+    };
+    MemberInfo { user: member.user, nick: member.nick.into(), state }
+}
+
+/// The changes whose state is known; others are to be ignored.
+pub(super) fn changes(changes: &[Change<'_>]) -> Vec<MemberChange> {
+    let known = changes.iter().filter(|change| (state::HERE..=state::EXPIRED).contains(&change.state));
+    known
+        .map(|change| MemberChange {
+            user: change.user,
+            nick: change.nick.into(),
+            state: change.state,
+            was: change.was.map(Into::into),
+        })
+        .collect()
+}
+
+/// The event, or nothing if it is of a later kind.
+pub(super) fn event(event: &LogEvent<'_>) -> Option<StoredEvent> {
+    let kind = EventKind::from_number(event.kind)?;
+    Some(StoredEvent {
+        seq: event.seq,
+        author: event.author,
+        nick: event.nick.into(),
+        at: event.at,
+        kind,
+        text: event.text.into(),
+    })
+}
+
+/// The events of a page, which must be ascending, without holes and below `before`.
+pub(super) fn page(events: &[LogEvent<'_>], before: Option<Seq>) -> Result<Vec<StoredEvent>, ProtocolError> {
+    let ascending =
+        events.windows(2).all(|pair| matches!(pair, [a, b] if a.seq < b.seq && a.seq.next() == b.seq));
+    let below = match (events.last(), before) {
+        (Some(last), Some(before)) => last.seq < before,
+        (None, _) | (_, None) => true,
+    };
+    if ascending && below {
+        Ok(events.iter().filter_map(event).collect())
+    } else {
+        Err(ProtocolError::SequenceBroken)
+    }
+}

@@ -1,0 +1,257 @@
+//! From a connection to `Ready`: `Hello`, then a name or a token (`PROTOCOL.md` sections V and E).
+
+use core::time::Duration;
+
+use super::{
+    ClientEvent, OfflineCause,
+    arrival::{Arrival, Common},
+    convert, goodbye,
+    keepalive::Keepalive,
+    outbox::TextLimits,
+    phase::{Offline, Phase},
+    ready::Ready,
+    session::{Identity, Session},
+};
+use crate::{
+    error::{ProtocolError, Refusal, RefusalCode},
+    name::Nick,
+    time::Monotonic,
+    wire::{self, Guest, Hello, Limits, Refused, Resume, VERSION, Welcome},
+};
+
+/// How long the server may take to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// How many suggested names are tried, one after the other.
+const SUGGESTIONS_MAX: u32 = 3;
+
+/// `Hello` was sent.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    pub(super) deadline: Monotonic,
+}
+
+/// `Guest` or `Resume` was sent.
+#[derive(Debug)]
+pub(super) struct Entering {
+    entry: Entry,
+    pub(super) deadline: Monotonic,
+}
+
+/// The name was refused, and the application has to find another.
+#[derive(Debug)]
+pub(super) struct Naming {
+    limits: Limits,
+}
+
+/// All places are taken.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    entry: Entry,
+}
+
+/// An unanswered request to enter.
+#[derive(Debug)]
+struct Entry {
+    id: u32,
+    way: Way,
+    limits: Limits,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// By the token of this guest.
+    Resume(Identity),
+    /// As a new guest, after so many suggestions of the server.
+    Guest { suggestions: u32 },
+}
+
+impl Greeting {
+    /// Says `Hello`.
+    pub(super) fn new(session: &mut Session) -> Self {
+        let client = cut_to_64_bytes(&session.settings.program);
+        let hello = Hello { first: VERSION, last: VERSION, client, features: 0 };
+        session.link.send(&hello.into(), &mut session.outputs);
+        session.keepalive = Keepalive::new(session.now.monotonic);
+        Self { deadline: session.now.monotonic.after(ANSWER_MAX) }
+    }
+
+    pub(super) fn handle(self, arrival: Arrival<'_>, session: &mut Session) -> Result<Phase, OfflineCause> {
+        match arrival {
+            Arrival::Welcome(welcome) => enter(&welcome, session),
+            Arrival::Common(common) => session.handle_common(&common).map(|()| Phase::Greeting(self)),
+            Arrival::Waiting(_)
+            | Arrival::Ready(_)
+            | Arrival::Refused(_)
+            | Arrival::Answer(_)
+            | Arrival::Notice(_) => Err(ProtocolError::UnexpectedKind.into()),
+        }
+    }
+}
+
+/// `Hello` says at most 64 bytes about the program (V3).
+fn cut_to_64_bytes(program: &str) -> &str {
+    &program[..program.floor_char_boundary(64)]
+}
+
+fn enter(welcome: &Welcome<'_>, session: &mut Session) -> Result<Phase, OfflineCause> {
+    if welcome.version != VERSION {
+        return Err(ProtocolError::VersionUnsupported.into());
+    }
+    session.meet(welcome.incarnation);
+    session.text_limits = TextLimits::told(&welcome.limits);
+    session.keepalive.set_silence_seconds(welcome.limits.silence_seconds);
+    session.tell(ClientEvent::Connected { server: welcome.server.into() });
+    Ok(Phase::Entering(match session.identity.clone() {
+        Some(identity) => Entering::by_token(identity, welcome.limits, session),
+        None => Entering::as_wished(welcome.limits, session),
+    }))
+}
+
+impl Entering {
+    fn by_token(identity: Identity, limits: Limits, session: &mut Session) -> Self {
+        let id = session.requests.next_wire_id();
+        session.send(Resume { id, token: identity.token });
+        Self::new(Entry { id, way: Way::Resume(identity), limits }, session)
+    }
+
+    fn as_wished(limits: Limits, session: &mut Session) -> Self {
+        let nick = session.wished.nick.clone();
+        Self::as_guest(&nick, 0, limits, session)
+    }
+
+    fn as_guest(nick: &Nick, suggestions: u32, limits: Limits, session: &mut Session) -> Self {
+        let id = session.requests.next_wire_id();
+        session.send(Guest { id, nick: nick.as_str() });
+        Self::new(Entry { id, way: Way::Guest { suggestions }, limits }, session)
+    }
+
+    fn new(entry: Entry, session: &Session) -> Self {
+        Self { entry, deadline: session.now.monotonic.after(ANSWER_MAX) }
+    }
+
+    pub(super) fn handle(self, arrival: Arrival<'_>, session: &mut Session) -> Result<Phase, OfflineCause> {
+        match arrival {
+            Arrival::Common(common) => session.handle_common(&common).map(|()| Phase::Entering(self)),
+            Arrival::Waiting(waiting) => Ok(self.entry.wait(&waiting, session)),
+            Arrival::Ready(ready) => self.entry.ready(&ready, session),
+            Arrival::Refused(refused) => self.entry.refused(&refused, session),
+            Arrival::Welcome(_) | Arrival::Answer(_) | Arrival::Notice(_) => {
+                Err(ProtocolError::UnexpectedKind.into())
+            }
+        }
+    }
+}
+
+impl Waiting {
+    pub(super) fn handle(self, arrival: Arrival<'_>, session: &mut Session) -> Result<Phase, OfflineCause> {
+        match arrival {
+            Arrival::Common(common) => session.handle_common(&common).map(|()| Phase::Waiting(self)),
+            Arrival::Waiting(waiting) => Ok(self.entry.wait(&waiting, session)),
+            Arrival::Ready(ready) => self.entry.ready(&ready, session),
+            Arrival::Refused(refused) => self.entry.refused(&refused, session),
+            Arrival::Welcome(_) | Arrival::Answer(_) | Arrival::Notice(_) => {
+                Err(ProtocolError::UnexpectedKind.into())
+            }
+        }
+    }
+}
+
+impl Naming {
+    /// Tries the name that is wished for now.
+    pub(super) fn rename(self, session: &mut Session) -> Phase {
+        Phase::Entering(Entering::as_wished(self.limits, session))
+    }
+
+    pub(super) fn handle(self, arrival: Arrival<'_>, session: &mut Session) -> Result<Phase, OfflineCause> {
+        match arrival {
+            // Nobody named itself in time (V5). The application knows that it has to, so it is not told again.
+            Arrival::Common(Common::Goodbye(said))
+                if said.reason == goodbye::TIMED_OUT && session.settings.reconnect =>
+            {
+                session.link.drop_now(&mut session.outputs);
+                Ok(Phase::Offline(Offline { retry_at: None }))
+            }
+            Arrival::Common(common) => session.handle_common(&common).map(|()| Phase::Naming(self)),
+            Arrival::Welcome(_)
+            | Arrival::Waiting(_)
+            | Arrival::Ready(_)
+            | Arrival::Refused(_)
+            | Arrival::Answer(_)
+            | Arrival::Notice(_) => Err(ProtocolError::UnexpectedKind.into()),
+        }
+    }
+}
+
+impl Entry {
+    fn wait(self, waiting: &wire::Waiting, session: &mut Session) -> Phase {
+        session.tell(ClientEvent::Waiting { position: waiting.position });
+        Phase::Waiting(Waiting { entry: self })
+    }
+
+    fn ready(self, ready: &wire::Ready<'_>, session: &mut Session) -> Result<Phase, OfflineCause> {
+        let resumed = match self.way {
+            Way::Resume(identity) if identity.user != ready.user => {
+                return Err(ProtocolError::MalformedBody.into());
+            }
+            Way::Resume(_) => true,
+            Way::Guest { .. } => false,
+        };
+        Ready::enter(ready, resumed, self.limits, session).map(Phase::Ready)
+    }
+
+    fn refused(self, refused: &Refused<'_>, session: &mut Session) -> Result<Phase, OfflineCause> {
+        if refused.id != self.id {
+            return Err(ProtocolError::SequenceBroken.into());
+        }
+        let refusal = convert::refusal(refused);
+        match (self.way, passes_by_itself(refusal.code)) {
+            (Way::Resume(_), _) if refusal.code == RefusalCode::TokenUnknown => {
+                session.forget_guest();
+                Ok(Phase::Entering(Entering::as_wished(self.limits, session)))
+            }
+            // Whatever it is: who the client is and what it has not heard about is not given up for it.
+            (Way::Resume(_), _) | (Way::Guest { .. }, true) => Err(OfflineCause::ServerFull(refusal)),
+            (Way::Guest { suggestions }, false) => {
+                Ok(name_refused(refusal, suggestions, self.limits, session))
+            }
+        }
+    }
+}
+
+/// Whether a refusal is about the server's state rather than the name.
+const fn passes_by_itself(code: RefusalCode) -> bool {
+    match code {
+        RefusalCode::ServerFull
+        | RefusalCode::SlowDown
+        | RefusalCode::RoomLimit
+        | RefusalCode::NoSpace
+        | RefusalCode::StorageFailed => true,
+        RefusalCode::NameInUse
+        | RefusalCode::NameInvalid
+        | RefusalCode::NameLooksAlike
+        | RefusalCode::NoSuchUser
+        | RefusalCode::NoSuchRoom
+        | RefusalCode::NotAMember
+        | RefusalCode::NotPossible
+        | RefusalCode::TextEmpty
+        | RefusalCode::TextTooLong
+        | RefusalCode::TextInvalid
+        | RefusalCode::NonceReused
+        | RefusalCode::TokenUnknown => false,
+    }
+}
+
+fn name_refused(refusal: Refusal, suggestions: u32, limits: Limits, session: &mut Session) -> Phase {
+    let suggestion = refusal.suggestion.as_deref().and_then(|name| Nick::parse(name).ok());
+    match suggestion {
+        Some(nick) if session.settings.take_suggestion && suggestions < SUGGESTIONS_MAX => {
+            Phase::Entering(Entering::as_guest(&nick, suggestions + 1, limits, session))
+        }
+        Some(_) | None => {
+            session.wished.request = None;
+            session.tell(ClientEvent::EnterRefused { refusal });
+            Phase::Naming(Naming { limits })
+        }
+    }
+}

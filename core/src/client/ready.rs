@@ -1,0 +1,155 @@
+//! Having entered: what the server tells unasked, and sending what waits (`PROTOCOL.md` C, W and P8).
+
+use alloc::vec::Vec;
+
+use super::{
+    ClientEvent, Happening, OfflineCause, RoomInfo,
+    arrival::{Arrival, Notice},
+    convert,
+    outbox::Allowance,
+    phase::Phase,
+    requests::Request,
+    rooms::{FollowFrom, ROOMS_MAX},
+    session::{Identity, Session},
+};
+use crate::{
+    error::{ProtocolError, Refusal, RefusalCode},
+    name::Nick,
+    wire::{self, Limits, Presence, Trimmed},
+};
+
+/// The client has entered.
+#[derive(Debug)]
+pub(super) struct Ready {
+    limits: Limits,
+    allowance: Allowance,
+}
+
+impl Ready {
+    /// Takes `Ready` over and has the rooms followed.
+    pub(super) fn enter(
+        ready: &wire::Ready<'_>,
+        resumed: bool,
+        limits: Limits,
+        session: &mut Session,
+    ) -> Result<Self, OfflineCause> {
+        let nick = Nick::parse(ready.nick).map_err(|_| ProtocolError::MalformedBody)?;
+        let rooms = believable(&ready.rooms)?.iter().map(convert::room).collect::<Result<Vec<_>, _>>()?;
+        let (user, token) = (ready.user, ready.token);
+        session.identity = Some(Identity { user, nick: nick.clone(), token });
+        session.outputs.save();
+        session.backoff.ready(session.now.monotonic);
+        session.tell(ClientEvent::Ready { user, nick: nick.clone(), resumed, rooms: rooms.clone() });
+        if let Some(request) = session.wished.request.take() {
+            session.tell(ClientEvent::Renamed { request, nick });
+        }
+        session.take_up_rooms(&rooms)?;
+        Ok(Self { limits, allowance: Allowance::default() })
+    }
+
+    /// Sends requests and posts that wait. Requests first: rooms are followed before anything is said in them.
+    pub(super) fn send_waiting(&mut self, session: &mut Session) {
+        session.send_requests(self.limits.requests);
+        session.send_posts(&mut self.allowance, self.limits.posts);
+    }
+
+    pub(super) fn handle(
+        mut self,
+        arrival: Arrival<'_>,
+        session: &mut Session,
+    ) -> Result<Phase, OfflineCause> {
+        match arrival {
+            Arrival::Common(common) => session.handle_common(&common)?,
+            Arrival::Refused(refused) => session.answer_refused(&refused)?,
+            Arrival::Answer(answer) => session.handle_answer(&answer)?,
+            Arrival::Notice(Notice::Credit(credit)) => self.allowance.announce(&credit),
+            Arrival::Notice(Notice::Event(event)) => session.handle_event(&event)?,
+            Arrival::Notice(Notice::Presence(presence)) => session.handle_presence(&presence),
+            Arrival::Notice(Notice::Opened(opened)) => {
+                session.handle_opened(&convert::room(&opened.room)?)?
+            }
+            Arrival::Notice(Notice::Trimmed(trimmed)) => session.handle_trimmed(&trimmed)?,
+            Arrival::Welcome(_) | Arrival::Waiting(_) | Arrival::Ready(_) => {
+                return Err(ProtocolError::UnexpectedKind.into());
+            }
+        }
+        Ok(Phase::Ready(self))
+    }
+}
+
+/// More rooms than a user can be in are not even looked at.
+fn believable<'a>(rooms: &'a [wire::Room<'a>]) -> Result<&'a [wire::Room<'a>], ProtocolError> {
+    if rooms.len() <= ROOMS_MAX { Ok(rooms) } else { Err(ProtocolError::MalformedBody) }
+}
+
+impl Session {
+    /// Follows the rooms the user is in from where the application has read to, and joins those again that it
+    /// was in as a guest that is no more.
+    fn take_up_rooms(&mut self, listed: &[RoomInfo]) -> Result<(), ProtocolError> {
+        for room in self.rooms.keep_listed(listed) {
+            let refusal = Refusal::new(RefusalCode::NotAMember, "You are not a member of the room any more.");
+            let refusal = refusal.about(&*room.name);
+            self.tell(ClientEvent::Unfollowed { room: room.id, refusal });
+        }
+        let mut requests = Vec::new();
+        for info in listed {
+            let (follow, was_known) = self.rooms.list(info)?;
+            requests.push(Request::Follow(follow));
+            if !was_known && info.with.is_some() {
+                self.tell(ClientEvent::Opened { room: info.clone() });
+            }
+        }
+        requests.extend(self.rooms.wishes().cloned().map(Request::Rejoin));
+        for request in requests.into_iter().rev() {
+            self.requests.add_first(request);
+        }
+        Ok(())
+    }
+
+    pub(super) fn follow(&mut self, from: Option<FollowFrom>) {
+        if let Some(from) = from {
+            self.requests.add_first(Request::Follow(from));
+        }
+    }
+
+    fn handle_event(&mut self, event: &wire::Event<'_>) -> Result<(), ProtocolError> {
+        let told = self.rooms.happened(event.room, &event.event)?;
+        if let Some(happened) = convert::event(&event.event).filter(|_| told) {
+            self.tell(ClientEvent::Happened(Happening { room: event.room, event: happened }));
+        }
+        Ok(())
+    }
+
+    /// Presence has no order with answers, so that of a room just left is no mistake of the server.
+    fn handle_presence(&mut self, presence: &Presence<'_>) {
+        if !self.rooms.contains(presence.room) {
+            return;
+        }
+        let changes = convert::changes(&presence.changes);
+        self.rooms.rename_partner(presence.room, &changes);
+        let (room, members, stale) = (presence.room, presence.members, presence.stale);
+        self.tell(ClientEvent::Presence { room, members, stale, changes });
+    }
+
+    /// A conversation that is known already was answered to a `Direct` of our own at the same time.
+    fn handle_opened(&mut self, info: &RoomInfo) -> Result<(), ProtocolError> {
+        if info.with.is_none() {
+            return Err(ProtocolError::MalformedBody);
+        }
+        if self.rooms.contains(info.id) {
+            return Ok(());
+        }
+        let (follow, _) = self.rooms.list(info)?;
+        self.outputs.save();
+        self.tell(ClientEvent::Opened { room: info.clone() });
+        self.follow(Some(follow));
+        Ok(())
+    }
+
+    fn handle_trimmed(&mut self, trimmed: &Trimmed) -> Result<(), ProtocolError> {
+        if self.rooms.trimmed(trimmed.room, trimmed.first)? {
+            self.tell(ClientEvent::Trimmed { room: trimmed.room, first: trimmed.first });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,231 @@
+//! Requests of the application and of the client itself: those that wait, and those the server has not answered.
+
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
+
+use rand_core::RngCore;
+
+use super::{
+    ClientEvent, MemberInfo, RequestId, RoomListed,
+    rooms::{FollowFrom, Wish},
+    session::Session,
+};
+use crate::{
+    error::{Misuse, ProtocolError, Refusal, RefusalCode},
+    ids::{RoomId, Seq, UserId},
+    name::{Nick, RoomName},
+    time::Monotonic,
+    wire,
+};
+
+/// Requests of the application that may wait; more are a [`Misuse`].
+const WAITING_MAX: usize = 1_024;
+
+/// Requests that are sent and unanswered at most, whatever more the server allows.
+const SENT_MAX: u32 = 64;
+
+/// Entries of a list that is read page by page; a longer list ends there.
+pub(super) const LISTED_MAX: usize = 100_000;
+
+/// A request, and who wants it.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// The application.
+    Verb(RequestId, Ask),
+    /// The client: a room the user is in is to be followed.
+    Follow(FollowFrom),
+    /// The client: a room is to be joined again by a new guest.
+    Rejoin(Wish),
+}
+
+/// What the application asks.
+#[derive(Debug)]
+pub(super) enum Ask {
+    Join { name: RoomName, after: Option<Seq> },
+    Direct { nick: Nick },
+    Part { room: RoomId },
+    Members { room: RoomId, after: Option<UserId>, gathered: Vec<MemberInfo> },
+    Rooms { after: Option<RoomId>, gathered: Vec<RoomListed> },
+    History { room: RoomId, before: Option<Seq>, limit: u16 },
+    Rename { nick: Nick },
+    Manual,
+    Away { away: bool },
+    Ping,
+}
+
+/// The requests that are not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    waiting: VecDeque<Request>,
+    sent: BTreeMap<u32, Request>,
+    pings: BTreeMap<u64, (RequestId, Monotonic)>,
+    last_request: u32,
+    last_wire_id: u32,
+}
+
+impl Requests {
+    pub(super) fn next_request_id(&mut self) -> RequestId {
+        self.last_request = self.last_request.wrapping_add(1);
+        RequestId(self.last_request)
+    }
+
+    /// The number of the next request on the wire.
+    pub(super) const fn next_wire_id(&mut self) -> u32 {
+        self.last_wire_id = self.last_wire_id.wrapping_add(1);
+        self.last_wire_id
+    }
+
+    /// Puts a request of the application behind those that wait.
+    pub(super) fn add(&mut self, ask: Ask) -> Result<RequestId, Misuse> {
+        if self.waiting.len() >= WAITING_MAX {
+            let text = alloc::format!("{WAITING_MAX} requests already wait for the server; try again later.");
+            return Err(Misuse::Text(Refusal::new(RefusalCode::SlowDown, text)));
+        }
+        let request = self.next_request_id();
+        self.waiting.push_back(Request::Verb(request, ask));
+        Ok(request)
+    }
+
+    /// Puts a request before those that wait: one of the client's own, or one that goes on.
+    pub(super) fn add_first(&mut self, request: Request) {
+        self.waiting.push_front(request);
+    }
+
+    /// The request with this number on the wire, which is answered now.
+    pub(super) fn take(&mut self, wire_id: u32) -> Result<Request, ProtocolError> {
+        self.sent.remove(&wire_id).ok_or(ProtocolError::SequenceBroken)
+    }
+
+    /// The ping with this token, and when it was sent.
+    pub(super) fn take_ping(&mut self, token: u64) -> Option<(RequestId, Monotonic)> {
+        self.pings.remove(&token)
+    }
+
+    /// The connection is gone: joins wait to be repeated, the client's own requests are made anew, and of the
+    /// others nobody can say whether they were done.
+    pub(super) fn interrupt(&mut self) -> Vec<ClientEvent> {
+        let mut interrupted: Vec<RequestId> = self.take_pings();
+        let mut repeated = VecDeque::new();
+        self.waiting.retain(|request| matches!(request, Request::Verb(..)));
+        for request in core::mem::take(&mut self.sent).into_values() {
+            match request {
+                Request::Verb(_, Ask::Join { .. } | Ask::Direct { .. }) => repeated.push_back(request),
+                Request::Verb(id, _) => interrupted.push(id),
+                Request::Follow(_) | Request::Rejoin(_) => {}
+            }
+        }
+        repeated.append(&mut self.waiting);
+        self.waiting = repeated;
+        interrupted_events(interrupted)
+    }
+
+    /// It is over: nothing will be answered.
+    pub(super) fn end(&mut self) -> Vec<ClientEvent> {
+        let mut interrupted = self.take_pings();
+        let sent = core::mem::take(&mut self.sent).into_values();
+        for request in sent.chain(core::mem::take(&mut self.waiting)) {
+            match request {
+                Request::Verb(id, _) => interrupted.push(id),
+                Request::Follow(_) | Request::Rejoin(_) => {}
+            }
+        }
+        interrupted_events(interrupted)
+    }
+
+    /// The database is another: what waits and names a room by its id means nothing any more.
+    pub(super) fn forget_rooms(&mut self) -> Vec<ClientEvent> {
+        let mut forgotten = Vec::new();
+        self.waiting.retain(|request| match request {
+            Request::Verb(id, Ask::Part { .. } | Ask::Members { .. } | Ask::History { .. }) => {
+                forgotten.push(*id);
+                false
+            }
+            Request::Verb(
+                _,
+                Ask::Join { .. }
+                | Ask::Direct { .. }
+                | Ask::Rooms { .. }
+                | Ask::Rename { .. }
+                | Ask::Manual
+                | Ask::Away { .. }
+                | Ask::Ping,
+            ) => true,
+            Request::Follow(_) | Request::Rejoin(_) => false,
+        });
+        interrupted_events(forgotten)
+    }
+
+    fn take_pings(&mut self) -> Vec<RequestId> {
+        core::mem::take(&mut self.pings).into_values().map(|(request, _)| request).collect()
+    }
+
+    fn unanswered(&self) -> usize {
+        self.sent.len() + self.pings.len()
+    }
+}
+
+fn interrupted_events(mut requests: Vec<RequestId>) -> Vec<ClientEvent> {
+    requests.sort_unstable();
+    requests.into_iter().map(|request| ClientEvent::Interrupted { request }).collect()
+}
+
+impl Session {
+    /// Sends requests that wait, as many as may be unanswered at a time.
+    pub(super) fn send_requests(&mut self, unanswered_max: u32) {
+        let unanswered_max = unanswered_max.min(SENT_MAX) as usize;
+        while self.requests.unanswered() < unanswered_max && self.link.has_room() {
+            let Some(request) = self.requests.waiting.pop_front() else { return };
+            match request {
+                Request::Verb(id, Ask::Ping) => self.send_ping(id),
+                Request::Verb(..) | Request::Follow(_) | Request::Rejoin(_) => self.send_request(request),
+            }
+        }
+    }
+
+    fn send_ping(&mut self, request: RequestId) {
+        let token = self.random.next_u64();
+        self.requests.pings.insert(token, (request, self.now.monotonic));
+        self.send(wire::Ping { token });
+    }
+
+    fn send_request(&mut self, request: Request) {
+        let id = self.requests.next_wire_id();
+        self.link.send(&request.message(id), &mut self.outputs);
+        self.requests.sent.insert(id, request);
+    }
+}
+
+impl Request {
+    fn message(&self, id: u32) -> wire::ToServer<'_> {
+        match self {
+            Self::Verb(_, ask) => ask.message(id),
+            Self::Follow(FollowFrom { room, after }) => {
+                wire::Follow { id, room: *room, after: Some(*after) }.into()
+            }
+            Self::Rejoin(Wish { name, after, .. }) => {
+                wire::Join { id, name: name.as_str(), after: Some(*after) }.into()
+            }
+        }
+    }
+}
+
+impl Ask {
+    fn message(&self, id: u32) -> wire::ToServer<'_> {
+        match self {
+            Self::Join { name, after } => wire::Join { id, name: name.as_str(), after: *after }.into(),
+            Self::Direct { nick } => wire::Direct { id, nick: nick.as_str(), after: None }.into(),
+            Self::Part { room } => wire::Part { id, room: *room }.into(),
+            Self::Members { room, after, .. } => wire::Members { id, room: *room, after: *after }.into(),
+            Self::Rooms { after, .. } => wire::Rooms { id, after: *after }.into(),
+            Self::History { room, before, limit } => {
+                wire::History { id, room: *room, before: *before, limit: *limit }.into()
+            }
+            Self::Rename { nick } => wire::Rename { id, nick: nick.as_str() }.into(),
+            Self::Manual => wire::Manual { id }.into(),
+            Self::Away { away } => wire::Away { id, away: *away }.into(),
+            Self::Ping => wire::Ping { token: u64::from(id) }.into(),
+        }
+    }
+}

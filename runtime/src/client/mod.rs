@@ -1,0 +1,235 @@
+//! The client's driver: one [`Client`] over the network.
+
+mod closing;
+mod connecting;
+mod link;
+
+use std::{collections::VecDeque, io, num::NonZeroUsize, sync::Arc, time::Duration};
+
+use palabre_core::{
+    client::{Client, ClientConfig, ClientEvent, ClientOutput, SavedSession},
+    time::{Monotonic, Now},
+};
+use polling::{Events, Poller};
+
+use self::link::{Arrived, Link, Sent};
+use crate::{clock::Clock, entropy};
+
+/// Events that wait to be taken, past which nothing more is read from the network.
+const EVENTS_WAITING_MAX: usize = 1_024;
+/// How often what a write makes room for is written in the same turn.
+const ROUNDS_MAX: usize = 16;
+/// What one read takes in at most.
+const READ_BYTES_MAX: usize = 64 << 10;
+
+/// Drives one [`Client`]: finds the server, connects, sends, receives, keeps time.
+///
+/// The application calls [`turn`](Self::turn) again and again, takes what happened with
+/// [`next_event`](Self::next_event), and says what it wants with [`with_client`](Self::with_client). All of it
+/// happens on the caller's thread; only names are looked up on another. A turn that waits can be woken from any
+/// thread with a [`Waker`].
+#[allow(clippy::type_complexity)]
+pub struct ClientDriver {
+    client: Client,
+    clock: Clock,
+    poller: Arc<Poller>,
+    ready: Events,
+    link: Link,
+    save: Box<dyn FnMut(Option<&SavedSession>)>,
+    events: VecDeque<ClientEvent>,
+    unfinished: bool,
+    ended: bool,
+}
+
+impl ClientDriver {
+    /// A driver that connects to `host`, a name or an address, in its first turn.
+    ///
+    /// `save` is called with what has to survive the process whenever that changes, before anything is sent
+    /// that depends on it; with `None` when there is nothing to keep any more.
+    ///
+    /// # Errors
+    /// The operating system gives neither a poller nor randomness.
+    #[allow(clippy::type_complexity)]
+    pub fn new(
+        host: &str,
+        port: u16,
+        config: ClientConfig,
+        save: Box<dyn FnMut(Option<&SavedSession>)>,
+    ) -> io::Result<Self> {
+        let clock = Clock::start();
+        let poller = Arc::new(Poller::new()?);
+        Ok(Self {
+            client: Client::new(config, entropy::seed()?, clock.now()),
+            clock,
+            ready: Events::with_capacity(NonZeroUsize::new(16).expect("16 is not 0")),
+            link: Link::new(host, port, &poller),
+            poller,
+            save,
+            events: VecDeque::new(),
+            unfinished: true,
+            ended: false,
+        })
+    }
+
+    /// The client that is driven.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Says something to the client, with the time, then sends and saves what follows from it.
+    pub fn with_client<R>(&mut self, act: impl FnOnce(&mut Client, Now) -> R) -> R {
+        let now = self.clock.now();
+        let answer = act(&mut self.client, now);
+        self.settle(now);
+        answer
+    }
+
+    /// Waits until something happens, at most for `timeout` (`None`: as long as it takes), and handles it.
+    ///
+    /// It also returns when it was woken, when a deadline of the client came, or for no reason an application
+    /// could see; and at once while events wait to be taken.
+    ///
+    /// # Errors
+    /// The operating system cannot wait. Failures of the network are events instead.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.ready.clear();
+        let timeout = self.wait_time(timeout);
+        self.poller.wait(&mut self.ready, timeout)?;
+        let now = self.clock.now();
+        self.link.note_ready(&self.ready);
+        if self.events.len() < EVENTS_WAITING_MAX {
+            self.receive(now);
+        }
+        if self.client.poll_timeout().is_some_and(|(deadline, _)| deadline <= now.monotonic) {
+            self.client.handle_timeout(now);
+        }
+        self.settle(now);
+        Ok(())
+    }
+
+    /// The next thing that happened; `None` until another turn brings more.
+    pub fn next_event(&mut self) -> Option<ClientEvent> {
+        self.events.pop_front()
+    }
+
+    /// Wakes this driver from another thread.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        Waker { poller: Arc::clone(&self.poller) }
+    }
+
+    /// Whether it is over: the client has ended, and what it had to say is sent or given up. The last events may
+    /// still wait to be taken.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        self.ended && !self.link.is_closing()
+    }
+
+    /// Why the server was last not reached, in the words of the operating system.
+    #[must_use]
+    pub const fn connect_error(&self) -> Option<&io::Error> {
+        self.link.connect_error()
+    }
+
+    fn wait_time(&self, asked: Option<Duration>) -> Option<Duration> {
+        if self.unfinished || !self.events.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let now = self.clock.monotonic();
+        let until = |deadline: Monotonic| deadline.since(now);
+        let client = self.client.poll_timeout().map(|(deadline, _)| until(deadline));
+        let link = self.link.deadline().map(until);
+        [asked, client, link].into_iter().flatten().min()
+    }
+
+    /// Hands to the client what the network has for it.
+    fn receive(&mut self, now: Now) {
+        match self.link.advance(now.monotonic) {
+            Arrived::Nothing => {}
+            Arrived::Connected => self.client.handle_connected(now),
+            Arrived::Disconnected => self.client.handle_disconnected(now),
+        }
+        let client = &mut self.client;
+        if !self.link.receive(|bytes| client.handle_received(bytes, now)) {
+            // What the peer sent last may end the client in a better way than a cut.
+            self.settle(now);
+            if self.link.disconnect() {
+                self.client.handle_disconnected(now);
+            }
+        }
+    }
+
+    /// Does what the client asks for, until it asks for nothing more.
+    fn settle(&mut self, now: Now) {
+        self.unfinished = true;
+        for _ in 0..ROUNDS_MAX {
+            self.drain(now);
+            if !self.send(now) {
+                self.unfinished = false;
+                break;
+            }
+        }
+        self.link.mind();
+    }
+
+    /// Sends what waits. Whether that may have changed anything for the client.
+    fn send(&mut self, now: Now) -> bool {
+        let bytes = self.client.sendable();
+        if bytes.is_empty() {
+            self.link.all_sent(now.monotonic);
+            return false;
+        }
+        match self.link.send(bytes) {
+            Sent::Some(count) => {
+                self.client.handle_sent(count, now);
+                true
+            }
+            Sent::Nothing => false,
+        }
+    }
+
+    fn drain(&mut self, now: Now) {
+        let mut unsaved = false;
+        while let Some(output) = self.client.poll_output() {
+            match output {
+                ClientOutput::Connect => self.link.connect(now.monotonic),
+                ClientOutput::Send => {}
+                ClientOutput::Close => self.link.close(),
+                ClientOutput::Drop => self.link.release(),
+                ClientOutput::Save => unsaved = true,
+                ClientOutput::Event(event) => {
+                    self.ended |= matches!(event, ClientEvent::Ended { .. });
+                    self.events.push_back(event);
+                }
+            }
+        }
+        // Nothing is written to the network before outputs are drained, so that saving once is soon enough.
+        if unsaved {
+            (self.save)(self.client.saved().as_ref());
+        }
+    }
+}
+
+impl std::fmt::Debug for ClientDriver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientDriver")
+            .field("link", &self.link)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ends the waiting of a [`ClientDriver`], from any thread.
+#[derive(Clone, Debug)]
+pub struct Waker {
+    poller: Arc<Poller>,
+}
+
+impl Waker {
+    /// Lets the turn that waits return, or the next one not wait.
+    pub fn wake(&self) {
+        // It fails only if the driver is gone, and then nobody waits.
+        let _ = self.poller.notify();
+    }
+}

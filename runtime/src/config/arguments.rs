@@ -1,0 +1,111 @@
+//! The command line and the environment, as typed.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use serde::Deserialize;
+
+use crate::listen::ListenAddress;
+
+/// What stands under the flags in `--help`.
+const AFTER_HELP: &str = "\
+Examples:
+  runtime-server --listen :4000             serve this machine, keep data in ./palabre-data
+  runtime-server --config /etc/palabre.toml
+  runtime-server --ephemeral --limits open  for tests and benchmarks: nothing is kept
+
+What is not given as a flag is taken from the environment, then from the configuration file.
+
+Signals:
+  SIGTERM, SIGINT   shut down in order: clients are told and reconnect later; a second one stops at once
+  SIGUSR1           write figures into the log
+
+Exit codes:
+  0  ended in order
+  1  could not start
+  2  a mistake in the command line, the environment or the configuration
+  3  storage can no longer tell what is stored
+  4  stopped before all clients had taken what there was for them (second signal, or --drain was too short)";
+
+/// Palabre's chat server.
+#[derive(Clone, Debug, Default, Parser)]
+#[command(name = "runtime-server", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+pub struct Arguments {
+    /// Listen here; may be given several times. `:4000` listens on 127.0.0.1 and ::1, and with --plaintext on all
+    /// addresses. Port 0 takes any that is free [default: :4000]
+    #[arg(long, value_name = "ADDRESS", env = "PALABRE_LISTEN", value_delimiter = ',')]
+    pub listen: Vec<ListenAddress>,
+    /// Keep data in this directory; it is created [default: palabre-data]
+    #[arg(long, value_name = "DIRECTORY", env = "PALABRE_DATA")]
+    pub data: Option<PathBuf>,
+    /// Read what is not given here from this TOML file
+    #[arg(long, value_name = "FILE", env = "PALABRE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Let so many users in at a time [default: 2000]
+    #[arg(long, value_name = "NUMBER", env = "PALABRE_MAX_CLIENTS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_clients: Option<u32>,
+    /// Let so many more wait for a place [default: 100]
+    #[arg(long, value_name = "NUMBER", env = "PALABRE_QUEUE")]
+    pub queue: Option<u32>,
+    /// Show this text file to users who ask for the manual
+    #[arg(long, value_name = "FILE", env = "PALABRE_MANUAL")]
+    pub manual: Option<PathBuf>,
+    /// Which limits to hold peers to. `open` lifts those to rates, early drop and connections by source: only for
+    /// trusted networks and benchmarks [default: default]
+    #[arg(long, value_name = "PRESET", env = "PALABRE_LIMITS", hide_possible_values = false)]
+    pub limits: Option<Preset>,
+    /// Keep nothing: all is gone when the server ends
+    #[arg(long, env = "PALABRE_EPHEMERAL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    pub ephemeral: Option<bool>,
+    /// Let other machines in without encryption
+    #[arg(long, env = "PALABRE_PLAINTEXT", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    pub plaintext: Option<bool>,
+    /// Give clients so long to take what remains when the server shuts down [default: 10]
+    #[arg(long, value_name = "SECONDS", env = "PALABRE_DRAIN")]
+    pub drain: Option<u32>,
+    /// Write into the log what is at least so important [default: info]
+    #[arg(long, value_name = "LEVEL", env = "PALABRE_LOG")]
+    pub log: Option<LogLevel>,
+    /// Write the log for people or for programs [default: text]
+    #[arg(long, value_name = "FORMAT", env = "PALABRE_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// A set of limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// For servers that strangers can reach.
+    #[default]
+    Default,
+    /// Without limits to rates and to connections by source.
+    Open,
+}
+
+/// How important a line of the log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogLevel {
+    /// Somebody has to do something.
+    Error,
+    /// Somebody may have to do something.
+    Warn,
+    /// What an operator wants to know.
+    #[default]
+    Info,
+    /// Every connection.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,213 @@
+//! The binary `runtime-server`, from its arguments to its exit code.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+    process::ExitCode,
+    thread,
+    time::Duration,
+};
+
+use signal_hook::{
+    consts::{SIGINT, SIGTERM, SIGUSR1},
+    iterator::Signals,
+};
+
+use crate::{
+    config::{Arguments, ConfigError, Settings},
+    logging,
+    server::{Data, Ending, Remote, RunningServer, ServerStats, StartError},
+};
+
+/// How long a server that was told twice to stop may take to do so.
+const STOP_MAX: Duration = Duration::from_secs(2);
+/// What clients are told when the server shuts down.
+const GOODBYE: &str = "The server is shutting down; reconnect in a moment.";
+
+/// How the program ends, as `--help` lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Exit {
+    Orderly = 0,
+    NotStarted = 1,
+    Misconfigured = 2,
+    StorageUnrecoverable = 3,
+    CutShort = 4,
+}
+
+/// Why there was no server.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("The operating system gives no {0}: {1}.")]
+    System(&'static str, io::Error),
+}
+
+/// Serves until it is told to stop.
+#[must_use]
+pub fn run(arguments: Arguments) -> ExitCode {
+    let exit = serve(arguments).unwrap_or_else(|problem| {
+        // If nobody reads stderr, the exit code still tells.
+        let _ = writeln!(io::stderr(), "runtime-server: {problem}");
+        match problem {
+            Problem::Config(_) => Exit::Misconfigured,
+            Problem::Start(_) | Problem::System(..) => Exit::NotStarted,
+        }
+    });
+    ExitCode::from(exit as u8)
+}
+
+fn serve(arguments: Arguments) -> Result<Exit, Problem> {
+    let settings = Settings::resolve(arguments)?;
+    let _log = logging::start(settings.log_level, settings.log_format)
+        .map_err(|error| Problem::System("log", error))?;
+    let data = settings.server.data.clone();
+    // Before the server's threads, so that a signal from now on finds a handler.
+    let signals = Signals::new([SIGTERM, SIGINT, SIGUSR1]);
+    let mut signals = signals.map_err(|error| Problem::System("signals", error))?;
+    let at_end = signals.handle();
+    let server = settings.server.start_and_then(move || at_end.close())?;
+    announce(&readiness(&server, &data), &data);
+    obey(&mut signals, &server.remote());
+    Ok(exit(server.join()))
+}
+
+/// Says that the server can be reached. Whoever started it may wait for this line.
+fn announce(line: &str, data: &Data) {
+    tracing::info!("{line}");
+    match data {
+        Data::Memory { .. } => {
+            tracing::warn!("--ephemeral: nothing is kept, all is gone when the server ends")
+        }
+        Data::Sqlite(_) => {}
+    }
+    let line = line.to_owned();
+    let print = move || {
+        let mut stdout = io::stdout();
+        // Nobody has to read it.
+        let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    };
+    // On a thread of its own: a pipe that is full and not read must not keep signals from being heard.
+    let _ = thread::Builder::new().name("readiness".into()).spawn(print);
+}
+
+fn readiness(server: &RunningServer, data: &Data) -> String {
+    let mut line = String::from("Listening on ");
+    for (index, address) in server.addresses().iter().enumerate() {
+        let separator = if index == 0 { "" } else { " and " };
+        let _ = write!(line, "{separator}{address}");
+    }
+    let _ = match data {
+        Data::Memory { .. } => write!(line, "; nothing is kept (--ephemeral)"),
+        Data::Sqlite(options) => write!(line, "; data in {}", options.directory.display()),
+    };
+    if let Some(address) = server.addresses().first() {
+        let _ = write!(line, "; connect with: cli connect {address}");
+    }
+    let loopback = server.addresses().iter().all(|address| address.ip().to_canonical().is_loopback());
+    line.push_str(if loopback {
+        ". Only this machine can connect until the server encrypts."
+    } else {
+        ". Other machines can connect, WITHOUT ENCRYPTION (--plaintext)."
+    });
+    line
+}
+
+/// Does what signals ask for, until the server has ended.
+fn obey(signals: &mut Signals, server: &Remote) {
+    let mut stopping = false;
+    for signal in signals.forever() {
+        match (signal, stopping) {
+            (SIGUSR1, _) => write_figures(server.clone()),
+            (_, false) => {
+                tracing::info!(signal, "shutting down; a second signal stops at once");
+                stopping = true;
+                server.shut_down(GOODBYE);
+            }
+            (_, true) => {
+                tracing::warn!(signal, "stopping at once");
+                server.stop_now();
+                end_anyway();
+            }
+        }
+    }
+}
+
+/// Ends the process although the server does not: what is stored is stored, whatever happens to the rest.
+fn end_anyway() {
+    let end = || {
+        thread::sleep(STOP_MAX);
+        std::process::exit(i32::from(Exit::CutShort as u8));
+    };
+    let _ = thread::Builder::new().name("end".into()).spawn(end);
+}
+
+/// On a thread of its own, so that a busy server does not keep a second signal from being heard.
+fn write_figures(server: Remote) {
+    let write = move || match server.stats() {
+        Some(stats) => log_figures(&stats),
+        None => tracing::warn!("the server is too busy to give figures"),
+    };
+    let _ = thread::Builder::new().name("figures".into()).spawn(write);
+}
+
+fn log_figures(stats: &ServerStats) {
+    let ServerStats { core, storage, sockets, turns } = stats;
+    tracing::info!(
+        sockets,
+        connections = core.connections,
+        clients = core.clients,
+        queued = core.queued,
+        lost = core.lost,
+        rooms = core.rooms,
+        events_stored = core.events_stored,
+        deliveries = core.deliveries,
+        lagged = core.lagged,
+        caught_up = core.caught_up,
+        events_read_back = core.events_read_back,
+        outbound_bytes = core.outbound_bytes,
+        inbound_bytes = core.inbound_bytes,
+        recent_bytes = core.recent_bytes,
+        resident_bytes = resident_bytes(),
+        turns,
+        storage_requests = storage.submitted,
+        storage_answers = storage.answered,
+        storage_batches = storage.batches,
+        storage_largest_batch = storage.largest_batch,
+        storage_commit_micros = u64::try_from(storage.commit_time.as_micros()).unwrap_or(u64::MAX),
+        storage_longest_commit_micros = u64::try_from(storage.longest_commit.as_micros()).unwrap_or(u64::MAX),
+        "figures"
+    );
+}
+
+/// The memory this process has in RAM, where the system tells.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1_024)
+}
+
+fn exit(ending: Ending) -> Exit {
+    match ending {
+        Ending::Drained => {
+            tracing::info!("ended in order");
+            Exit::Orderly
+        }
+        Ending::CutShort(connections) => {
+            tracing::warn!(connections, "ended before all clients had taken what there was for them");
+            Exit::CutShort
+        }
+        Ending::Storage(reason) => {
+            tracing::error!("{reason}");
+            Exit::StorageUnrecoverable
+        }
+        Ending::System(error) => {
+            tracing::error!(%error, "the server cannot go on");
+            Exit::NotStarted
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! A server that can be started in-process: the poll loop around the core's state machine.
+
+mod accept;
+mod driver;
+mod event_log;
+mod handle;
+mod keys;
+mod seam;
+mod sockets;
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, mpsc},
+    thread,
+};
+
+use palabre_core::{config::ServerConfig, ids::Incarnation, storage::Recovered};
+use polling::Poller;
+
+pub use self::handle::{Ending, Remote, RunningServer, ServerStats};
+use self::{accept::Listeners, driver::Driver, event_log::EventLog, seam::Seam};
+use crate::{
+    clock::Clock,
+    descriptors, entropy,
+    listen::{self, ListenAddress, ListenError, Reach},
+    storage::{
+        ImmediateStorage, MEMORY_BYTES_MAX, MemoryStorage, OpenError, SqliteOptions, SqliteStorage, Storage,
+        StorageThread,
+    },
+};
+
+/// What a server is started with.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Where it listens.
+    pub listen: Vec<ListenAddress>,
+    /// Who may reach it.
+    pub reach: Reach,
+    /// Where it keeps its data.
+    pub data: Data,
+    /// What its core is held to.
+    pub config: ServerConfig,
+}
+
+/// Where a server keeps its data.
+#[derive(Clone, Debug)]
+pub enum Data {
+    /// Nowhere: it is gone when the server ends.
+    Memory {
+        /// How many bytes of events are kept until then.
+        bytes_max: u64,
+    },
+    /// In a database.
+    Sqlite(SqliteOptions),
+}
+
+/// Why a server could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It cannot listen where it should.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Its data cannot be opened.
+    #[error(transparent)]
+    Data(#[from] OpenError),
+    /// The limit of open files leaves no room for clients.
+    #[error(
+        "Only {limit} files may be open at a time, which leaves no room for clients. Raise the limit (ulimit -n, \
+         or LimitNOFILE= in a systemd unit) to 256 or more."
+    )]
+    FewDescriptors {
+        /// How many may be open.
+        limit: u64,
+    },
+    /// The operating system does not play along.
+    #[error("The operating system gives no {what}: {source}.")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl ServerOptions {
+    /// A server that keeps nothing and listens on 127.0.0.1, on a port that is free: for tests.
+    #[must_use]
+    pub fn ephemeral() -> Self {
+        Self {
+            listen: vec![ListenAddress::Address(([127, 0, 0, 1], 0).into())],
+            reach: Reach::Loopback,
+            data: Data::Memory { bytes_max: MEMORY_BYTES_MAX },
+            config: ServerConfig::default(),
+        }
+    }
+
+    /// Starts the server on a thread of its own.
+    ///
+    /// # Errors
+    /// [`StartError`] says what is in the way and what to do about it.
+    pub fn start(self) -> Result<RunningServer, StartError> {
+        self.start_and_then(|| ())
+    }
+
+    /// The same; `at_end` is called on the server's thread when it has ended, however it did.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub fn start_and_then(
+        mut self,
+        at_end: impl FnOnce() + Send + 'static,
+    ) -> Result<RunningServer, StartError> {
+        let connections_max = descriptors::make_fit(&mut self.config.limits)?;
+        let listeners = listen::bind(&self.listen, self.reach)?;
+        let addresses = addresses(&listeners).map_err(lacking("addresses"))?;
+        let poller = Arc::new(Poller::new().map_err(lacking("poller"))?);
+        let clock = Clock::start();
+        let (storage, recovered) = open(self.data, clock, &poller)?;
+        let (commands, incoming) = mpsc::channel();
+        let seed = entropy::seed().map_err(lacking("randomness"))?;
+        let driver = Driver {
+            clock,
+            core: Seam::new(self.config, seed, recovered, clock.now()),
+            storage,
+            listeners: Listeners::new(listeners, connections_max, &poller).map_err(lacking("poller"))?,
+            commands: incoming,
+            sockets: sockets::Sockets::default(),
+            log: EventLog::default(),
+            work: driver::Work::default(),
+            poller: Arc::clone(&poller),
+        };
+        let at_end = AtEnd(Some(at_end));
+        let run = move || {
+            let _at_end = at_end;
+            driver.run()
+        };
+        let thread = thread::Builder::new().name("server".into()).spawn(run).map_err(lacking("thread"))?;
+        Ok(RunningServer::new(addresses, Remote::new(commands, poller), thread))
+    }
+}
+
+fn lacking(what: &'static str) -> impl Fn(io::Error) -> StartError {
+    move |source| StartError::System { what, source }
+}
+
+fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
+    listeners.iter().map(TcpListener::local_addr).collect()
+}
+
+fn open(data: Data, clock: Clock, poller: &Arc<Poller>) -> Result<(Storage, Recovered), StartError> {
+    let seed = entropy::seed().map_err(lacking("randomness"))?;
+    let [a, b, c, d, e, f, g, h, ..] = seed;
+    let incarnation = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    match data {
+        Data::Memory { bytes_max } => {
+            let storage = MemoryStorage::with_bytes_max(Incarnation::new(incarnation), bytes_max);
+            let recovered = storage.recovered();
+            Ok((Storage::Memory(Box::new(ImmediateStorage::new(storage))), recovered))
+        }
+        Data::Sqlite(options) => {
+            let (storage, recovered) = SqliteStorage::open(options, incarnation)?;
+            let waker = Arc::clone(poller);
+            let wake = Box::new(move || drop(waker.notify()));
+            let thread = StorageThread::start(storage, move || clock.monotonic(), wake);
+            Ok((Storage::Thread(thread.map_err(lacking("thread"))?), recovered))
+        }
+    }
+}
+
+/// Calls back when it is dropped, also by a panic.
+struct AtEnd<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for AtEnd<F> {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take() {
+            call();
+        }
+    }
+}
