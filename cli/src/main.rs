@@ -1,2 +1,57 @@
-//! Palabre.
-fn main() {}
+//! Palabre's client, for people and for scripts.
+
+mod arguments;
+mod command;
+mod config;
+mod connect;
+mod context;
+mod environment;
+mod failure;
+mod interrupts;
+mod output;
+mod roster;
+mod session;
+mod state;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::{
+    arguments::{Arguments, rewrite},
+    context::{Context, output_for},
+    environment::Environment,
+    failure::ExitStatus,
+};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse_from(rewrite(environment::arguments())) {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&error),
+    };
+    let environment = Environment::read();
+    let output = output_for(&arguments.common, &environment);
+    let (mut output, result) = match Context::new(arguments.common, environment, output) {
+        Ok(mut context) => {
+            let result = command::run(arguments.command, &mut context);
+            (context.output, result)
+        }
+        Err((output, failure)) => (output, Err(failure)),
+    };
+    let status = match result.and_then(|()| output.flush()) {
+        Ok(()) => ExitStatus::Done,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.status
+        }
+    };
+    ExitCode::from(status.number())
+}
+
+/// Help and version are results; anything else is wrong usage.
+fn explain(error: &clap::Error) -> ExitCode {
+    // A closed pipe is no reason to complain about.
+    let _ = error.print();
+    let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done };
+    ExitCode::from(status.number())
+}

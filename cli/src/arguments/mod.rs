@@ -1,0 +1,136 @@
+//! What is typed after the program's name, as typed. What it comes to is decided in `settings`.
+
+mod address;
+mod ancestor;
+mod duration;
+mod target;
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use palabre_core::name::Nick;
+
+pub(crate) use self::{
+    address::Address,
+    ancestor::rewrite,
+    duration::parse_duration,
+    target::{Target, parse_room},
+};
+use crate::{
+    command::{completions, connect, history, man, members, ping, rooms, send, tail, wait},
+    failure::EXIT_CODES_HELP,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  cli connect chat.example --nick ana       chat
+  cli send '#lobby' 'the build is green'    say something and return when it is stored
+  cli tail '#lobby' --follow --json         read along, a JSON object a line
+";
+
+/// Palabre's client, for people and for scripts.
+#[derive(Debug, Parser)]
+#[command(name = "cli", version, about, before_help = EXAMPLES, after_help = EXIT_CODES_HELP)]
+#[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The flags every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Common {
+    /// The server: HOST or HOST:PORT. Else PALABRE_SERVER, the configuration, the last one connected to
+    #[arg(long, global = true, value_name = "HOST[:PORT]")]
+    pub(crate) server: Option<Address>,
+    /// The name to enter by
+    #[arg(long, global = true, value_name = "NAME", value_parser = Nick::parse)]
+    pub(crate) nick: Option<Nick>,
+    /// Print JSON Lines instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Tell nothing on standard error but failures
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Tell more on standard error
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Give up when there is no connection after this time at first
+    #[arg(long, global = true, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    pub(crate) connect_timeout: Duration,
+    /// Give up when a connection that was lost is not back after this time
+    #[arg(long, global = true, value_name = "TIME", default_value = "60s", value_parser = parse_duration)]
+    pub(crate) reconnect_for: Duration,
+}
+
+/// The commands, a module each.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Connect(connect::Arguments),
+    Send(send::Arguments),
+    Tail(tail::Arguments),
+    History(history::Arguments),
+    Rooms(rooms::Arguments),
+    Members(members::Arguments),
+    Wait(wait::Arguments),
+    Ping(ping::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, error::ErrorKind};
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        let words = line.split(' ').map(Into::into);
+        Arguments::try_parse_from(rewrite([std::ffi::OsString::from("cli")].into_iter().chain(words).collect()))
+    }
+
+    #[test]
+    fn the_arguments_make_sense() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_of_every_command_may_stand_behind_it() {
+        let arguments = parse("rooms --server chat.example:5000 --json -q --nick ana").unwrap();
+        assert_eq!(arguments.common.server, Some("chat.example:5000".parse().unwrap()));
+        assert!(arguments.common.json && arguments.common.quiet);
+        assert_eq!(arguments.common.nick.unwrap().as_str(), "ana");
+        assert_eq!(arguments.common.connect_timeout, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn an_address_alone_connects() {
+        let arguments = parse("localhost:4000 --nick ana").unwrap();
+        assert!(matches!(arguments.command, Command::Connect(_)));
+    }
+
+    #[test]
+    fn the_ancestors_ping_pings() {
+        let arguments = parse("localhost:4000 -ping").unwrap();
+        assert!(matches!(arguments.command, Command::Ping(_)));
+        assert_eq!(arguments.common.server, Some("localhost:4000".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_wrong_usage() {
+        for line in ["rooms --nick a/b", "send lobby hello", "rooms --server :1", "wait --match ("] {
+            assert_eq!(parse(line).unwrap_err().kind(), ErrorKind::ValueValidation, "{line}");
+        }
+    }
+
+    #[test]
+    fn help_starts_with_three_examples_and_ends_with_the_exit_codes() {
+        let help = Arguments::command().render_help().to_string();
+        assert!(help.starts_with("Examples:\n  cli connect"), "{help}");
+        assert_eq!(help.lines().skip(1).take_while(|line| line.starts_with("  cli ")).count(), 3);
+        assert!(help.trim_end().ends_with("130\tinterrupted") || help.contains("130"), "{help}");
+    }
+}

@@ -1,0 +1,31 @@
+//! The commands, a module each: its arguments, and what it does.
+
+pub(crate) mod completions;
+pub(crate) mod connect;
+pub(crate) mod history;
+pub(crate) mod man;
+pub(crate) mod members;
+pub(crate) mod ping;
+pub(crate) mod rooms;
+pub(crate) mod send;
+mod send_lines;
+pub(crate) mod tail;
+pub(crate) mod wait;
+
+use crate::{arguments::Command, context::Context, failure::Failure};
+
+/// Does what was asked for.
+pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure> {
+    match command {
+        Command::Connect(arguments) => connect::run(arguments, context),
+        Command::Send(arguments) => send::run(arguments, context),
+        Command::Tail(arguments) => tail::run(&arguments, context),
+        Command::History(arguments) => history::run(&arguments, context),
+        Command::Rooms(arguments) => rooms::run(&arguments, context),
+        Command::Members(arguments) => members::run(arguments, context),
+        Command::Wait(arguments) => wait::run(arguments, context),
+        Command::Ping(arguments) => ping::run(&arguments, context),
+        Command::Completions(arguments) => completions::run(&arguments, context),
+        Command::Man(arguments) => man::run(&arguments, context),
+    }
+}

@@ -1,0 +1,51 @@
+//! `cli ping`: whether the server answers, and how fast.
+
+use std::time::Duration;
+
+use clap::Args;
+use palabre_core::client::{Client, ClientEvent};
+
+use crate::{
+    context::Context,
+    failure::Failure,
+    output::Body,
+    session::{Session, unexpected, with_session},
+};
+
+/// The time between two pings.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Measure the way to the server and back
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// How many times, a second apart
+    #[arg(short = 'c', long = "count", value_name = "N", default_value_t = 1)]
+    count: u32,
+}
+
+pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
+    with_session(context, |session| {
+        for number in 1..=arguments.count {
+            if number > 1 {
+                wait(session)?;
+            }
+            let round_trip = match session.ask(Client::ping)? {
+                ClientEvent::Pong { round_trip, .. } => round_trip,
+                other => return Err(unexpected(&other)),
+            };
+            let milliseconds = round_trip.as_secs_f64() * 1_000.0;
+            let line = format!("{}: number {number}, {milliseconds:.2} ms", session.server());
+            let microseconds = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
+            session.output().result(Body::Pong { seq: number, microseconds }, line)?;
+        }
+        Ok(())
+    })
+}
+
+fn wait(session: &mut Session<'_>) -> Result<(), Failure> {
+    let until = session.now().monotonic.after(INTERVAL);
+    while session.now().monotonic < until {
+        session.next_event(Some(until))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! The configuration file: what a person always wants, so that it need not be typed.
+
+use std::{fs, io, path::Path};
+
+use palabre_core::name::nearest;
+use serde::Deserialize;
+
+use crate::failure::{ExitStatus, Failure};
+
+/// The keys that a configuration file may have.
+const KEYS: [&str; 3] = ["server", "nick", "room"];
+
+/// `config.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Config {
+    /// The server, `HOST[:PORT]`.
+    pub(crate) server: Option<String>,
+    /// The name to enter by.
+    pub(crate) nick: Option<String>,
+    /// The room that `connect` enters.
+    pub(crate) room: Option<String>,
+}
+
+impl Config {
+    /// Reads the files that exist; what the first of them says goes. With warnings for people.
+    pub(crate) fn read<'a>(
+        files: impl IntoIterator<Item = &'a Path>,
+    ) -> Result<(Self, Vec<String>), Failure> {
+        let mut config = Self::default();
+        let mut warnings = Vec::new();
+        for file in files {
+            let text = match fs::read_to_string(file) {
+                Ok(text) => text,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(Failure::local(file.display(), &error)),
+            };
+            let (read, unknown) = Self::parse(&text).map_err(|error| invalid(file, &error))?;
+            config = config.or(read);
+            warnings.extend(unknown.iter().map(|key| unknown_key(file, key)));
+        }
+        Ok((config, warnings))
+    }
+
+    /// The configuration, and the keys that mean nothing.
+    fn parse(text: &str) -> Result<(Self, Vec<String>), toml::de::Error> {
+        let table: toml::Table = toml::from_str(text)?;
+        let unknown = table.keys().filter(|key| !KEYS.contains(&key.as_str())).cloned().collect();
+        Ok((toml::Value::Table(table).try_into()?, unknown))
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            server: self.server.or(other.server),
+            nick: self.nick.or(other.nick),
+            room: self.room.or(other.room),
+        }
+    }
+}
+
+fn invalid(file: &Path, error: &toml::de::Error) -> Failure {
+    let sentence = format!("{}: {}", file.display(), error.to_string().trim_end());
+    Failure::new(ExitStatus::Usage, "config-invalid", sentence)
+}
+
+fn unknown_key(file: &Path, key: &str) -> String {
+    let file = file.display();
+    match nearest(key, KEYS.into_iter()) {
+        Some(meant) => format!("{file}: unknown key {key}; did you mean {meant}?"),
+        None => format!("{file}: unknown key {key}; there are {}", KEYS.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_persons_file_goes_before_the_systems() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, system) = (folder.path().join("own.toml"), folder.path().join("system.toml"));
+        fs::write(&own, "nick = \"ana\"\n").unwrap();
+        fs::write(&system, "nick = \"guest\"\nserver = \"chat.example\"\n").unwrap();
+        let missing = folder.path().join("missing.toml");
+        let (config, warnings) = Config::read([own.as_path(), &missing, &system]).unwrap();
+        assert_eq!(config.nick.as_deref(), Some("ana"));
+        assert_eq!(config.server.as_deref(), Some("chat.example"));
+        assert!(warnings.is_empty());
+    }
+
+    #[test]
+    fn an_unknown_key_is_a_warning_with_a_suggestion() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        fs::write(&file, "sever = \"chat.example\"\n").unwrap();
+        let (config, warnings) = Config::read([file.as_path()]).unwrap();
+        assert_eq!(config, Config::default());
+        assert!(warnings[0].ends_with("unknown key sever; did you mean server?"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_an_error_that_names_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        fs::write(&file, "nick = 7\n").unwrap();
+        let failure = Config::read([file.as_path()]).unwrap_err();
+        assert_eq!(failure.status, ExitStatus::Usage);
+        assert!(failure.sentence.contains("config.toml"), "{failure}");
+    }
+}

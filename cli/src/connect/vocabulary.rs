@@ -1,0 +1,103 @@
+//! What Tab completes.
+
+use palabre_core::{
+    commands,
+    name::{Nick, RoomName},
+};
+
+/// The names there are, kept up to date by the chat and read by the editor.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Vocabulary {
+    rooms: Vec<String>,
+    people: Vec<String>,
+}
+
+impl Vocabulary {
+    /// The rooms known. What is no name is left out: it could not be typed, and must not reach the terminal.
+    pub(super) fn set_rooms<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+        self.rooms = names.filter(|name| RoomName::parse(name).is_ok()).map(Into::into).collect();
+        self.rooms.sort_unstable();
+        self.rooms.dedup();
+    }
+
+    /// The people in the room shown. What is no name is left out, too.
+    pub(super) fn set_people<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+        self.people = names.filter(|name| Nick::parse(name).is_ok()).map(Into::into).collect();
+    }
+
+    /// What the word that ends at `position` may become, and where it begins.
+    pub(super) fn complete(&self, line: &str, position: usize) -> (usize, Vec<String>) {
+        let before = line.get(..position).unwrap_or(line);
+        let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+        let word = &before[start..];
+        (start, self.complete_word(&before[..start], word))
+    }
+
+    fn complete_word(&self, before: &str, word: &str) -> Vec<String> {
+        if let (true, Some(name)) = (before.trim().is_empty(), word.strip_prefix('/')) {
+            let names = commands::table().iter().map(|entry| entry.name);
+            return matching(names, name).map(|name| format!("/{name} ")).collect();
+        }
+        if word.starts_with('#') {
+            return matching(self.rooms.iter().map(String::as_str), word).map(|room| format!("{room} ")).collect();
+        }
+        if takes_room(before) {
+            let bare = self.rooms.iter().filter_map(|room| room.strip_prefix('#'));
+            return matching(bare, word).map(|room| format!("#{room} ")).collect();
+        }
+        let (at, name) = word.strip_prefix('@').map_or(("", word), |name| ("@", name));
+        if name.is_empty() && at.is_empty() && !before.trim_start().starts_with('/') {
+            return Vec::new();
+        }
+        let after = if before.is_empty() && at.is_empty() { ": " } else { " " };
+        matching(self.people.iter().map(String::as_str), name)
+            .map(|nick| format!("{at}{nick}{after}"))
+            .collect()
+    }
+}
+
+fn matching<'a>(names: impl Iterator<Item = &'a str>, typed: &str) -> impl Iterator<Item = &'a str> {
+    let typed = typed.to_lowercase();
+    names.filter(move |name| name.to_lowercase().starts_with(&typed))
+}
+
+/// Whether the command that was typed takes a room next.
+fn takes_room(before: &str) -> bool {
+    let mut words = before.split_whitespace();
+    let command = words.next().and_then(|word| word.strip_prefix('/')).and_then(commands::find);
+    command.is_some_and(|entry| entry.arguments.contains("ROOM")) && words.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete(line: &str) -> Vec<String> {
+        let mut vocabulary = Vocabulary::default();
+        vocabulary.set_rooms(["#lobby", "#tea", "#te\x1b[2J"].into_iter());
+        vocabulary.set_people(["ana", "Anton", "bob", "\x1b[2J"].into_iter());
+        vocabulary.complete(line, line.len()).1
+    }
+
+    #[test]
+    fn commands_complete_at_the_start_of_a_line() {
+        assert_eq!(complete("/jo"), ["/join "]);
+        assert!(complete("say /jo").is_empty());
+    }
+
+    #[test]
+    fn rooms_complete_with_or_without_their_hash() {
+        assert_eq!(complete("/join te"), ["#tea "]);
+        assert_eq!(complete("see #t"), ["#tea "]);
+        assert_eq!(complete("/join "), ["#lobby ", "#tea "]);
+    }
+
+    #[test]
+    fn people_are_addressed_at_the_start_of_a_line() {
+        assert_eq!(complete("an"), ["ana: ", "Anton: "]);
+        assert_eq!(complete("hello b"), ["bob "]);
+        assert_eq!(complete("hello @b"), ["@bob "]);
+        assert_eq!(complete("/msg b"), ["bob "]);
+        assert!(complete("").is_empty());
+    }
+}

@@ -1,0 +1,178 @@
+//! What every command works with: flags, environment, configuration and state brought together.
+
+use palabre_core::name::Nick;
+
+use crate::{
+    arguments::{Address, Common},
+    config::Config,
+    environment::Environment,
+    failure::Failure,
+    output::{Format, Loudness, Output, Style},
+    state::State,
+};
+
+/// The name of somebody whose own name cannot be one.
+const NICK_FALLBACK: &str = "guest";
+
+/// All that is known before there is a connection.
+pub(crate) struct Context {
+    pub(crate) common: Common,
+    pub(crate) environment: Environment,
+    pub(crate) config: Config,
+    /// Nothing when the person has no home.
+    pub(crate) state: Option<State>,
+    pub(crate) output: Output,
+}
+
+/// By which name to enter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) nick: Nick,
+    /// Whether it was asked for by this name: then no other will do.
+    pub(crate) is_explicit: bool,
+}
+
+impl Context {
+    /// Puts everything together. The configuration is read; what is odd about it is told.
+    pub(crate) fn new(common: Common, environment: Environment, mut output: Output) -> Result<Self, (Output, Failure)> {
+        let (config, warnings) = match Config::read(environment.config_files.iter().map(AsRef::as_ref)) {
+            Ok(read) => read,
+            Err(failure) => return Err((output, failure)),
+        };
+        for warning in warnings {
+            output.warning(warning);
+        }
+        let state = environment.state_folder.clone().map(State::new);
+        Ok(Self { common, environment, config, state, output })
+    }
+
+    /// The server: as typed, from the environment, from the configuration, or the last one.
+    pub(crate) fn server(&self) -> Result<Address, Failure> {
+        if let Some(server) = &self.common.server {
+            return Ok(server.clone());
+        }
+        for (source, text) in [("PALABRE_SERVER", &self.environment.server), ("server", &self.config.server)] {
+            if let Some(text) = text {
+                return text.parse().map_err(|error| Failure::usage(format!("{source}: {text}: {error}")));
+            }
+        }
+        self.state.as_ref().and_then(State::last_server).ok_or_else(|| {
+            Failure::usage("which server? Say --server HOST, set PALABRE_SERVER, or connect to one first")
+        })
+    }
+
+    /// The name: as typed or from the environment, which must be had; else the configured one or the person's own,
+    /// made a name if it is none, for which another will do.
+    pub(crate) fn identity(&self) -> Result<Identity, Failure> {
+        if let Some(nick) = &self.common.nick {
+            return Ok(Identity { nick: nick.clone(), is_explicit: true });
+        }
+        if let Some(text) = &self.environment.nick {
+            return Ok(Identity { nick: parse_nick("PALABRE_NICK", text)?, is_explicit: true });
+        }
+        let nick = match &self.config.nick {
+            Some(text) => parse_nick("nick", text)?,
+            None => nick_of_user(self.environment.user.as_deref().unwrap_or_default()),
+        };
+        Ok(Identity { nick, is_explicit: false })
+    }
+
+    /// Remembers a server that was reached.
+    pub(crate) fn remember_server(&mut self, server: &Address) {
+        let Some(state) = &self.state else { return };
+        if let Err(error) = state.remember_server(server) {
+            self.output.detail(format_args!("cannot remember the server: {error}"));
+        }
+    }
+}
+
+/// How results look and how much is told, from the flags.
+pub(crate) fn output_for(common: &Common, environment: &Environment) -> Output {
+    let format = if common.json { Format::Json } else { Format::Text };
+    let loudness = match (common.quiet, common.verbose) {
+        (true, _) => Loudness::Quiet,
+        (false, true) => Loudness::Verbose,
+        (false, false) => Loudness::Normal,
+    };
+    let terminals = environment.terminals;
+    let coloured = terminals.output && terminals.error && !environment.no_color && !common.json;
+    Output::new(format, loudness, Style::new(coloured))
+}
+
+fn parse_nick(source: &str, text: &str) -> Result<Nick, Failure> {
+    Nick::parse(text).map_err(|error| Failure::usage(format!("{source}: {text}: {error}")))
+}
+
+/// A person's name on this machine as a nickname.
+fn nick_of_user(user: &str) -> Nick {
+    let letters = |keep: fn(char) -> bool| user.chars().filter(|char| keep(*char)).collect::<String>();
+    let within = letters(|char| char.is_alphanumeric() || matches!(char, '-' | '_' | '.'));
+    let plain = letters(|char| char.is_ascii_alphanumeric());
+    [within.as_str(), &plain, NICK_FALLBACK]
+        .into_iter()
+        .find_map(|name| Nick::parse(name).ok())
+        .expect("the fallback is a name")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn context() -> Context {
+        let common = Common {
+            server: None,
+            nick: None,
+            json: false,
+            quiet: true,
+            verbose: false,
+            connect_timeout: Duration::from_secs(10),
+            reconnect_for: Duration::from_secs(60),
+        };
+        let environment = Environment::default();
+        let output = output_for(&common, &environment);
+        Context { common, environment, config: Config::default(), state: None, output }
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_environment_before_the_configuration() {
+        let mut context = context();
+        assert!(context.server().unwrap_err().sentence.contains("--server"));
+        context.config.server = Some("configured".into());
+        assert_eq!(context.server().unwrap().host, "configured");
+        context.environment.server = Some("surrounding".into());
+        assert_eq!(context.server().unwrap().host, "surrounding");
+        context.common.server = Some("typed".parse().unwrap());
+        assert_eq!(context.server().unwrap().host, "typed");
+    }
+
+    #[test]
+    fn the_last_server_is_the_last_resort() {
+        let home = tempfile::tempdir().unwrap();
+        let mut context = context();
+        context.state = Some(State::new(home.path().to_owned()));
+        context.remember_server(&"last:5000".parse().unwrap());
+        assert_eq!(context.server().unwrap().to_string(), "last:5000");
+    }
+
+    #[test]
+    fn only_a_name_that_was_asked_for_must_be_had() {
+        let mut context = context();
+        context.environment.user = Some("ana".into());
+        assert_eq!(context.identity().unwrap(), Identity { nick: Nick::parse("ana").unwrap(), is_explicit: false });
+        context.config.nick = Some("anna".into());
+        assert!(!context.identity().unwrap().is_explicit);
+        context.environment.nick = Some("anita".into());
+        assert!(context.identity().unwrap().is_explicit);
+        context.environment.nick = Some("a b".into());
+        assert!(context.identity().unwrap_err().sentence.starts_with("PALABRE_NICK"));
+    }
+
+    #[test]
+    fn any_user_gets_a_name() {
+        for (user, nick) in [("ana", "ana"), ("ana b$", "anab"), ("", "guest"), ("_www", "www"), ("---", "guest")] {
+            assert_eq!(nick_of_user(user).as_str(), nick, "{user}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The environment of the process: the one place where it is read.
+#![allow(clippy::disallowed_methods)]
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+};
+
+use etcetera::base_strategy::{BaseStrategy as _, Xdg};
+
+/// What the program takes from around it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    /// `PALABRE_SERVER`.
+    pub(crate) server: Option<String>,
+    /// `PALABRE_NICK`.
+    pub(crate) nick: Option<String>,
+    /// The name of the person at the keyboard: `USER`, or `LOGNAME`.
+    pub(crate) user: Option<String>,
+    /// Whether colours are unwanted (`NO_COLOR`, or a terminal that has none).
+    pub(crate) no_color: bool,
+    /// Whether the terminal understands nothing but text.
+    pub(crate) dumb_terminal: bool,
+    /// `$XDG_STATE_HOME/palabre`; nothing without a home.
+    pub(crate) state_folder: Option<PathBuf>,
+    /// The configuration files, the more important first.
+    pub(crate) config_files: Vec<PathBuf>,
+    /// Whether standard input, output and error are terminals.
+    pub(crate) terminals: Terminals,
+}
+
+/// Which of the three streams are terminals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Terminals {
+    pub(crate) input: bool,
+    pub(crate) output: bool,
+    pub(crate) error: bool,
+}
+
+impl Environment {
+    /// Reads it.
+    pub(crate) fn read() -> Self {
+        let term = text("TERM").unwrap_or_default();
+        let folders = Xdg::new().ok();
+        let own_config = folders.as_ref().map(|folders| folders.config_dir().join("palabre/config.toml"));
+        Self {
+            server: text("PALABRE_SERVER"),
+            nick: text("PALABRE_NICK"),
+            user: text("USER").or_else(|| text("LOGNAME")),
+            no_color: text("NO_COLOR").is_some() || term == "dumb",
+            dumb_terminal: term.is_empty() || term == "dumb",
+            state_folder: folders.and_then(|folders| Some(folders.state_dir()?.join("palabre"))),
+            config_files: own_config.into_iter().chain([PathBuf::from("/etc/palabre/config.toml")]).collect(),
+            terminals: Terminals {
+                input: io::stdin().is_terminal(),
+                output: io::stdout().is_terminal(),
+                error: io::stderr().is_terminal(),
+            },
+        }
+    }
+}
+
+/// The arguments of the process, the program's name first.
+pub(crate) fn arguments() -> Vec<OsString> {
+    env::args_os().collect()
+}
+
+/// A variable that is set to something.
+fn text(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}

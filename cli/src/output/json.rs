@@ -1,0 +1,252 @@
+//! The records of `--json`: one object a line, versioned. Fields are only ever added.
+
+use std::fmt;
+
+use palabre_core::{
+    client::{MemberInfo, RoomInfo, RoomListed},
+    ids::Seq,
+    storage::{EventKind, StoredEvent},
+    wire::state,
+};
+use serde::Serialize;
+
+use super::time::utc;
+use crate::failure::Failure;
+
+/// The version of the records.
+const VERSION: u8 = 1;
+
+/// A line of `--json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Record<'a> {
+    v: u8,
+    #[serde(flatten)]
+    body: Body<'a>,
+}
+
+impl<'a> Record<'a> {
+    pub(crate) const fn new(body: Body<'a>) -> Self {
+        Self { v: VERSION, body }
+    }
+}
+
+impl fmt::Display for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// What a line tells.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub(crate) enum Body<'a> {
+    /// Somebody said something.
+    Message(Event<'a>),
+    /// Somebody did something (`/me`).
+    Action(Event<'a>),
+    /// Somebody set the topic.
+    Topic(Event<'a>),
+    /// Somebody became a member.
+    Joined(Presence<'a>),
+    /// Somebody left the room or the server, or did not come back.
+    Left(Presence<'a>),
+    /// Somebody's connection was cut.
+    Lost(Presence<'a>),
+    /// Somebody is there again.
+    Back(Presence<'a>),
+    /// Somebody is away.
+    Away(Presence<'a>),
+    /// Somebody took another name.
+    Renamed {
+        r#in: &'a str,
+        name: &'a str,
+        was: &'a str,
+    },
+    /// Earlier events are not kept any more.
+    Trimmed {
+        r#in: &'a str,
+        first: u64,
+    },
+    /// A message of ours is stored.
+    Posted {
+        r#in: &'a str,
+        seq: u64,
+    },
+    /// All of several messages were dealt with.
+    Done {
+        r#in: &'a str,
+        sent: u64,
+        failed: u64,
+        /// The number of the last one stored.
+        last: Option<u64>,
+    },
+    /// A room there is.
+    Room {
+        r#in: &'a str,
+        members: u32,
+        topic: &'a str,
+        last: u64,
+    },
+    /// A member of a room.
+    Member {
+        r#in: &'a str,
+        name: &'a str,
+        state: &'static str,
+    },
+    /// The server answered.
+    Pong {
+        seq: u32,
+        microseconds: u64,
+    },
+    /// Something failed.
+    Error {
+        code: &'a str,
+        exit: u8,
+        text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        suggestion: Option<&'a str>,
+    },
+}
+
+/// An event of a room's log.
+#[derive(Debug, Serialize)]
+pub(crate) struct Event<'a> {
+    r#in: &'a str,
+    seq: u64,
+    from: &'a str,
+    at: String,
+    text: &'a str,
+}
+
+/// Who is there.
+#[derive(Debug, Serialize)]
+pub(crate) struct Presence<'a> {
+    pub(crate) r#in: &'a str,
+    pub(crate) name: &'a str,
+}
+
+impl<'a> Body<'a> {
+    /// An event of a room's log.
+    pub(crate) fn event(place: &'a str, event: &'a StoredEvent) -> Self {
+        let body = Event {
+            r#in: place,
+            seq: event.seq.get(),
+            from: &event.nick,
+            at: utc(event.at),
+            text: &event.text,
+        };
+        match event.kind {
+            EventKind::Posted => Self::Message(body),
+            EventKind::Action => Self::Action(body),
+            EventKind::Topic => Self::Topic(body),
+        }
+    }
+
+    /// A post that is stored.
+    pub(crate) const fn posted(place: &'a str, seq: Seq) -> Self {
+        Self::Posted { r#in: place, seq: seq.get() }
+    }
+
+    /// A room in the list of rooms.
+    pub(crate) fn room(room: &'a RoomListed) -> Self {
+        Self::Room { r#in: &room.name, members: room.members, topic: &room.topic, last: room.last.get() }
+    }
+
+    /// A member of a room.
+    pub(crate) fn member(place: &'a str, member: &'a MemberInfo) -> Self {
+        Self::Member { r#in: place, name: &member.nick, state: state_name(member.state) }
+    }
+
+    /// How the program failed.
+    pub(crate) fn failure(failure: &'a Failure) -> Self {
+        Self::Error {
+            code: failure.code,
+            exit: failure.status.number(),
+            text: &failure.sentence,
+            suggestion: failure.suggestion.as_deref(),
+        }
+    }
+}
+
+/// The name of a member's state in a list; unknown ones read as here.
+pub(crate) const fn state_name(state: u8) -> &'static str {
+    match state {
+        state::AWAY => "away",
+        state::LOST => "lost",
+        _ => "here",
+    }
+}
+
+/// What a room or direct conversation is called: `#room` or `@name`.
+pub(crate) fn place(room: &RoomInfo) -> String {
+    match &room.with {
+        Some((_, nick)) => format!("@{nick}"),
+        None => room.name.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use palabre_core::{error::{Refusal, RefusalCode}, ids::UserId, time::WallTime};
+
+    use super::*;
+
+    fn event(kind: EventKind, text: &str) -> StoredEvent {
+        StoredEvent {
+            seq: Seq::new(12),
+            author: UserId::new(3),
+            nick: "ana".into(),
+            at: WallTime::from_millis(1_795_291_200_000),
+            kind,
+            text: text.into(),
+        }
+    }
+
+    #[test]
+    fn a_message_has_its_documented_shape() {
+        let event = event(EventKind::Posted, "hello\x1b[2J");
+        assert_eq!(
+            Record::new(Body::event("#lobby", &event)).to_string(),
+            r##"{"v":1,"type":"message","in":"#lobby","seq":12,"from":"ana","at":"2026-11-21T20:00:00Z","text":"hello\u001b[2J"}"##
+        );
+    }
+
+    #[test]
+    fn kinds_have_types_of_their_own() {
+        for (kind, name) in [(EventKind::Action, "action"), (EventKind::Topic, "topic")] {
+            let event = event(kind, "x");
+            let value: serde_json::Value =
+                serde_json::from_str(&Record::new(Body::event("@bob", &event)).to_string()).unwrap();
+            assert_eq!(value["type"], name);
+            assert_eq!(value["in"], "@bob");
+        }
+    }
+
+    #[test]
+    fn a_record_is_one_line() {
+        let event = event(EventKind::Posted, "one\ntwo");
+        assert!(!Record::new(Body::event("#lobby", &event)).to_string().contains('\n'));
+    }
+
+    #[test]
+    fn an_error_names_its_code_and_the_exit_code() {
+        let refusal = Refusal::new(RefusalCode::NameInUse, "Somebody has this name.")
+            .suggesting(Some("ana2".into()));
+        let failure = Failure::refused(&refusal);
+        assert_eq!(
+            Record::new(Body::failure(&failure)).to_string(),
+            r#"{"v":1,"type":"error","code":"name-in-use","exit":6,"text":"Somebody has this name. Try ana2.","suggestion":"ana2"}"#
+        );
+    }
+
+    #[test]
+    fn presence_names_room_and_person() {
+        let left = Record::new(Body::Left(Presence { r#in: "#lobby", name: "ana" }));
+        assert_eq!(left.to_string(), r##"{"v":1,"type":"left","in":"#lobby","name":"ana"}"##);
+        let renamed = Record::new(Body::Renamed { r#in: "#lobby", name: "ana", was: "anna" });
+        assert_eq!(
+            renamed.to_string(),
+            r##"{"v":1,"type":"renamed","in":"#lobby","name":"ana","was":"anna"}"##
+        );
+    }
+}

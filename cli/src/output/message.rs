@@ -1,0 +1,92 @@
+//! An event of a room as lines for people.
+
+use std::fmt;
+
+use palabre_core::{
+    storage::{EventKind, StoredEvent},
+    time::WallTime,
+};
+
+use super::{LocalTime, Printable, Style};
+
+/// What the lines of all messages have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    /// The colours.
+    pub(crate) style: Style,
+    /// Today.
+    pub(crate) now: WallTime,
+}
+
+/// `12:03 ana: text`, with further lines of the text set apart so that none of them can pass for a message.
+pub(crate) struct MessageLines<'a> {
+    event: &'a StoredEvent,
+    place: Option<&'a str>,
+    layout: Layout,
+}
+
+impl<'a> MessageLines<'a> {
+    /// The lines of an event; with its place where that is not obvious.
+    pub(crate) const fn new(event: &'a StoredEvent, place: Option<&'a str>, layout: Layout) -> Self {
+        Self { event, place, layout }
+    }
+}
+
+impl fmt::Display for MessageLines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { event, place, layout: Layout { style, now } } = self;
+        write!(f, "{} ", style.quiet(LocalTime::new(event.at, *now)))?;
+        if let Some(place) = place {
+            write!(f, "{} ", style.quiet(Printable::new(place)))?;
+        }
+        let nick = style.name(&event.nick, Printable::new(&event.nick));
+        match event.kind {
+            EventKind::Posted => write!(f, "{nick}: ")?,
+            EventKind::Action => write!(f, "* {nick} ")?,
+            EventKind::Topic if event.text.is_empty() => return write!(f, "* {nick} cleared the topic"),
+            EventKind::Topic => write!(f, "* {nick} set the topic: ")?,
+        }
+        for (index, line) in event.text.split('\n').enumerate() {
+            let before = if index == 0 { "" } else { "\n      | " };
+            write!(f, "{before}{}", Printable::new(line))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use palabre_core::ids::{Seq, UserId};
+
+    use super::*;
+
+    fn lines(kind: EventKind, text: &str, place: Option<&str>) -> String {
+        let now = WallTime::from_millis(1_795_291_200_000);
+        let event = StoredEvent {
+            seq: Seq::new(1),
+            author: UserId::new(1),
+            nick: "ana".into(),
+            at: now,
+            kind,
+            text: text.into(),
+        };
+        let layout = Layout { style: Style::new(false), now };
+        let lines = MessageLines::new(&event, place, layout).to_string();
+        lines.split_once(' ').unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn each_kind_reads_as_what_it_is() {
+        assert_eq!(lines(EventKind::Posted, "hello", None), "ana: hello");
+        assert_eq!(lines(EventKind::Action, "waves", None), "* ana waves");
+        assert_eq!(lines(EventKind::Topic, "tea", None), "* ana set the topic: tea");
+        assert_eq!(lines(EventKind::Topic, "", None), "* ana cleared the topic");
+        assert_eq!(lines(EventKind::Posted, "hello", Some("#tea")), "#tea ana: hello");
+    }
+
+    #[test]
+    fn no_line_of_a_text_can_pass_for_a_message() {
+        assert_eq!(lines(EventKind::Posted, "a\n20:00 bob: b", None), "ana: a\n      | 20:00 bob: b");
+        assert_eq!(lines(EventKind::Posted, "a\rbob: b", None), "ana: a␍bob: b");
+    }
+}

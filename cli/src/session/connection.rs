@@ -1,0 +1,147 @@
+//! Following how the connection is: telling it, and giving up in time.
+
+use std::{fmt, time::Duration};
+
+use palabre_core::{
+    client::{ClientEvent, OfflineCause},
+    time::Monotonic,
+};
+use palabre_runtime::client::ClientDriver;
+
+use crate::{
+    arguments::Address,
+    failure::Failure,
+    output::{Output, Printable},
+};
+
+/// How the connection to a server is, as told by the client's events.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    server: Address,
+    /// How long a lost connection is waited for; nothing waits for ever.
+    reconnect_for: Option<Duration>,
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// The client has entered, or waits for a place.
+    There,
+    /// It was not there yet.
+    Expected { until: Monotonic, cause: OfflineCause },
+    /// It was there.
+    Lost { until: Option<Monotonic>, cause: OfflineCause },
+}
+
+impl Connection {
+    /// A connection that is expected until then.
+    pub(crate) const fn new(server: Address, until: Monotonic, reconnect_for: Option<Duration>) -> Self {
+        let state = State::Expected { until, cause: OfflineCause::Unreachable };
+        Self { server, reconnect_for, state }
+    }
+
+    pub(crate) const fn server(&self) -> &Address {
+        &self.server
+    }
+
+    /// When to give up, if ever.
+    pub(crate) const fn deadline(&self) -> Option<Monotonic> {
+        match &self.state {
+            State::There => None,
+            State::Expected { until, .. } => Some(*until),
+            State::Lost { until, .. } => *until,
+        }
+    }
+
+    /// Fails when it is time to give up.
+    pub(crate) fn check(&self, driver: &ClientDriver, now: Monotonic) -> Result<(), Failure> {
+        match &self.state {
+            State::There => Ok(()),
+            State::Expected { cause, .. } | State::Lost { cause, .. } => match self.deadline() {
+                Some(until) if until <= now => Err(self.failure(cause, driver)),
+                Some(_) | None => Ok(()),
+            },
+        }
+    }
+
+    /// Takes an event in and tells what a person should know of it. Fails when the client has ended.
+    pub(crate) fn note(
+        &mut self,
+        event: &ClientEvent,
+        driver: &ClientDriver,
+        now: Monotonic,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        match event {
+            ClientEvent::Ready { .. } => {
+                if matches!(self.state, State::Lost { .. }) {
+                    output.status("connected again");
+                }
+                self.state = State::There;
+            }
+            ClientEvent::Waiting { position } => {
+                output.status(format_args!("waiting for a place, position {position}"));
+                self.state = State::There;
+            }
+            ClientEvent::Offline { cause, retry_in } => {
+                self.lose(cause, now);
+                output.status(Retrying { failure: &self.failure(cause, driver), retry_in: *retry_in });
+            }
+            ClientEvent::Ended { cause } => return Err(self.failure(cause, driver)),
+            ClientEvent::Connected { server } => {
+                output.detail(format_args!("{}: connected to {}", self.server, Printable::new(server)));
+            }
+            ClientEvent::EnterRefused { .. }
+            | ClientEvent::Joined { .. }
+            | ClientEvent::Opened { .. }
+            | ClientEvent::Unfollowed { .. }
+            | ClientEvent::Parted { .. }
+            | ClientEvent::Happened(_)
+            | ClientEvent::Trimmed { .. }
+            | ClientEvent::Presence { .. }
+            | ClientEvent::Posted { .. }
+            | ClientEvent::PostRefused { .. }
+            | ClientEvent::PostIndeterminate { .. }
+            | ClientEvent::Members { .. }
+            | ClientEvent::Rooms { .. }
+            | ClientEvent::History { .. }
+            | ClientEvent::Manual { .. }
+            | ClientEvent::Renamed { .. }
+            | ClientEvent::AwaySet { .. }
+            | ClientEvent::Pong { .. }
+            | ClientEvent::Refused { .. }
+            | ClientEvent::Interrupted { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, cause: &OfflineCause, now: Monotonic) {
+        let cause = cause.clone();
+        self.state = match self.state {
+            State::There => State::Lost { until: self.reconnect_for.map(|time| now.after(time)), cause },
+            State::Expected { until, .. } => State::Expected { until, cause },
+            State::Lost { until, .. } => State::Lost { until, cause },
+        };
+    }
+
+    /// Why there is no connection.
+    fn failure(&self, cause: &OfflineCause, driver: &ClientDriver) -> Failure {
+        let mut failure = Failure::offline(&self.server.to_string(), cause);
+        if let (OfflineCause::Unreachable, Some(error)) = (cause, driver.connect_error()) {
+            failure.sentence = format!("{}: {error}", failure.sentence);
+        }
+        failure
+    }
+}
+
+struct Retrying<'a> {
+    failure: &'a Failure,
+    retry_in: Duration,
+}
+
+impl fmt::Display for Retrying<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.retry_in.as_millis().div_ceil(1_000);
+        write!(f, "{}; trying again in {seconds} s", Printable::new(&self.failure.sentence))
+    }
+}

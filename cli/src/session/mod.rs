@@ -1,0 +1,226 @@
+//! A connection for a command: it enters, asks and answers, and gives up in time.
+
+mod asking;
+mod connection;
+
+use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
+
+use palabre_core::{
+    client::{Client, ClientConfig, ClientEvent, SavedSession},
+    error::Misuse,
+    time::{Monotonic, Now},
+};
+use palabre_runtime::{client::ClientDriver, clock::Clock};
+
+pub(crate) use self::{
+    asking::{request_answered, unexpected},
+    connection::Connection,
+};
+use crate::{
+    arguments::Address,
+    context::Context,
+    failure::Failure,
+    interrupts::Interrupts,
+    output::{Layout, Output},
+    state::Slot,
+};
+
+/// Posts that wait for an answer at a time.
+pub(crate) const OUTBOX_POSTS_MAX: usize = 256;
+
+/// How long saying goodbye may take.
+const LEAVE_MAX: Duration = Duration::from_secs(2);
+
+/// What the program says it is.
+pub(crate) const PROGRAM: &str = concat!("palabre-cli/", env!("CARGO_PKG_VERSION"));
+
+/// A guest of our own for the time of a command.
+pub(crate) struct Session<'a> {
+    context: &'a mut Context,
+    driver: ClientDriver,
+    interrupts: Interrupts,
+    clock: Clock,
+    connection: Connection,
+    /// What came while an answer to something else was waited for.
+    backlog: VecDeque<ClientEvent>,
+    save_error: SaveError,
+}
+
+/// Where a write of the saved session leaves why it failed.
+pub(crate) type SaveError = Rc<RefCell<Option<String>>>;
+
+impl<'a> Session<'a> {
+    /// Enters the server, and is resumed if the slot has a session. The guest leaves at the end unless it is kept.
+    pub(crate) fn open(context: &'a mut Context, slot: Option<Slot>) -> Result<Self, Failure> {
+        let server = context.server()?;
+        let identity = context.identity()?;
+        let saved = slot.as_ref().and_then(|slot| read_slot(slot, &mut context.output));
+        let config = ClientConfig {
+            program: PROGRAM.into(),
+            nick: identity.nick,
+            take_suggestion: !identity.is_explicit,
+            saved,
+            reconnect: true,
+            outbox_posts_max: OUTBOX_POSTS_MAX,
+        };
+        let save_error = SaveError::default();
+        let driver = new_driver(&server, config, slot, &save_error)?;
+        let interrupts =
+            Interrupts::install(driver.waker()).map_err(|error| Failure::local("signals", &error))?;
+        let clock = Clock::start();
+        let until = clock.monotonic().after(context.common.connect_timeout);
+        let connection = Connection::new(server, until, Some(context.common.reconnect_for));
+        let backlog = VecDeque::new();
+        let mut session = Self { context, driver, interrupts, clock, connection, backlog, save_error };
+        session.enter()?;
+        Ok(session)
+    }
+
+    fn enter(&mut self) -> Result<(), Failure> {
+        let entered = loop {
+            match self.next_event(None) {
+                Ok(Some(ClientEvent::Ready { nick, .. })) => break Ok(nick),
+                Ok(_) => {}
+                Err(failure) => break Err(failure),
+            }
+        };
+        match entered {
+            Ok(nick) => {
+                let server = self.connection.server();
+                self.context.output.detail(format_args!("{server}: entered as {nick}"));
+                self.context.remember_server(server);
+                Ok(())
+            }
+            Err(failure) => {
+                self.leave(false);
+                Err(failure)
+            }
+        }
+    }
+
+    pub(crate) const fn output(&mut self) -> &mut Output {
+        &mut self.context.output
+    }
+
+    pub(crate) const fn server(&self) -> &Address {
+        self.connection.server()
+    }
+
+    pub(crate) const fn client(&self) -> &Client {
+        self.driver.client()
+    }
+
+    pub(crate) const fn driver(&self) -> &ClientDriver {
+        &self.driver
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// How messages are laid out at this moment.
+    pub(crate) fn layout(&self) -> Layout {
+        Layout { style: self.context.output.style(), now: self.clock.now().wall }
+    }
+
+    /// Does something with the client.
+    pub(crate) fn act<R>(
+        &mut self,
+        act: impl FnOnce(&mut Client, Now) -> Result<R, Misuse>,
+    ) -> Result<R, Failure> {
+        self.driver.with_client(act).map_err(Failure::from)
+    }
+
+    /// The next thing that happened, or nothing when `until` has come or somebody woke the driver.
+    ///
+    /// What was printed is shown before anything is waited for. Fails when the connection is gone for too long,
+    /// or the program was asked to end.
+    pub(crate) fn next_event(&mut self, until: Option<Monotonic>) -> Result<Option<ClientEvent>, Failure> {
+        if let Some(event) = self.backlog.pop_front() {
+            return Ok(Some(event));
+        }
+        if let Some(event) = self.next_arrival()? {
+            return Ok(Some(event));
+        }
+        self.context.output.flush()?;
+        let now = self.clock.monotonic();
+        self.connection.check(&self.driver, now)?;
+        let deadline = until.into_iter().chain(self.connection.deadline()).min();
+        if until.is_some_and(|until| until <= now) {
+            return Ok(None);
+        }
+        self.turn(deadline.map(|deadline| deadline.since(now)))?;
+        self.next_arrival()
+    }
+
+    fn next_arrival(&mut self) -> Result<Option<ClientEvent>, Failure> {
+        if self.interrupts.requested() {
+            return Err(Failure::interrupted());
+        }
+        if let Some(error) = self.save_error.borrow_mut().take() {
+            self.context.output.warning(format_args!("cannot save the session: {error}"));
+        }
+        let event = self.driver.next_event();
+        if let Some(event) = &event {
+            let now = self.clock.monotonic();
+            self.connection.note(event, &self.driver, now, &mut self.context.output)?;
+            if let ClientEvent::EnterRefused { refusal } = event {
+                return Err(Failure::refused(refusal));
+            }
+        }
+        Ok(event)
+    }
+
+    fn turn(&mut self, timeout: Option<Duration>) -> Result<(), Failure> {
+        self.driver.turn(timeout).map_err(|error| Failure::local("waiting for the network", &error))
+    }
+
+    /// Says goodbye; `keep` leaves the guest on the server, to be resumed.
+    pub(crate) fn leave(&mut self, keep: bool) {
+        self.driver.with_client(|client, now| client.leave(keep, now));
+        let deadline = self.clock.monotonic().after(LEAVE_MAX);
+        while !self.driver.is_ended() {
+            let now = self.clock.monotonic();
+            if now >= deadline || self.driver.turn(Some(deadline.since(now))).is_err() {
+                return;
+            }
+            while self.driver.next_event().is_some() {}
+        }
+    }
+}
+
+/// Runs a command as a guest that leaves at its end, however it ends.
+pub(crate) fn with_session(
+    context: &mut Context,
+    run: impl FnOnce(&mut Session<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut session = Session::open(context, None)?;
+    let result = run(&mut session).and_then(|()| session.output().flush());
+    session.leave(false);
+    result
+}
+
+/// A driver whose client saves its session in a slot.
+pub(crate) fn new_driver(
+    server: &Address,
+    config: ClientConfig,
+    slot: Option<Slot>,
+    save_error: &SaveError,
+) -> Result<ClientDriver, Failure> {
+    let save_error = Rc::clone(save_error);
+    let save = move |session: Option<&_>| {
+        if let Some(Err(error)) = slot.as_ref().map(|slot| slot.write(session)) {
+            *save_error.borrow_mut() = Some(error.to_string());
+        }
+    };
+    ClientDriver::new(&server.host, server.port, config, Box::new(save))
+        .map_err(|error| Failure::local("the network", &error))
+}
+
+/// The session saved in a slot. One that cannot be read is told and forgotten.
+pub(crate) fn read_slot(slot: &Slot, output: &mut Output) -> Option<SavedSession> {
+    slot.read().unwrap_or_else(|reason| {
+        output.warning(format_args!("a saved session cannot be read and is not resumed: {reason}"));
+        None
+    })
+}
