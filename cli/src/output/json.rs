@@ -98,6 +98,8 @@ pub(crate) enum Body<'a> {
         seq: u32,
         microseconds: u64,
     },
+    /// What a server can do.
+    Bench(&'a crate::bench::Report),
     /// Something failed.
     Error {
         code: &'a str,

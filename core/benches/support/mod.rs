@@ -17,15 +17,20 @@ use palabre_core::{
     wire::{self, FRAME_BYTES_MAX, ToClient, ToServer, split_frame},
 };
 
-/// How much time passes from one turn of the loop to the next.
-const TURN: Duration = Duration::from_micros(200);
+/// How much time passes from one turn of the loop to the next while a room fills.
+const FILLING_TURN: Duration = Duration::from_micros(200);
+/// And later: so little that nobody is silent for too long, however many turns are measured.
+const TURN: Duration = Duration::from_micros(1);
+/// How many turns it takes until the members of a full room have been told of each other.
+const FILLING_TURNS: usize = 10_000;
 /// A text as long as that of the comparisons with other servers.
 pub const TEXT: &str = "The quick brown fox jumps over the lazy dog, and the dog sleeps.";
 
 /// A server as a poll loop would drive it, in turns.
 pub struct Hall {
-    pub server: Server,
+    server: Server,
     now: Now,
+    turn: Duration,
     store: Store,
     requests: Vec<StorageRequest>,
     writable: Vec<ConnectionId>,
@@ -58,6 +63,7 @@ impl Hall {
         let mut hall = Self {
             server: Server::new(config, [7; 32], recovered, now),
             now,
+            turn: FILLING_TURN,
             store: Store::default(),
             requests: Vec::new(),
             writable: Vec::new(),
@@ -76,10 +82,11 @@ impl Hall {
         for member in &members {
             self.say(*member, wire::Join { id: 2, name, after: None });
         }
-        for _ in 0..10_000 {
+        for _ in 0..FILLING_TURNS {
             self.settle();
             self.send();
         }
+        self.turn = TURN;
         let id = self.store.rooms[&RoomKey::Named(name.into())].id;
         Room { id, members }
     }
@@ -159,7 +166,7 @@ impl Hall {
                 self.server.handle_sent(id, count, self.now);
             }
         }
-        self.now.monotonic = self.now.monotonic.after(TURN);
+        self.now.monotonic = self.now.monotonic.after(self.turn);
         sent
     }
 
