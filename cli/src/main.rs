@@ -1,6 +1,7 @@
 //! Palabre's client, for people and for scripts.
 
 mod arguments;
+mod bench;
 mod command;
 mod config;
 mod connect;

@@ -1,8 +1,8 @@
 //! What drives Palabre's state machines: a poll loop over sockets, storage, clocks, signals, configuration.
 //!
 //! The rules of the protocol are all in `palabre-core`; here is only what touches the world. With the default
-//! feature `server` a server can be started in-process, as the binary `runtime-server` does; without it there is the
-//! [`client`]'s driver alone.
+//! feature `server` a server can be started in-process, as the binary `runtime-server` does; without it there are the
+//! [`client`]'s driver, and a [`load`] to measure servers with.
 
 pub mod client;
 pub mod clock;
@@ -13,6 +13,7 @@ mod descriptors;
 pub mod entropy;
 #[cfg(feature = "server")]
 pub mod listen;
+pub mod load;
 #[cfg(feature = "server")]
 mod logging;
 #[cfg(feature = "server")]

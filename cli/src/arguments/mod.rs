@@ -77,6 +77,7 @@ pub(crate) enum Command {
     Members(members::Arguments),
     Wait(wait::Arguments),
     Ping(ping::Arguments),
+    Bench(crate::bench::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }

@@ -25,6 +25,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Members(arguments) => members::run(arguments, context),
         Command::Wait(arguments) => wait::run(arguments, context),
         Command::Ping(arguments) => ping::run(&arguments, context),
+        Command::Bench(arguments) => crate::bench::run(arguments, context),
         Command::Completions(arguments) => completions::run(&arguments, context),
         Command::Man(arguments) => man::run(&arguments, context),
     }

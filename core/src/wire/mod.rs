@@ -7,6 +7,7 @@
 
 mod field;
 mod frame;
+mod head;
 mod message;
 mod part;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 
 pub use self::{
     frame::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_BEFORE_READY, Frame, FrameDecoder, HEADER_BYTES, split_frame},
+    head::EventHead,
     message::{
         Away, Credit, Direct, Done, Error, Event, Follow, Goodbye, Guest, Hello, History, HistoryPage, Join,
         Joined, Manual, ManualText, Members, MembersPage, Opened, Part, Ping, Pong, Post, Posted, Presence,
