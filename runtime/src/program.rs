@@ -81,7 +81,7 @@ fn serve(arguments: Arguments) -> Result<Exit, Problem> {
 
 /// Says that the server can be reached. Whoever started it may wait for this line.
 fn announce(line: &str, data: &Data) {
-    tracing::info!("{line}");
+    tracing::debug!("{line}");
     match data {
         Data::Memory { .. } => {
             tracing::warn!("--ephemeral: nothing is kept, all is gone when the server ends")
