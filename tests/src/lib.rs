@@ -1,1 +1,3 @@
-//! The suites that no single package can hold: see `docs/TESTING.md` for what is where.
+//! The suites that no single package can hold: `docs/TESTING.md` says what is where.
+
+pub mod model;

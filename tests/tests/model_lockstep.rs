@@ -9,10 +9,7 @@ use palabre_core::{
 };
 use proptest::prelude::*;
 
-#[path = "../src/model/mod.rs"]
-pub mod model;
-
-use model::{ConnectionKey, Divergence, Lockstep, Name, Operation, Speech, operations};
+use palabre_tests::model::{ConnectionKey, Divergence, Lockstep, Name, Operation, Speech, operations};
 
 const ANA: Name = Name(0);
 const BOB: Name = Name(1);
