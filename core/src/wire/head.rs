@@ -87,8 +87,8 @@ mod tests {
     fn head_of(message: ToClient<'_>) -> Option<EventHead> {
         let mut bytes = Vec::new();
         message.encode(&mut bytes);
-        let (frame, _) = split_frame(&bytes, FRAME_BYTES_MAX).expect("whole").expect("whole");
-        EventHead::decode(frame).expect("well formed")
+        let (frame, _) = split_frame(&bytes, FRAME_BYTES_MAX).ok().flatten()?;
+        EventHead::decode(frame).ok().flatten()
     }
 
     #[test]

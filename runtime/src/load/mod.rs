@@ -277,7 +277,8 @@ impl Load {
         self.ready.clear();
         let now = self.clock.monotonic();
         let until = until.unwrap_or_else(|| now.after(STALLED_MAX));
-        let timeout = self.posting.as_ref().map_or(until.since(now), |posting| posting.wait(now, until));
+        let timeout =
+            self.posting.as_ref().map_or_else(|| until.since(now), |posting| posting.wait(now, until));
         self.poller
             .wait(&mut self.ready, Some(timeout))
             .map_err(|source| LoadError::System { action: "watching sockets", source })?;
