@@ -92,7 +92,8 @@ impl Duet {
     fn talk(&mut self) {
         let end = self.now.monotonic.after(TIME_MAX);
         while !self.ends.iter().all(|end| end.is_done()) {
-            assert!(self.now.monotonic < end, "it does not come right");
+            let told = self.ends.each_ref().map(|end| end.told());
+            assert!(self.now.monotonic < end, "it does not come right: {told:?}");
             if !self.turn() {
                 self.wait();
             }
@@ -290,6 +291,14 @@ impl End {
         } else if let ClientEvent::PostIndeterminate { .. } | ClientEvent::PostRefused { .. } = event {
             panic!("no guest expires and nothing is refused: {event:?}");
         }
+    }
+
+    /// How far it is, for whoever has to find out why it does not get further.
+    fn told(&self) -> String {
+        let Self { posted, said, read, .. } = self;
+        let (ready, waiting) = (self.client.is_ready(), self.client.outbox().count());
+        let read: Vec<_> = read.iter().map(|event| event.seq.get()).collect();
+        format!("ready {ready}, said {said}, posted {posted}, waiting {waiting}, read {read:?}")
     }
 
     fn is_done(&self) -> bool {

@@ -30,6 +30,12 @@ fn a_session_byte_by_byte_is_the_session() {
     converse(&[], 1);
 }
 
+#[test]
+fn cuts_of_both_links_in_the_middle_of_entering_and_joining_come_right() {
+    let cuts = [(0, 171), (1, 148), (1, 165), (0, 238)].map(|(client, after)| Cut { client, after });
+    converse(&cuts, 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 

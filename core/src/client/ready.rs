@@ -93,6 +93,10 @@ impl Session {
         }
         let mut requests = Vec::new();
         for info in listed {
+            // Its membership was written, but the answer lost: asked again, it begins where the application wants.
+            if !self.rooms.contains(info.id) && self.requests.is_to_join(&info.name) {
+                continue;
+            }
             let (follow, was_known) = self.rooms.list(info)?;
             requests.push(Request::Follow(follow));
             if !was_known && info.with.is_some() {

@@ -100,6 +100,13 @@ impl Requests {
         self.last_wire_id
     }
 
+    /// Whether a request to join a room of this name waits.
+    pub(super) fn is_to_join(&self, room: &str) -> bool {
+        self.waiting.iter().any(
+            |request| matches!(request, Request::Verb(_, Ask::Join { name, .. }) if name.as_str() == room),
+        )
+    }
+
     /// Puts a request of the application behind those that wait.
     pub(super) fn add(&mut self, ask: Ask) -> Result<RequestId, Misuse> {
         if self.waiting.len() >= WAITING_MAX {
