@@ -277,7 +277,10 @@ impl Load {
         self.ready.clear();
         let now = self.clock.monotonic();
         let until = until.unwrap_or_else(|| now.after(STALLED_MAX));
-        let timeout = self.posting.as_ref().map_or(until.since(now), |posting| posting.wait(now, until));
+        let timeout = match &self.posting {
+            Some(posting) => posting.wait(now, until),
+            None => until.since(now),
+        };
         self.poller
             .wait(&mut self.ready, Some(timeout))
             .map_err(|source| LoadError::System { action: "watching sockets", source })?;

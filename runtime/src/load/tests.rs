@@ -8,11 +8,11 @@ use crate::server::{Ending, RunningServer, ServerOptions};
 fn started(limits: Limits) -> RunningServer {
     let mut options = ServerOptions::ephemeral();
     options.config.limits = limits;
-    options.start().unwrap()
+    options.start().expect("a port is free")
 }
 
 fn load_on(server: &RunningServer) -> Load {
-    Load::new(server.addresses()[0], "tester").unwrap()
+    Load::new(server.addresses()[0], "tester").expect("a poller")
 }
 
 fn traffic(per_second: Option<u32>) -> Traffic {
@@ -58,7 +58,7 @@ fn credit_is_kept_to() {
     load.join(1, 2).unwrap();
     load.start(traffic(None));
     let measured = load.run(Duration::from_millis(300)).unwrap();
-    let burst = u64::from(2 * (Limits::default().post_burst + Limits::default().posts_per_second));
+    let burst = 2 * (Limits::default().post_burst + Limits::default().posts_per_second);
     assert!(measured.messages > 0 && measured.messages <= burst, "{measured:?}");
     load.finish().unwrap();
 }
