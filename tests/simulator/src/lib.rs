@@ -1,0 +1,19 @@
+//! Palabre, tested as a whole: a simulated world in which the same `Server` and `Client` that run in production meet
+//! every fault that a seed can draw, and an oracle that judges from outside what they were told.
+//!
+//! `docs/TESTING.md` says how to run it, read its reports and add to it.
+
+pub mod campaign;
+pub mod choices;
+pub mod fuzzing;
+pub mod marks;
+pub mod minimise;
+pub mod network;
+pub mod oracle;
+pub mod plan;
+pub mod report;
+pub mod run;
+pub mod skip;
+pub mod store;
+pub mod trace;
+pub mod world;

@@ -1,0 +1,289 @@
+//! Every post of an honest client, from the moment it was written to what became of it.
+//!
+//! Texts begin with the post's number, so that an event of a log is recognised wherever it is seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use palabre_core::{
+    ids::{RoomId, Seq, UserId},
+    storage::{EventKind, RoomKey, StoredEvent},
+};
+
+use super::{Invariant, Violation, ensure};
+use crate::{network::Owner, sometimes, store::Tables};
+
+/// The number of a post, in the order written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PostNumber(pub usize);
+
+/// A post of an honest client.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// The client.
+    pub actor: usize,
+    /// The user that client was.
+    pub user: UserId,
+    /// Where it went.
+    pub room: RoomId,
+    /// Of which kind.
+    pub kind: EventKind,
+    /// What it said.
+    pub text: String,
+    /// What its author was told.
+    pub outcome: Outcome,
+    stored: Option<Seq>,
+    saved: bool,
+    failed: bool,
+}
+
+/// What an author was told of a post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing yet.
+    Open,
+    /// It is durable under this number.
+    Acknowledged(Seq),
+    /// It is certainly not stored.
+    Refused,
+    /// Nobody can say.
+    Indeterminate,
+    /// Its author died before it was written down.
+    Forgotten,
+}
+
+/// All posts, and what was found in the logs.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    posts: Vec<Post>,
+    seen_of_log: BTreeMap<RoomId, (RoomKey, usize)>,
+    latest: BTreeMap<(UserId, RoomId), PostNumber>,
+    acknowledged: BTreeMap<RoomId, Seq>,
+    authors: BTreeMap<UserId, Owner>,
+    members_ever: BTreeSet<(UserId, RoomId)>,
+    removed: BTreeSet<UserId>,
+}
+
+impl Ledger {
+    /// The number that the next post will have, to begin its text with.
+    #[must_use]
+    pub const fn next_number(&self) -> PostNumber {
+        PostNumber(self.posts.len())
+    }
+
+    /// The number that a text begins with.
+    #[must_use]
+    pub fn number_in(&self, text: &str) -> Option<PostNumber> {
+        let number = text.split_once(':')?.0.parse().ok()?;
+        (number < self.posts.len()).then_some(PostNumber(number))
+    }
+
+    /// A client has taken a post into its outbox.
+    pub fn written(&mut self, actor: usize, user: UserId, room: RoomId, kind: EventKind, text: String) {
+        let outcome = Outcome::Open;
+        self.posts.push(Post {
+            actor,
+            user,
+            room,
+            kind,
+            text,
+            outcome,
+            stored: None,
+            saved: false,
+            failed: false,
+        });
+    }
+
+    /// A client has written a post down, where it survives its process.
+    pub fn saved(&mut self, text: &str) {
+        if let Some(number) = self.number_in(text) {
+            self.posts[number.0].saved = true;
+        }
+    }
+
+    /// Storage could not append a post. If its author does not hear of that, it sends it again, behind others.
+    pub fn failed(&mut self, text: &str) {
+        if let Some(number) = self.number_in(text) {
+            self.posts[number.0].failed = true;
+        }
+    }
+
+    /// A post.
+    #[must_use]
+    pub fn post(&self, number: PostNumber) -> &Post {
+        &self.posts[number.0]
+    }
+
+    /// Posts of a client that it has heard nothing of.
+    pub fn open_posts(&self, actor: usize) -> impl Iterator<Item = PostNumber> + '_ {
+        let open = move |post: &Post| post.actor == actor && post.outcome == Outcome::Open;
+        self.posts
+            .iter()
+            .enumerate()
+            .filter(move |(_, post)| open(post))
+            .map(|(number, _)| PostNumber(number))
+    }
+
+    /// Who a user is was seen on the wire.
+    pub fn entered(&mut self, user: UserId, owner: Owner) {
+        self.authors.entry(user).or_insert(owner);
+    }
+
+    /// A membership was asked of storage.
+    pub fn member(&mut self, user: UserId, room: RoomId) {
+        self.members_ever.insert((user, room));
+    }
+
+    /// Storage was asked to remove a guest. It may fail; the guest is no more nevertheless.
+    pub fn removed(&mut self, user: UserId) {
+        self.removed.insert(user);
+    }
+
+    /// Whether a user may have been in a room at some time.
+    #[must_use]
+    pub fn was_member(&self, user: UserId, room: RoomId, durable: &Tables) -> bool {
+        self.members_ever.contains(&(user, room)) || durable.is_member(user, room)
+    }
+
+    /// The highest number acknowledged in a room to anybody.
+    #[must_use]
+    pub fn acknowledged_in(&self, room: RoomId) -> Seq {
+        self.acknowledged.get(&room).copied().unwrap_or_default()
+    }
+
+    /// Judges what was committed since the last call (I2, I3, I4).
+    ///
+    /// # Errors
+    /// An event that nobody wrote, or twice, or out of its author's order.
+    pub fn inspect_logs(&mut self, durable: &Tables) -> Result<(), Violation> {
+        for (id, room) in durable.rooms() {
+            let seen = self.seen_of_log.get(&id).map_or(0, |(_, seen)| *seen);
+            for (event, _) in room.log.iter().skip(seen) {
+                self.logged(id, event)?;
+            }
+            self.seen_of_log.insert(id, (room.key.clone(), room.log.len().max(seen)));
+        }
+        Ok(())
+    }
+
+    fn logged(&mut self, room: RoomId, event: &StoredEvent) -> Result<(), Violation> {
+        let facts =
+            || format!("in room {room} number {}: {:?} by user {}", event.seq, event.text, event.author);
+        match self.authors.get(&event.author) {
+            Some(Owner::Peer(_)) => return Ok(()),
+            Some(Owner::Actor(_)) => {}
+            None => {
+                return Err(Violation::new(Invariant::Authentic, format!("{}, who never entered", facts())));
+            }
+        }
+        let number = self.number_in(&event.text).filter(|number| self.posts[number.0].text == *event.text);
+        let Some(number) = number else {
+            return Err(Violation::new(Invariant::Authentic, format!("{}, which nobody wrote", facts())));
+        };
+        let post = &mut self.posts[number.0];
+        let same = post.user == event.author && post.room == room && post.kind == event.kind;
+        ensure(same, Invariant::Authentic, || format!("{}, but it was written as {post:?}", facts()))?;
+        if let Some(earlier) = post.stored.replace(event.seq) {
+            return Err(Violation::new(Invariant::Once, format!("{}, but also number {earlier}", facts())));
+        }
+        ensure(post.outcome != Outcome::Refused, Invariant::Authentic, || {
+            format!("{}, but its author was told that it is not stored", facts())
+        })?;
+        ensure(post.outcome != Outcome::Forgotten || post.saved, Invariant::Authentic, || {
+            format!("{}, but its author sent it before writing it down", facts())
+        })?;
+        sometimes!(
+            "an event of a post that its author forgot was stored",
+            post.outcome == Outcome::Forgotten
+        );
+        if post.failed {
+            return Ok(());
+        }
+        match self.latest.insert((event.author, room), number) {
+            Some(latest) if latest > number => Err(Violation::new(
+                Invariant::Ordered,
+                format!("{}, after post {} that was written later", facts(), latest.0),
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// An author was told that a post is durable (I3, I6).
+    ///
+    /// # Errors
+    /// It is not, or it was told otherwise before.
+    pub fn acknowledge(&mut self, number: PostNumber, seq: Seq, durable: &Tables) -> Result<(), Violation> {
+        let post = &mut self.posts[number.0];
+        let event = durable.room(post.room).and_then(|room| room.event(seq));
+        let is_stored = event.is_some_and(|event| *event.text == *post.text && event.author == post.user);
+        ensure(is_stored, Invariant::Durable, || {
+            format!(
+                "post {} was acknowledged as number {seq} of room {}; durable there is {event:?}",
+                number.0, post.room
+            )
+        })?;
+        match post.outcome {
+            Outcome::Open | Outcome::Forgotten => {}
+            Outcome::Acknowledged(earlier) => ensure(earlier == seq, Invariant::Once, || {
+                format!("post {} was acknowledged as number {earlier} and as {seq}", number.0)
+            })?,
+            Outcome::Refused | Outcome::Indeterminate => {
+                let facts = format!("post {} was told as {:?}, then acknowledged", number.0, post.outcome);
+                return Err(Violation::new(Invariant::Once, facts));
+            }
+        }
+        post.outcome = Outcome::Acknowledged(seq);
+        let latest = self.acknowledged.entry(post.room).or_default();
+        *latest = seq.max(*latest);
+        Ok(())
+    }
+
+    /// An author was told that a post is certainly not stored (P10).
+    ///
+    /// # Errors
+    /// It is stored.
+    pub fn refuse(&mut self, number: PostNumber, why: &str) -> Result<(), Violation> {
+        let post = &mut self.posts[number.0];
+        ensure(post.stored.is_none(), Invariant::Authentic, || {
+            format!("post {} was refused ({why}), but it is in the log: {post:?}", number.0)
+        })?;
+        post.outcome = Outcome::Refused;
+        Ok(())
+    }
+
+    /// Nobody can say what became of a post, or its author has forgotten it.
+    pub fn give_up(&mut self, number: PostNumber, outcome: Outcome) {
+        self.posts[number.0].outcome = outcome;
+    }
+
+    /// A direct conversation ceases when both its guests are no more (R6), and with it what was said.
+    fn has_ceased(&self, room: RoomId, durable: &Tables) -> bool {
+        match self.seen_of_log.get(&room) {
+            Some((RoomKey::Direct(one, other), _)) => {
+                let is_gone = |user| self.removed.contains(user) || !durable.has_guest(*user);
+                durable.room(room).is_none() && is_gone(one) && is_gone(other)
+            }
+            Some((RoomKey::Named(_), _)) | None => false,
+        }
+    }
+
+    /// Everything acknowledged is durable still (I1).
+    ///
+    /// # Errors
+    /// Something is not.
+    pub fn check_nothing_lost(&self, durable: &Tables) -> Result<(), Violation> {
+        for (number, post) in self.posts.iter().enumerate() {
+            let Outcome::Acknowledged(seq) = post.outcome else { continue };
+            if self.has_ceased(post.room, durable) {
+                continue;
+            }
+            let event = durable.room(post.room).and_then(|room| room.event(seq));
+            ensure(event.is_some_and(|event| *event.text == *post.text), Invariant::Kept, || {
+                format!(
+                    "post {number} was acknowledged as number {seq} of room {}; now there is {event:?}",
+                    post.room
+                )
+            })?;
+        }
+        Ok(())
+    }
+}

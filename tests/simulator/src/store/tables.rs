@@ -1,0 +1,310 @@
+//! What the storage port means, as plainly as it can be written down. Speed is no concern here.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use palabre_core::{
+    ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    storage::{
+        Appended, EventKind, FoundEvent, GuestRecord, NewEvent, PageRange, Recovered, RoomKey, RoomRecord,
+        StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
+    },
+    time::WallTime,
+};
+
+/// All that is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tables {
+    incarnation: Incarnation,
+    rooms_given: u64,
+    users_given: u64,
+    rooms: BTreeMap<RoomId, Room>,
+    guests: BTreeMap<UserId, Guest>,
+    members: BTreeSet<(UserId, RoomId)>,
+    nonces: BTreeMap<(UserId, Nonce), (RoomId, Seq)>,
+}
+
+/// A room and its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// What it is found by.
+    pub key: RoomKey,
+    /// Its topic.
+    pub topic: Arc<str>,
+    /// The first number still kept.
+    pub first: Seq,
+    /// Everything ever stored, the event with number 1 first; what was trimmed is here still.
+    pub log: Vec<(StoredEvent, Nonce)>,
+}
+
+impl Room {
+    /// The last number given.
+    #[must_use]
+    pub const fn last(&self) -> Seq {
+        Seq::new(self.log.len() as u64)
+    }
+
+    /// The event with a number, trimmed or not.
+    #[must_use]
+    pub fn event(&self, seq: Seq) -> Option<&StoredEvent> {
+        let index = usize::try_from(seq.get().checked_sub(1)?).ok()?;
+        self.log.get(index).map(|(event, _)| event)
+    }
+
+    fn kept(&self) -> &[(StoredEvent, Nonce)] {
+        let trimmed = usize::try_from(self.first.get() - 1).expect("an index of the log");
+        &self.log[trimmed..]
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Guest {
+    nick: Arc<str>,
+    token_hash: TokenHash,
+    expires: Option<WallTime>,
+}
+
+impl Tables {
+    /// An empty database.
+    #[must_use]
+    pub const fn new(incarnation: Incarnation) -> Self {
+        Self {
+            incarnation,
+            rooms_given: 0,
+            users_given: 0,
+            rooms: BTreeMap::new(),
+            guests: BTreeMap::new(),
+            members: BTreeSet::new(),
+            nonces: BTreeMap::new(),
+        }
+    }
+
+    /// Executes one operation.
+    ///
+    /// # Errors
+    /// [`StorageFailure::NoSuchRoom`] as the operation says.
+    pub fn execute(&mut self, operation: &StorageOperation) -> Result<StorageOutcome, StorageFailure> {
+        match operation {
+            StorageOperation::OpenRoom { key } => Ok(StorageOutcome::RoomOpened(self.open_room(key))),
+            StorageOperation::DropRoom { room } => {
+                self.drop_room(*room);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::Append { room, event } => {
+                self.append(*room, event).map(StorageOutcome::Appended)
+            }
+            StorageOperation::FindNonce { author, nonce } => {
+                Ok(StorageOutcome::Found(self.find_nonce(*author, *nonce)))
+            }
+            StorageOperation::ReadPage { room, range, events_max, bytes_max } => {
+                Ok(self.read_page(*room, *range, *events_max as usize, *bytes_max as usize))
+            }
+            StorageOperation::CreateGuest { nick, token_hash } => {
+                Ok(StorageOutcome::GuestCreated { user: self.create_guest(nick, *token_hash) })
+            }
+            StorageOperation::UpdateGuest { user, nick, expires } => {
+                if let Some(guest) = self.guests.get_mut(user) {
+                    guest.nick = Arc::clone(nick);
+                    guest.expires = *expires;
+                }
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::RemoveGuest { user } => {
+                self.guests.remove(user);
+                self.members.retain(|(member, _)| member != user);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::SetMember { user, room, member } => self.set_member(*user, *room, *member),
+        }
+    }
+
+    /// Forgets the oldest events of a room, so that at most `keep` stay. Their nonces stay known (P6).
+    pub fn trim(&mut self, room: RoomId, keep: u64) {
+        let Some(room) = self.rooms.get_mut(&room) else { return };
+        room.first = room.first.max(Seq::new((room.last().get() + 1).saturating_sub(keep)));
+    }
+
+    /// Whether an operation would find all it asks for done already, and need no space.
+    #[must_use]
+    pub fn is_done(&self, operation: &StorageOperation) -> bool {
+        match operation {
+            StorageOperation::Append { event, .. } => self.find_nonce(event.author, event.nonce).is_some(),
+            StorageOperation::OpenRoom { key } => self.rooms.values().any(|room| room.key == *key),
+            StorageOperation::FindNonce { .. } | StorageOperation::ReadPage { .. } => true,
+            StorageOperation::DropRoom { .. }
+            | StorageOperation::CreateGuest { .. }
+            | StorageOperation::UpdateGuest { .. }
+            | StorageOperation::RemoveGuest { .. }
+            | StorageOperation::SetMember { .. } => false,
+        }
+    }
+
+    /// What a server is told at start.
+    #[must_use]
+    pub fn recovered(&self) -> Recovered {
+        let rooms = self.rooms.iter().map(|(id, room)| record(*id, room)).collect();
+        let guests = self.guests.iter().map(|(user, guest)| GuestRecord {
+            user: *user,
+            nick: Arc::clone(&guest.nick),
+            token_hash: guest.token_hash,
+            expires: guest.expires,
+            rooms: self.rooms_of(*user).collect(),
+        });
+        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect() }
+    }
+
+    /// A room.
+    #[must_use]
+    pub fn room(&self, id: RoomId) -> Option<&Room> {
+        self.rooms.get(&id)
+    }
+
+    /// All rooms, ascending by id.
+    pub fn rooms(&self) -> impl Iterator<Item = (RoomId, &Room)> {
+        self.rooms.iter().map(|(id, room)| (*id, room))
+    }
+
+    /// Whether a user is a member of a room, be it named or a direct conversation.
+    #[must_use]
+    pub fn is_member(&self, user: UserId, room: RoomId) -> bool {
+        let direct = self.rooms.get(&room).is_some_and(|room| match room.key {
+            RoomKey::Direct(one, other) => user == one || user == other,
+            RoomKey::Named(_) => false,
+        });
+        direct || self.members.contains(&(user, room))
+    }
+
+    /// Whether a guest is kept.
+    #[must_use]
+    pub fn has_guest(&self, user: UserId) -> bool {
+        self.guests.contains_key(&user)
+    }
+
+    fn rooms_of(&self, user: UserId) -> impl Iterator<Item = RoomId> + '_ {
+        let rooms = (user, RoomId::new(0))..=(user, RoomId::new(u64::MAX));
+        self.members.range(rooms).map(|(_, room)| *room)
+    }
+
+    fn open_room(&mut self, key: &RoomKey) -> RoomRecord {
+        if let Some((id, room)) = self.rooms.iter().find(|(_, room)| room.key == *key) {
+            return record(*id, room);
+        }
+        self.rooms_given += 1;
+        let id = RoomId::new(self.rooms_given);
+        let room = Room { key: key.clone(), topic: "".into(), first: Seq::new(1), log: Vec::new() };
+        record(id, self.rooms.entry(id).or_insert(room))
+    }
+
+    fn drop_room(&mut self, id: RoomId) {
+        self.rooms.remove(&id);
+        self.members.retain(|(_, room)| *room != id);
+        self.nonces.retain(|_, (room, _)| *room != id);
+    }
+
+    fn append(&mut self, id: RoomId, new: &NewEvent) -> Result<Appended, StorageFailure> {
+        if !self.rooms.contains_key(&id) {
+            return Err(StorageFailure::NoSuchRoom);
+        }
+        if let Some(found) = self.find_nonce(new.author, new.nonce) {
+            let same = found.room == id && found.kind == new.kind && found.text == new.text;
+            let repeated = Appended::Repeated { seq: found.seq, at: found.at };
+            return Ok(if same { repeated } else { Appended::NonceReused });
+        }
+        let room = self.rooms.get_mut(&id).ok_or(StorageFailure::NoSuchRoom)?;
+        let seq = room.last().next();
+        let event = StoredEvent {
+            seq,
+            author: new.author,
+            nick: Arc::clone(&new.nick),
+            at: new.at,
+            kind: new.kind,
+            text: Arc::clone(&new.text),
+        };
+        room.log.push((event, new.nonce));
+        if new.kind == EventKind::Topic {
+            room.topic = Arc::clone(&new.text);
+        }
+        let first = room.first;
+        self.nonces.insert((new.author, new.nonce), (id, seq));
+        Ok(Appended::Stored { seq, first })
+    }
+
+    fn find_nonce(&self, author: UserId, nonce: Nonce) -> Option<FoundEvent> {
+        let (room, seq) = *self.nonces.get(&(author, nonce))?;
+        let event = self.rooms.get(&room)?.event(seq)?;
+        Some(FoundEvent { room, seq, at: event.at, kind: event.kind, text: Arc::clone(&event.text) })
+    }
+
+    fn read_page(&self, id: RoomId, range: PageRange, events_max: usize, bytes_max: usize) -> StorageOutcome {
+        let Some(room) = self.rooms.get(&id) else {
+            return StorageOutcome::Page { first: Seq::new(1), events: Vec::new() };
+        };
+        let kept = room.kept().iter().map(|(event, _)| event);
+        let events = match range {
+            PageRange::After(seq) => fill(kept.filter(|event| event.seq > seq), events_max, bytes_max),
+            PageRange::Before(end) => {
+                let before = kept.filter(|event| end.is_none_or(|end| event.seq < end));
+                let mut events = fill(before.rev(), events_max, bytes_max);
+                events.reverse();
+                events
+            }
+        };
+        StorageOutcome::Page { first: room.first, events }
+    }
+
+    fn create_guest(&mut self, nick: &Arc<str>, token_hash: TokenHash) -> UserId {
+        if let Some((user, _)) = self.guests.iter().find(|(_, guest)| guest.token_hash == token_hash) {
+            return *user;
+        }
+        self.users_given += 1;
+        let user = UserId::new(self.users_given);
+        self.guests.insert(user, Guest { nick: Arc::clone(nick), token_hash, expires: None });
+        user
+    }
+
+    fn set_member(
+        &mut self,
+        user: UserId,
+        room: RoomId,
+        member: bool,
+    ) -> Result<StorageOutcome, StorageFailure> {
+        if !self.rooms.contains_key(&room) {
+            return Err(StorageFailure::NoSuchRoom);
+        }
+        if member {
+            self.members.insert((user, room));
+        } else {
+            self.members.remove(&(user, room));
+        }
+        Ok(StorageOutcome::Done)
+    }
+}
+
+fn record(id: RoomId, room: &Room) -> RoomRecord {
+    RoomRecord {
+        id,
+        key: room.key.clone(),
+        topic: Arc::clone(&room.topic),
+        first: room.first,
+        last: room.last(),
+    }
+}
+
+fn fill<'log>(
+    events: impl Iterator<Item = &'log StoredEvent>,
+    events_max: usize,
+    bytes_max: usize,
+) -> Vec<StoredEvent> {
+    let mut bytes = 0;
+    let mut page = Vec::new();
+    for event in events.take(events_max) {
+        bytes += event.text.len() + event.nick.len();
+        if bytes > bytes_max && !page.is_empty() {
+            break;
+        }
+        page.push(event.clone());
+    }
+    page
+}

@@ -1,0 +1,281 @@
+//! Honest clients: the real `Client` and an application that believes what it is told, and writes down what it is
+//! told to.
+
+use std::collections::BTreeMap;
+
+use palabre_core::{
+    client::{Client, ClientConfig, ClientEvent, ClientOutput, PostId, RequestId, SavedSession},
+    ids::{RoomId, Seq},
+    name::Nick,
+    time::{Monotonic, Now},
+};
+
+use super::{Phase, Task, Transfer, World, operations::Request};
+use crate::{
+    choices::{Choices, Subsystem},
+    network::{End, LinkId, Owner},
+    oracle::{Followers, Invariant, Outcome, PostNumber, Violation, ensure},
+    plan::{Fault, Plan},
+    sometimes,
+    trace::Step,
+};
+
+const RECORDED_BYTES_MAX: usize = 4 << 10;
+
+/// An honest client and its application.
+pub(super) struct Actor {
+    pub(super) client: Option<Client>,
+    pub(super) link: Option<LinkId>,
+    pub(super) saved: Option<SavedSession>,
+    pub(super) followers: Followers,
+    pub(super) posts: BTreeMap<PostId, PostNumber>,
+    pub(super) requests: BTreeMap<RequestId, Request>,
+    pub(super) is_slow: bool,
+    /// Since when the server may count its user as lost.
+    pub(super) lost_since: Option<Monotonic>,
+    /// Whether it ended by its own wish.
+    pub(super) has_left: bool,
+    /// What it sent, for peers that repeat it.
+    pub(super) recorded: Vec<u8>,
+    /// Rooms that it has left at some time.
+    pub(super) parted: Vec<RoomId>,
+    pub(super) names_tried: u64,
+    /// The page of history it was told last, for the fresh reader.
+    pub(super) page: Option<ClientEvent>,
+    pub(super) timer_wake: Option<Monotonic>,
+    nick: String,
+}
+
+impl Actor {
+    pub(super) fn new(number: usize, plan: &Plan, choices: &mut Choices) -> Self {
+        let slow = plan.strength(Fault::SlowReader);
+        Self {
+            client: None,
+            link: None,
+            saved: None,
+            followers: Followers::default(),
+            posts: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            is_slow: choices.chance(Subsystem::Plan, slow, 5),
+            lost_since: None,
+            has_left: false,
+            recorded: Vec::new(),
+            parted: Vec::new(),
+            names_tried: 0,
+            page: None,
+            timer_wake: None,
+            nick: NICKS[number % NICKS.len()].to_owned(),
+        }
+    }
+
+    /// A client that only looks, with a name that nobody has.
+    pub(super) fn reader(plan: &Plan, choices: &mut Choices) -> Self {
+        let mut reader = Self::new(0, plan, choices);
+        reader.is_slow = false;
+        reader.nick = "fresh-reader".to_owned();
+        reader
+    }
+
+    pub(super) fn sendable(&self) -> &[u8] {
+        self.client.as_ref().map_or(&[], Client::sendable)
+    }
+
+    pub(super) fn record_sent(&mut self, bytes: &[u8]) {
+        let room = RECORDED_BYTES_MAX.saturating_sub(self.recorded.len());
+        self.recorded.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// Whether it may rest: it has ended, or has entered and nothing of it waits.
+    pub(super) fn is_settled(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| {
+            client.is_ready() && client.outbox().next().is_none() && self.requests.is_empty()
+        })
+    }
+}
+
+/// A name of ours.
+///
+/// # Panics
+/// If it is none.
+pub(super) fn name(text: &str) -> Nick {
+    Nick::parse(text).expect("letters and digits")
+}
+
+/// Names, some of which look alike or are the same in another case.
+const NICKS: &[&str] = &["ana", "bob", "carol", "Ana", "paypal", "paypa1", "zoë", "dave"];
+
+impl World {
+    /// A client process starts, from what it saved.
+    pub(super) fn start_client(&mut self, actor: usize) -> Result<(), Violation> {
+        if self.actors[actor].client.is_some() || self.actors[actor].has_left && self.phase > Phase::Safety {
+            return Ok(());
+        }
+        let now = self.client_now();
+        let saved = self.actors[actor].saved.clone();
+        let config = ClientConfig {
+            program: "simulated".to_owned(),
+            nick: name(&self.actors[actor].nick),
+            take_suggestion: true,
+            saved: saved.clone(),
+            reconnect: true,
+            outbox_posts_max: 64,
+        };
+        let seed = self.choices.seed();
+        let client = Client::new(config, seed, now);
+        self.note(Step::Fault(format!("c{actor} starts")));
+        sometimes!("a client process started with an outbox", client.outbox().next().is_some());
+        let state = &mut self.actors[actor];
+        state.has_left = false;
+        state.followers = saved.as_ref().map_or_else(Followers::default, Followers::from_saved);
+        let ledger = &self.ledger;
+        let numbered = |text: &str, post| ledger.number_in(text).map(|number| (post, number));
+        state.posts = client.outbox().filter_map(|post| numbered(post.text, post.post)).collect();
+        state.client = Some(client);
+        self.check_outbox_survived(actor)?;
+        self.drain_client(actor)?;
+        let after = self.choices.duration(Subsystem::Operations, self.plan.operation_every);
+        self.agenda.add(self.now.after(after), Task::Operation(actor));
+        Ok(())
+    }
+
+    /// What was written down is in the outbox again; what was not is forgotten.
+    fn check_outbox_survived(&mut self, actor: usize) -> Result<(), Violation> {
+        let state = &self.actors[actor];
+        let kept: Vec<_> = state.posts.values().copied().collect();
+        let saved = state.saved.iter().flat_map(|saved| &saved.outbox);
+        let saved: Vec<_> = saved.filter_map(|post| self.ledger.number_in(&post.text)).collect();
+        for number in saved {
+            ensure(kept.contains(&number), Invariant::Kept, || {
+                format!("c{actor} saved post {} in its outbox, but has it no more after starting", number.0)
+            })?;
+        }
+        let open: Vec<_> = self.ledger.open_posts(actor).filter(|number| !kept.contains(number)).collect();
+        for number in open {
+            self.ledger.give_up(number, Outcome::Forgotten);
+        }
+        Ok(())
+    }
+
+    /// A client process is gone, and with it all it has not saved.
+    pub(super) fn kill_client(&mut self, actor: usize, how: End) {
+        let state = &mut self.actors[actor];
+        state.client = None;
+        state.requests.clear();
+        state.timer_wake = None;
+        if let Some(link) = state.link.take() {
+            self.let_go(link, how);
+        }
+    }
+
+    /// Hands an input to a client, and does what it asks for.
+    pub(super) fn client_input(
+        &mut self,
+        actor: usize,
+        input: impl FnOnce(&mut Client, Now),
+    ) -> Result<(), Violation> {
+        let now = self.client_now();
+        let Some(client) = self.actors[actor].client.as_mut() else { return Ok(()) };
+        input(client, now);
+        self.events += 1;
+        self.drain_client(actor)
+    }
+
+    pub(super) fn drain_client(&mut self, actor: usize) -> Result<(), Violation> {
+        let Some(client) = self.actors[actor].client.as_mut() else { return Ok(()) };
+        let deadline = client.poll_timeout();
+        let mut first = true;
+        while let Some(output) = self.actors[actor].client.as_mut().and_then(Client::poll_output) {
+            let due = deadline.is_some_and(|(at, _)| at <= self.now);
+            ensure(due || !first, Invariant::Contract, || {
+                format!(
+                    "rule 2: {output:?} of c{actor} waits at {:?}, but the deadline is {deadline:?}",
+                    self.now
+                )
+            })?;
+            first = false;
+            self.client_output(actor, output)?;
+        }
+        let deadline = self.actors[actor].client.as_ref().and_then(Client::poll_timeout);
+        if let Some((deadline, _)) = deadline {
+            let at = deadline.max(self.now);
+            if self.actors[actor].timer_wake.is_none_or(|wake| at < wake) {
+                self.actors[actor].timer_wake = Some(at);
+                self.agenda.add(at, Task::ClientTimer(actor));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn client_timer(&mut self, actor: usize, at: Monotonic) -> Result<(), Violation> {
+        if self.actors[actor].timer_wake != Some(at) {
+            return Ok(());
+        }
+        self.actors[actor].timer_wake = None;
+        let due = self.actors[actor].client.as_ref().and_then(Client::poll_timeout);
+        if let Some((deadline, name)) = due.filter(|(deadline, _)| *deadline <= self.now) {
+            self.note(Step::ClientTimer(actor, name));
+            let outputs = self.trace.count();
+            self.client_input(actor, |client, now| client.handle_timeout(now))?;
+            let after = self.actors[actor].client.as_ref().and_then(Client::poll_timeout);
+            let moved = after.is_none_or(|(after, _)| after > deadline) || self.trace.count() > outputs;
+            return ensure(moved, Invariant::Contract, || {
+                format!("rule 3: after {name} of c{actor} at {deadline:?} the deadline is {after:?}")
+            });
+        }
+        self.drain_client(actor)
+    }
+
+    fn client_output(&mut self, actor: usize, output: ClientOutput) -> Result<(), Violation> {
+        match output {
+            ClientOutput::Connect => {
+                let link = self.connect(Owner::Actor(actor));
+                if let Some(old) = self.actors[actor].link.replace(link) {
+                    self.let_go(old, End::Reset);
+                }
+                Ok(())
+            }
+            ClientOutput::Send => {
+                if let Some(link) = self.actors[actor].link {
+                    self.wake(link, Transfer::ClientWrite, self.now);
+                }
+                Ok(())
+            }
+            ClientOutput::Close => {
+                let rest = self.actors[actor].sendable().to_vec();
+                let now = self.client_now();
+                if let Some(client) = self.actors[actor].client.as_mut() {
+                    client.handle_sent(rest.len(), now);
+                }
+                match self.actors[actor].link.take() {
+                    Some(link) => self.begin_closing(link, rest),
+                    None => Ok(()),
+                }
+            }
+            ClientOutput::Drop => {
+                if let Some(link) = self.actors[actor].link.take() {
+                    self.let_go(link, End::Reset);
+                }
+                Ok(())
+            }
+            ClientOutput::Save => {
+                let saved = self.actors[actor].client.as_ref().and_then(Client::saved);
+                for post in saved.iter().flat_map(|saved| &saved.outbox) {
+                    self.ledger.saved(&post.text);
+                }
+                self.actors[actor].saved = saved;
+                Ok(())
+            }
+            ClientOutput::Event(event) => self.told(actor, event),
+        }
+    }
+}
+
+/// A number to ask for: sometimes exactly where a client stands, sometimes the beginning.
+pub(super) fn some_seq(last: Seq, choices: &mut Choices) -> Option<Seq> {
+    match choices.below(Subsystem::Operations, 4) {
+        0 => None,
+        1 => Some(Seq::new(0)),
+        2 => Some(Seq::new(choices.below(Subsystem::Operations, last.get() + 2))),
+        _ => Some(last),
+    }
+}

@@ -1,0 +1,66 @@
+//! Storage as the server's driver sees it: requests go out, answers come back when they are durable.
+
+use palabre_core::storage::{StorageOperation, StorageRequest};
+
+use super::{Task, World};
+use crate::{oracle::Violation, trace::Step};
+
+impl World {
+    pub(super) fn ask_storage(&mut self, request: StorageRequest) {
+        if let StorageOperation::SetMember { user, room, member: true } = &request.operation {
+            self.ledger.member(*user, *room);
+        }
+        if let StorageOperation::RemoveGuest { user } = &request.operation {
+            self.ledger.removed(*user);
+        }
+        self.note(Step::Asked(request.ticket.get(), operation_name(&request.operation)));
+        if self.store.submit(request) {
+            self.begin_commit();
+        }
+    }
+
+    fn begin_commit(&mut self) {
+        if let Some(takes) = self.store.begin(&self.plan, &mut self.choices) {
+            self.agenda.add(self.now.after(takes), Task::Commit);
+        }
+    }
+
+    pub(super) fn commit(&mut self) -> Result<(), Violation> {
+        if !self.store.is_committing() {
+            return Ok(());
+        }
+        self.store.commit(self.now, &self.plan, &mut self.choices);
+        for text in self.store.take_failed_texts() {
+            self.ledger.failed(&text);
+        }
+        self.ledger.inspect_logs(self.store.durable())?;
+        self.agenda.add(self.now, Task::Answer);
+        self.begin_commit();
+        Ok(())
+    }
+
+    pub(super) fn answer(&mut self) -> Result<(), Violation> {
+        if self.put_off_while_paused(Task::Answer) {
+            return Ok(());
+        }
+        let Some(reply) = self.store.take_answer() else { return Ok(()) };
+        self.note(Step::Answered(reply.ticket.get(), format!("{:?}", reply.result)));
+        self.server_input(|server, now| server.handle_storage(reply, now))?;
+        self.agenda.add(self.now, Task::Answer);
+        Ok(())
+    }
+}
+
+const fn operation_name(operation: &StorageOperation) -> &'static str {
+    match operation {
+        StorageOperation::OpenRoom { .. } => "open room",
+        StorageOperation::DropRoom { .. } => "drop room",
+        StorageOperation::Append { .. } => "append",
+        StorageOperation::FindNonce { .. } => "find nonce",
+        StorageOperation::ReadPage { .. } => "read page",
+        StorageOperation::CreateGuest { .. } => "create guest",
+        StorageOperation::UpdateGuest { .. } => "update guest",
+        StorageOperation::RemoveGuest { .. } => "remove guest",
+        StorageOperation::SetMember { .. } => "set member",
+    }
+}
