@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Whoever waits keeps alive for as long as it takes (F8).
-const WAITING_FRAMES_PER_MINUTE: u64 = 4;
+const WAITING_FRAMES_PER_SILENCE: u128 = 4;
 
 /// What became of a frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,6 +116,7 @@ impl Server {
     /// What a connection may say; counts the frames before `Ready` (F8).
     fn speaks(&mut self, id: ConnectionId) -> Option<Speaks> {
         let frames_max = self.config.limits.frames_before_ready_max;
+        let silence = self.config.limits.silence_max.as_micros().max(1);
         let now = self.peers.now.monotonic;
         let connection = self.peers.connections.get_mut(id)?;
         let speaks = match connection.phase {
@@ -126,11 +127,11 @@ impl Server {
             Phase::Entering(_) | Phase::Waiting(_) => Speaks::KeepAlive,
         };
         connection.frames += 1;
-        let minutes = match connection.phase {
-            Phase::Waiting(_) => now.since(connection.connected).as_secs() / 60,
+        let silences = match connection.phase {
+            Phase::Waiting(_) => now.since(connection.connected).as_micros() / silence,
             Phase::Greeting | Phase::Choosing | Phase::Entering(_) | Phase::Ready(_) | Phase::Closing(_) => 0,
         };
-        if u64::from(connection.frames) > u64::from(frames_max) + WAITING_FRAMES_PER_MINUTE * minutes {
+        if u128::from(connection.frames) > u128::from(frames_max) + WAITING_FRAMES_PER_SILENCE * silences {
             self.accuse(id, ProtocolError::TooManyFrames);
             return None;
         }

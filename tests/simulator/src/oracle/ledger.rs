@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use palabre_core::{
-    ids::{RoomId, Seq, UserId},
+    ids::{Nonce, RoomId, Seq, UserId},
     storage::{EventKind, RoomKey, StoredEvent},
 };
 
@@ -61,6 +61,7 @@ pub struct Ledger {
     authors: BTreeMap<UserId, Owner>,
     members_ever: BTreeSet<(UserId, RoomId)>,
     removed: BTreeSet<UserId>,
+    nonces: BTreeMap<(UserId, Nonce), PostNumber>,
 }
 
 impl Ledger {
@@ -103,6 +104,21 @@ impl Ledger {
     /// Storage could not append a post. If its author does not hear of that, it sends it again, behind others.
     pub fn failed(&mut self, text: &str) {
         if let Some(number) = self.number_in(text) {
+            self.posts[number.0].failed = true;
+        }
+    }
+
+    /// A post was seen on the wire under this nonce.
+    pub fn sent(&mut self, user: UserId, nonce: Nonce, text: &str) {
+        if let Some(number) = self.number_in(text) {
+            self.nonces.insert((user, nonce), number);
+        }
+    }
+
+    /// The server looks for a post that it is about to refuse. If its author does not hear of that, it sends it
+    /// again, behind others, and may be allowed by then.
+    pub fn doubted(&mut self, author: UserId, nonce: Nonce) {
+        if let Some(number) = self.nonces.get(&(author, nonce)) {
             self.posts[number.0].failed = true;
         }
     }

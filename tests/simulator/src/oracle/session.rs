@@ -116,7 +116,7 @@ impl Session {
     ///
     /// # Errors
     /// An honest client sent what is no message, or accuses the server.
-    pub fn client_sent(&mut self, bytes: &[u8], facts: &SessionFacts<'_>) -> Result<(), Violation> {
+    pub fn client_sent(&mut self, bytes: &[u8], facts: &mut SessionFacts<'_>) -> Result<(), Violation> {
         if !self.is_honest() {
             return Ok(());
         }
@@ -166,7 +166,7 @@ impl Session {
     fn message_to_server(
         &mut self,
         message: &ToServer<'_>,
-        facts: &SessionFacts<'_>,
+        facts: &mut SessionFacts<'_>,
     ) -> Result<(), Violation> {
         let (id, asked) = match message {
             ToServer::Ping(_) | ToServer::Pong(_) | ToServer::Hello(_) => return Ok(()),
@@ -185,7 +185,12 @@ impl Session {
             ToServer::Part(part) => (part.id, Asked::Part { room: part.room }),
             ToServer::Follow(follow) => (follow.id, Asked::Follow { after: follow.after }),
             ToServer::Direct(direct) => (direct.id, Asked::Follow { after: direct.after }),
-            ToServer::Post(post) => (post.id, Asked::Post { room: post.room, nonce: post.nonce }),
+            ToServer::Post(post) => {
+                if let Some(user) = self.user {
+                    facts.ledger.sent(user, post.nonce, post.text);
+                }
+                (post.id, Asked::Post { room: post.room, nonce: post.nonce })
+            }
             ToServer::Members(members) => (members.id, Asked::Members { after: members.after }),
             ToServer::Rooms(rooms) => (rooms.id, Asked::Rooms { after: rooms.after }),
             ToServer::History(history) => {

@@ -184,8 +184,8 @@ impl World {
         if closing {
             wire.link.client_rest.drain(..taken);
         } else {
-            let facts = SessionFacts { ledger: &mut self.ledger, durable: self.store.durable() };
-            wire.session.client_sent(&bytes[..taken], &facts)?;
+            let mut facts = SessionFacts { ledger: &mut self.ledger, durable: self.store.durable() };
+            wire.session.client_sent(&bytes[..taken], &mut facts)?;
         }
         for (transfer, arrival) in [
             (Transfer::ServerRead, wire.link.up.next_arrival()),
@@ -225,8 +225,8 @@ impl World {
             self.let_go(link, End::Finished);
             return Ok(());
         }
-        let facts = SessionFacts { ledger: &mut self.ledger, durable: self.store.durable() };
-        wire.session.client_sent(&rest, &facts)?;
+        let mut facts = SessionFacts { ledger: &mut self.ledger, durable: self.store.durable() };
+        wire.session.client_sent(&rest, &mut facts)?;
         wire.link.client = ClientEnd::Closing;
         wire.link.client_rest = rest;
         let arrival = wire.link.down.next_arrival();

@@ -10,6 +10,9 @@ impl World {
         if let StorageOperation::SetMember { user, room, member: true } = &request.operation {
             self.ledger.member(*user, *room);
         }
+        if let StorageOperation::FindNonce { author, nonce } = &request.operation {
+            self.ledger.doubted(*author, *nonce);
+        }
         if let StorageOperation::RemoveGuest { user } = &request.operation {
             self.ledger.removed(*user);
         }
