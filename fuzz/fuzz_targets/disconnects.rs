@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| palabre_fuzz::disconnects(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| palabre_tests::fuzzing::disconnects(data));

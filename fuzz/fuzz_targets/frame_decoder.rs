@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| palabre_fuzz::frame_decoder(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| palabre_tests::fuzzing::frame_decoder(data));

@@ -1,7 +1,7 @@
 //! Cuts, wherever they fall: the production machines at both ends, in memory, without a real clock.
 #![allow(missing_docs)]
 
-use palabre_fuzz::duet::{Cut, converse};
+use palabre_tests::fuzzing::duet::{Cut, converse};
 use proptest::prelude::*;
 
 /// A piece so large that nothing is cut into pieces.

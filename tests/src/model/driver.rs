@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use palabre_core::{
     config::ServerConfig,
-    ids::ConnectionId,
+    ids::{ConnectionId, Incarnation},
     output::{Output, Source},
     server::Server,
     storage::StorageReply,
@@ -12,7 +12,8 @@ use palabre_core::{
     wire::{FRAME_BYTES_MAX, FrameDecoder, Pong, ToClient, ToServer},
 };
 
-use super::{ConnectionKey, Divergence, PerfectStore};
+use super::{ConnectionKey, Divergence};
+use crate::store::Tables;
 
 /// A server that is not idle after so many steps never is.
 const STEPS_MAX: usize = 100_000;
@@ -21,7 +22,7 @@ const STEPS_MAX: usize = 100_000;
 pub(super) struct Driver {
     config: ServerConfig,
     server: Server,
-    pub(super) store: PerfectStore,
+    pub(super) store: Tables,
     pub(super) now: Now,
     lines: Vec<Line>,
     /// Of the server's random numbers: another after each start.
@@ -43,9 +44,9 @@ struct Line {
 
 impl Driver {
     pub(super) fn new(config: ServerConfig, now: Now) -> Self {
-        let store = PerfectStore::new();
+        let store = Tables::new(Incarnation::new(4_711));
         let seed = 7;
-        let server = Server::new(config.clone(), [seed; 32], store.recover(), now);
+        let server = Server::new(config.clone(), [seed; 32], store.recovered(), now);
         Self { config, server, store, now, lines: Vec::new(), seed, sends: 0 }
     }
 
@@ -83,7 +84,7 @@ impl Driver {
             line.frames.clear();
         }
         self.seed = self.seed.wrapping_add(1);
-        self.server = Server::new(self.config.clone(), [self.seed; 32], self.store.recover(), now);
+        self.server = Server::new(self.config.clone(), [self.seed; 32], self.store.recovered(), now);
     }
 
     pub(super) fn is_closed(&self, at: ConnectionKey) -> bool {
@@ -127,7 +128,7 @@ impl Driver {
             match output {
                 Output::Interest(id) => self.collect(id, answering)?,
                 Output::Storage(request) => {
-                    let result = self.store.execute(request.operation);
+                    let result = self.store.execute(&request.operation);
                     let reply = StorageReply { ticket: request.ticket, result };
                     self.server.handle_storage(reply, self.now);
                 }

@@ -17,7 +17,7 @@
 //! | `expected`, `known` | what must be sent, and what was learned of what is left open |
 //! | `matching`, `comparing` | whether it was sent |
 //! | `operation`, `words` | what may happen, drawn at random, and as messages |
-//! | `store`, `driver`, `lockstep` | the real server on a perfect storage, side by side with the model |
+//! | `driver`, `lockstep` | the real server on a perfect storage, side by side with the model |
 
 mod clock;
 mod comparing;
@@ -33,7 +33,6 @@ mod phases;
 mod posts;
 mod presence;
 mod rooms;
-mod store;
 mod words;
 
 use std::{
@@ -52,7 +51,6 @@ pub use self::{
     expected::{About, Divergence, Expected, Refusal, Suggestion},
     lockstep::Lockstep,
     operation::{Breakage, Name, Operation, Speech, operations},
-    store::PerfectStore,
 };
 use self::{known::Known, presence::View};
 

@@ -1,14 +1,5 @@
-//! What the fuzz targets do with the fuzzer's bytes. A panic is a finding.
-//!
-//! `cargo fuzz run frame_decoder`, from the root of the repository. `.cargo/config.toml` there says why that
-//! works with a stable compiler.
+//! Frames: whatever the stream's bytes, any cut of it gives the same.
 
-pub mod duet;
-// The reference model's: a storage as plain maps.
-#[path = "../../tests/src/model/store.rs"]
-pub mod store;
-
-pub use duet::disconnects;
 use palabre_core::{
     error::ProtocolError,
     wire::{

@@ -9,7 +9,7 @@ use std::{collections::VecDeque, time::Duration};
 use palabre_core::{
     client::{Client, ClientConfig, ClientEvent, ClientOutput, Happening, OfflineCause},
     config::ServerConfig,
-    ids::{ConnectionId, RoomId, Seq},
+    ids::{ConnectionId, Incarnation, RoomId, Seq},
     limits::Limits,
     name::{Nick, RoomName},
     output::{Output, Source},
@@ -18,7 +18,7 @@ use palabre_core::{
     time::{Monotonic, Now, WallTime},
 };
 
-use crate::store::PerfectStore;
+use crate::store::Tables;
 
 /// What each client says.
 const MESSAGES: usize = 6;
@@ -50,7 +50,7 @@ pub fn converse(cuts: &[Cut], piece: usize) -> [usize; 2] {
 
 struct Duet {
     server: Server,
-    store: PerfectStore,
+    store: Tables,
     now: Now,
     ends: [End; 2],
     piece: usize,
@@ -79,11 +79,11 @@ struct Link {
 impl Duet {
     fn new(cuts: &[Cut], piece: usize) -> Self {
         let now = Now { monotonic: Monotonic::from_millis(1), wall: WallTime::from_millis(1_000_000) };
-        let store = PerfectStore::new();
+        let store = Tables::new(Incarnation::new(1));
         // Small buffers, so that reading back is part of the conversation.
         let limits = Limits { recent_room_bytes_max: 256, outbound_own_bytes: 512, ..Limits::default() };
         let config = ServerConfig { limits, ..ServerConfig::default() };
-        let server = Server::new(config, [1; 32], store.recover(), now);
+        let server = Server::new(config, [1; 32], store.recovered(), now);
         let ends = [0, 1].map(|index| End::new(index, cuts, now));
         Self { server, store, now, ends, piece }
     }
@@ -117,7 +117,7 @@ impl Duet {
             busy = true;
             match output {
                 Output::Storage(request) => {
-                    let result = self.store.execute(request.operation);
+                    let result = self.store.execute(&request.operation);
                     self.server.handle_storage(StorageReply { ticket: request.ticket, result }, self.now);
                 }
                 Output::Drop(id) => self.hang_up(id),
@@ -243,7 +243,7 @@ impl Duet {
             events_max: u32::MAX,
             bytes_max: u32::MAX,
         };
-        let Ok(StorageOutcome::Page { events: log, .. }) = self.store.execute(operation) else {
+        let Ok(StorageOutcome::Page { events: log, .. }) = self.store.execute(&operation) else {
             panic!("the log can be read")
         };
         for (index, end) in self.ends.iter().enumerate() {

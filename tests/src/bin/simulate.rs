@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
-use palabre_simulator::{
+use palabre_tests::{
     campaign::{Campaign, Tally},
     minimise::minimise,
     plan::Fault,

@@ -113,10 +113,8 @@ impl Failure {
 /// The command that runs a seed again.
 #[must_use]
 pub fn replay_command(seed: u64, options: &Options) -> String {
-    let mut command = format!(
-        "cargo run --release --manifest-path tests/simulator/Cargo.toml -- {seed} --events {}",
-        options.events_max
-    );
+    let mut command =
+        format!("cargo run --release -p palabre-tests -- {seed} --events {}", options.events_max);
     if !options.without.is_empty() {
         let names: Vec<_> = options.without.iter().map(|fault| fault.name()).collect();
         command += &format!(" --without {}", names.join(","));

@@ -120,10 +120,17 @@ impl Tables {
         }
     }
 
-    /// Forgets the oldest events of a room, so that at most `keep` stay. Their nonces stay known (P6).
-    pub fn trim(&mut self, room: RoomId, keep: u64) {
-        let Some(room) = self.rooms.get_mut(&room) else { return };
-        room.first = room.first.max(Seq::new((room.last().get() + 1).saturating_sub(keep)));
+    /// Forgets the events of a room before a number, as retention does. Their nonces stay known (P6).
+    pub fn trim(&mut self, room: RoomId, first: Seq) {
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.first = room.first.max(first);
+        }
+    }
+
+    /// The id of a room with this name.
+    #[must_use]
+    pub fn room_named(&self, name: &str) -> Option<RoomId> {
+        self.rooms.iter().find(|(_, room)| room.key == RoomKey::Named(name.into())).map(|(id, _)| *id)
     }
 
     /// Whether an operation would find all it asks for done already, and need no space.

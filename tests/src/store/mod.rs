@@ -9,7 +9,7 @@ mod tables;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use palabre_core::{
-    ids::Incarnation,
+    ids::{Incarnation, RoomId, Seq},
     storage::{
         Appended, Recovered, StorageFailure, StorageOperation, StorageOutcome, StorageReply, StorageRequest,
     },
@@ -192,7 +192,7 @@ impl SimulatedStore {
     /// Retention runs in the transaction of an append, whose answer tells where the log begins.
     fn maybe_trim(
         &mut self,
-        room: palabre_core::ids::RoomId,
+        room: RoomId,
         result: &mut Result<StorageOutcome, StorageFailure>,
         plan: &Plan,
         choices: &mut Choices,
@@ -201,7 +201,9 @@ impl SimulatedStore {
             return;
         }
         let Ok(StorageOutcome::Appended(Appended::Stored { first, .. })) = result else { return };
-        self.durable.trim(room, choices.between(Subsystem::Store, 1, 40));
+        let keep = choices.between(Subsystem::Store, 1, 40);
+        let last = self.durable.room(room).map_or(0, |room| room.last().get());
+        self.durable.trim(room, Seq::new((last + 1).saturating_sub(keep)));
         let now_first = self.durable.room(room).map_or(*first, |room| room.first);
         sometimes!("a log was trimmed", now_first > *first);
         *first = now_first;

@@ -1,7 +1,11 @@
-//! What the fuzz targets do, as functions: `fuzz/` calls them in a line each, and `cargo test` replays the corpora.
+//! What the fuzz targets do with the fuzzer's bytes: `fuzz/` calls them in a line each, `cargo test` replays the corpora.
 //!
 //! Each panics with a report where an invariant does not hold, as fuzzers want it.
 
+pub mod duet;
+pub mod frame_decoder;
+
+pub use self::{duet::disconnects, frame_decoder::frame_decoder};
 use palabre_core::{
     client::{Client, ClientConfig, ClientOutput},
     error::ProtocolError,
@@ -14,7 +18,6 @@ use palabre_core::{
 
 use crate::{
     choices::Choices,
-    network::Way,
     oracle::Violation,
     report::Failure,
     run,
@@ -46,27 +49,6 @@ pub fn server_bytes(data: &[u8]) {
         world.steps(200)?;
         world.say(1, "after")?;
         world.wait("both have read it")
-    });
-}
-
-/// A session of two honest clients whose connections break where the bytes say: three bytes for each connection
-/// made, on which side and after how many bytes. Outboxes and cursors must come right.
-///
-/// # Panics
-/// If an invariant does not hold.
-pub fn disconnects(data: &[u8]) {
-    let cuts = data.chunks_exact(3).take(40).map(|cut| {
-        let way = if cut[0] % 2 == 0 { Way::Up } else { Way::Down };
-        (way, usize::from(u16::from_le_bytes([cut[1], cut[2]])) % 3_000)
-    });
-    in_quiet_world(|world| {
-        world.cut_links(cuts);
-        world.break_all();
-        for number in 0..12 {
-            world.say(number % 2, "said between cuts")?;
-            world.steps(60)?;
-        }
-        world.wait("both have heard of all posts and read them")
     });
 }
 
