@@ -81,6 +81,9 @@ codes! {
         RoomLimit = 15, "room-limit", "In too many rooms, or too many rooms.";
         NoSpace = 16, "no-space", "The server's storage is full.";
         StorageFailed = 17, "storage-failed", "The server's storage failed.";
+        LoginFailed = 18, "login-failed", "Wrong name or password.";
+        NotAllowed = 19, "not-allowed", "This server, or this user, may not.";
+        NoSuchDevice = 20, "no-such-device", "The account has no such device.";
     }
 }
 

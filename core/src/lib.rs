@@ -15,6 +15,7 @@ pub mod ids;
 pub mod limits;
 pub mod name;
 pub mod output;
+pub mod password;
 mod rate;
 pub mod server;
 pub mod storage;
