@@ -145,6 +145,8 @@ pub enum Misuse {
     Text(Refusal),
     /// The client has been told to leave, or was ended by the server.
     Ended,
+    /// The client has entered, or is about to.
+    Entered,
 }
 
 impl fmt::Display for Misuse {
@@ -153,6 +155,7 @@ impl fmt::Display for Misuse {
             Self::NotInRoom => f.write_str("you are not in that room; join it first"),
             Self::Text(refusal) => f.write_str(&refusal.text),
             Self::Ended => f.write_str("the connection has ended"),
+            Self::Entered => f.write_str("you have entered already; leave first"),
         }
     }
 }

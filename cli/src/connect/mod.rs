@@ -16,6 +16,7 @@ use palabre_core::{
     error::Misuse,
     ids::{RoomId, Seq},
     name::{Nick, RoomName},
+    password::Stretching,
     time::{Monotonic, Now},
 };
 use palabre_runtime::{client::ClientDriver, clock::Clock};
@@ -127,6 +128,8 @@ impl<'a> Chat<'a> {
             program: PROGRAM.into(),
             nick: identity.nick.clone(),
             take_suggestion: !identity.is_explicit,
+            account: None,
+            stretching_min: Stretching::LEAST,
             saved,
             reconnect: true,
             outbox_posts_max: OUTBOX_POSTS_MAX,

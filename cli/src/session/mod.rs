@@ -8,6 +8,7 @@ use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 use palabre_core::{
     client::{Client, ClientConfig, ClientEvent, SavedSession},
     error::Misuse,
+    password::Stretching,
     time::{Monotonic, Now},
 };
 use palabre_runtime::{client::ClientDriver, clock::Clock};
@@ -59,6 +60,8 @@ impl<'a> Session<'a> {
             program: PROGRAM.into(),
             nick: identity.nick,
             take_suggestion: !identity.is_explicit,
+            account: None,
+            stretching_min: Stretching::LEAST,
             saved,
             reconnect: true,
             outbox_posts_max: OUTBOX_POSTS_MAX,

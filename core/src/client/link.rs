@@ -32,13 +32,21 @@ impl Outputs {
         match output {
             ClientOutput::Send => self.send_waits = false,
             ClientOutput::Save => self.save_waits = false,
-            ClientOutput::Connect | ClientOutput::Close | ClientOutput::Drop | ClientOutput::Event(_) => {}
+            ClientOutput::Connect
+            | ClientOutput::Close
+            | ClientOutput::Drop
+            | ClientOutput::Work(_)
+            | ClientOutput::Event(_) => {}
         }
         Some(output)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    pub(super) fn push(&mut self, output: ClientOutput) {
+        self.queue.push_back(output);
     }
 
     pub(super) fn tell(&mut self, event: ClientEvent) {

@@ -17,6 +17,7 @@ use super::{
 use crate::channel::Channel;
 
 /// A login that was begun.
+#[derive(Clone)]
 pub(crate) struct Attempt {
     login: Box<ClientLogin<Suite>>,
     password: Password,
@@ -46,6 +47,7 @@ impl Attempt {
 }
 
 /// A registration, or a new password, that was begun.
+#[derive(Clone)]
 pub(crate) struct Enrolment {
     registration: Box<ClientRegistration<Suite>>,
     password: Password,
@@ -81,6 +83,7 @@ impl Enrolment {
 pub(crate) struct WorkNumber(pub(crate) u64);
 
 /// Computation that would stall a program: to be [`run`](Self::run) elsewhere, in a second or so, and handed back.
+#[derive(Clone)]
 pub struct Work {
     number: WorkNumber,
     job: Job,
@@ -88,6 +91,7 @@ pub struct Work {
     seed: [u8; 32],
 }
 
+#[derive(Clone)]
 enum Job {
     Login { attempt: Attempt, response: Vec<u8>, channel: Channel },
     Enrol { enrolment: Enrolment, response: Vec<u8> },

@@ -18,7 +18,7 @@ use super::{
 use crate::{channel::Channel, name::NameKey};
 
 /// Bytes of a stored setup.
-pub const SETUP_BYTES: usize = 128;
+const SETUP_BYTES: usize = 128;
 
 /// The server's secret. Records open only with the setup that made them: lost, every password is lost with it.
 #[derive(Clone)]

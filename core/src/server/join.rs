@@ -155,6 +155,7 @@ impl Server {
                 self.finish(asked);
                 self.add_member(user, room);
                 self.joined(asked.connection, asked.request, room, after);
+                self.tell_other_devices(asked.connection, user, room);
             }
             Err(failure) => self.storage_refused(asked, "join the room", failure),
         }
@@ -167,7 +168,7 @@ impl Server {
         let Some(found) = self.rooms.get_mut(room) else { return };
         user.rooms.insert(room);
         if found.members.insert(id) {
-            let change = MemberChange { user: id, nick: user.nick.shared(), state: user.state(), was: None };
+            let change = MemberChange::of(user, user.state());
             self.change(room, change);
         }
     }
@@ -246,11 +247,12 @@ impl Server {
         let Some(found) = self.users.get_mut(user) else { return };
         found.rooms.remove(&part.room);
         found.leaving.push(part.room);
-        let change = MemberChange { user, nick: found.nick.shared(), state: wire::state::LEFT, was: None };
+        let change = MemberChange::of(found, wire::state::LEFT);
         self.change(part.room, change);
         if let Some(room) = self.rooms.get_mut(part.room) {
             room.members.remove(&user);
         }
+        self.tell_parted(id, user, part.room);
         self.hold(part.room, 1);
         let asked = self.begin(id, part.id);
         let operation = StorageOperation::SetMember { user, room: part.room, member: false };
@@ -280,6 +282,7 @@ impl Server {
             Err(failure) => {
                 self.add_member(user, room);
                 self.storage_refused(asked, "leave the room", failure);
+                self.tell_other_devices(asked.connection, user, room);
                 if let Some(next) = following {
                     self.follow_again(asked.connection, user, room, next);
                 }

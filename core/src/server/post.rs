@@ -242,6 +242,9 @@ impl Server {
             StorageFailure::NoSuchRoom => {
                 Refusal::new(RefusalCode::NoSuchRoom, "The room has ceased; join it again.")
             }
+            StorageFailure::NoSuchUser => {
+                Refusal::new(RefusalCode::NoSuchUser, "The account is no more; register again.")
+            }
         }
     }
 

@@ -23,7 +23,12 @@ impl Server {
             .by_ref()
             .take(most)
             .filter_map(|user| self.users.get(*user))
-            .map(|user| wire::Member { user: user.id, nick: user.nick.as_str(), state: user.state() })
+            .map(|user| wire::Member {
+                user: user.id,
+                nick: user.nick.as_str(),
+                state: user.state(),
+                role: user.role(),
+            })
             .collect();
         let next = if rest.next().is_some() { page.last().map(|member| member.user) } else { None };
         let page = wire::MembersPage { id: members.id, room: members.room, members: page, next };

@@ -16,4 +16,5 @@ mod hostile;
 mod road;
 mod rooms;
 mod shutdown;
+mod store;
 mod support;

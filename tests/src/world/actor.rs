@@ -7,6 +7,7 @@ use palabre_core::{
     client::{Client, ClientConfig, ClientEvent, ClientOutput, PostId, RequestId, SavedSession},
     ids::{RoomId, Seq},
     name::Nick,
+    password::Stretching,
     time::{Monotonic, Now},
 };
 
@@ -116,6 +117,8 @@ impl World {
             program: "simulated".to_owned(),
             nick: name(&self.actors[actor].nick),
             take_suggestion: true,
+            account: None,
+            stretching_min: Stretching::LEAST,
             saved: saved.clone(),
             reconnect: true,
             outbox_posts_max: 64,
