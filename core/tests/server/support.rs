@@ -8,7 +8,7 @@ use std::{
 use palabre_core::{
     channel::Channel,
     config::ServerConfig,
-    ids::{ConnectionId, RoomId},
+    ids::{ConnectionId, Nonce, RoomId},
     limits::Limits,
     output::{Event, Output, Source},
     server::Server,
