@@ -73,7 +73,8 @@ impl Greeting {
     /// Says `Hello`.
     pub(super) fn new(session: &mut Session) -> Self {
         let client = cut_to_64_bytes(&session.settings.program);
-        let hello = Hello { first: VERSION, last: VERSION, client, features: 0 };
+        let session_number = Some(session.run);
+        let hello = Hello { first: VERSION, last: VERSION, client, features: 0, session: session_number };
         session.link.send(&hello.into(), &mut session.outputs);
         session.keepalive = Keepalive::new(session.now.monotonic);
         Self { deadline: answer_deadline(session) }

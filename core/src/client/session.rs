@@ -3,6 +3,7 @@
 use alloc::{string::String, vec::Vec};
 
 use rand_chacha::ChaCha12Rng;
+use rand_core::RngCore;
 
 use super::{
     AccountEntry, ClientConfig, ClientEvent, OfflineCause, RequestId, SavedSession,
@@ -35,6 +36,8 @@ pub(super) struct Session {
     pub(super) settings: Settings,
     pub(super) now: Now,
     pub(super) random: ChaCha12Rng,
+    /// Names this run of the client to servers (A8).
+    pub(super) run: u64,
     pub(super) outputs: Outputs,
     pub(super) link: Link,
     /// What protects the latest connection.
@@ -85,7 +88,8 @@ pub(super) struct WishedName {
 }
 
 impl Session {
-    pub(super) fn new(config: ClientConfig, random: ChaCha12Rng, now: Now) -> Self {
+    pub(super) fn new(config: ClientConfig, mut random: ChaCha12Rng, now: Now) -> Self {
+        let run = random.next_u64();
         let ClientConfig {
             program,
             nick,
@@ -102,6 +106,7 @@ impl Session {
             settings: Settings { program, take_suggestion, stretching_min, reconnect, outbox_posts_max },
             now,
             random,
+            run,
             outputs: Outputs::default(),
             link: Link::new(),
             channel: Channel::Plain,

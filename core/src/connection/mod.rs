@@ -32,6 +32,8 @@ pub(crate) struct Connection {
     /// Counted under this source, if it counts.
     pub(crate) source: Option<Source>,
     pub(crate) phase: Phase,
+    /// Of which run of its client it is (A8).
+    pub(crate) session: u64,
     /// What protects it, known once it is secured.
     pub(crate) channel: Channel,
     /// What arrived and was not handled yet.
@@ -78,6 +80,7 @@ impl Connection {
             id,
             source,
             phase: Phase::Securing,
+            session: 0,
             channel: Channel::Plain,
             inbound: Vec::new(),
             outbound: Outbound::new(),

@@ -40,7 +40,7 @@ pub(crate) struct User {
     pub(crate) leaving: Vec<RoomId>,
 }
 
-/// A token, and the connection that entered by it.
+/// A token, and the connections that entered by it: a guest has one at most.
 #[derive(Debug)]
 pub(crate) struct Device {
     /// 0 for a guest.
@@ -49,18 +49,19 @@ pub(crate) struct Device {
     pub(crate) token_hash: TokenHash,
     pub(crate) since: WallTime,
     pub(crate) seen: WallTime,
-    pub(crate) standing: Standing,
+    /// When the token ends, and a guest with it, while there are no connections.
+    pub(crate) expires: Monotonic,
+    pub(crate) seats: Vec<Seat>,
 }
 
-/// Whether a device is connected.
+/// A connection of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// On this connection.
-    Connected(ConnectionId),
-    /// Lost, but on its way back on this connection: it does not expire.
-    Returning(ConnectionId),
-    /// Lost; its token ends at this time, and a guest with it.
-    Lost(Monotonic),
+pub(crate) struct Seat {
+    pub(crate) connection: ConnectionId,
+    /// Of which run of the client it is (A8).
+    pub(crate) session: u64,
+    /// Whether it has entered; until then the device counts as lost, but does not expire.
+    pub(crate) entered: bool,
 }
 
 /// Who a token is of.
@@ -72,17 +73,13 @@ pub(crate) struct Holder {
 
 impl Device {
     /// The one token of a guest.
-    pub(crate) fn of_guest(token_hash: TokenHash, standing: Standing) -> Self {
+    pub(crate) fn of_guest(token_hash: TokenHash, expires: Monotonic, seats: Vec<Seat>) -> Self {
         let (since, seen) = (WallTime::default(), WallTime::default());
-        Self { id: DeviceId::default(), name: "".into(), token_hash, since, seen, standing }
+        Self { id: DeviceId::default(), name: "".into(), token_hash, since, seen, expires, seats }
     }
 
-    /// The connection that has it, entered or entering.
-    pub(crate) const fn connection(&self) -> Option<ConnectionId> {
-        match self.standing {
-            Standing::Connected(id) | Standing::Returning(id) => Some(id),
-            Standing::Lost(_) => None,
-        }
+    pub(crate) fn seat(&mut self, connection: ConnectionId) -> Option<&mut Seat> {
+        self.seats.iter_mut().find(|seat| seat.connection == connection)
     }
 }
 
@@ -111,18 +108,14 @@ impl User {
 
     /// The connections on which it has entered.
     pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
-        self.devices.iter().filter_map(|device| match device.standing {
-            Standing::Connected(id) => Some(id),
-            Standing::Returning(_) | Standing::Lost(_) => None,
-        })
+        let seats = self.devices.iter().flat_map(|device| &device.seats);
+        seats.filter(|seat| seat.entered).map(|seat| seat.connection)
     }
 
     /// When a lost guest expires.
     pub(crate) fn expires(&self) -> Option<Monotonic> {
-        match self.devices.first().map(|device| device.standing) {
-            Some(Standing::Lost(at)) if !self.is_account() => Some(at),
-            Some(_) | None => None,
-        }
+        let device = self.devices.first().filter(|device| device.seats.is_empty() && !self.is_account());
+        device.map(|device| device.expires)
     }
 
     pub(crate) fn device(&self, id: DeviceId) -> Option<&Device> {
@@ -135,7 +128,7 @@ impl User {
 
     /// The device that a connection carries, entered or entering.
     pub(crate) fn carried_by(&mut self, connection: ConnectionId) -> Option<&mut Device> {
-        self.devices.iter_mut().find(|device| device.connection() == Some(connection))
+        self.devices.iter_mut().find(|device| device.seats.iter().any(|seat| seat.connection == connection))
     }
 
     pub(crate) fn is_member(&self, room: RoomId) -> bool {

@@ -7,12 +7,13 @@ use crate::{
     config::{AccountsConfig, Registration},
     connection::{Enrolling, NewAccount, Newcomer, Phase, Proving},
     error::{ProtocolError, Refusal, RefusalCode},
-    hub::{Device, Holder, Standing, User},
+    hub::{Device, Holder, Seat, User},
     ids::{ConnectionId, DeviceId, RoomId, UserId},
     name::Nick,
     output::EndCause,
     password::PasswordRecord,
     storage::{NewDevice, StorageFailure, StorageOperation, StorageOutcome, Ticket},
+    time::Monotonic,
     wire::{self, Token},
 };
 
@@ -114,7 +115,7 @@ impl Server {
         let user = proving.user.filter(|(user, version)| proved && self.has_password(*user, *version));
         match user {
             Some((user, _)) if self.has_too_many_connected(user) => {
-                let text = "The account is connected on as many devices as may be; end one of them first.";
+                let text = "The account has as many connections as may be; end one of them first.";
                 self.refuse(id, prove.id, &Refusal::new(RefusalCode::SlowDown, text));
             }
             Some((user, version)) => {
@@ -230,8 +231,7 @@ impl Server {
     }
 
     pub(super) fn has_too_many_connected(&self, user: UserId) -> bool {
-        let connected =
-            |user: &User| user.devices.iter().filter(|device| device.connection().is_some()).count();
+        let connected = |user: &User| user.devices.iter().map(|device| device.seats.len()).sum::<usize>();
         self.users.get(user).is_some_and(|user| connected(user) >= self.config.limits.devices_connected_max)
     }
 
@@ -283,7 +283,7 @@ impl Server {
     ) {
         let result = match result {
             Ok(StorageOutcome::AccountCreated { user, device: device_id }) => {
-                let device = known(device_id, device, self.standing_of(id, ticket));
+                let device = known(device_id, device, self.seat_of(id, ticket));
                 let (nick, record) = (account.nick.clone(), account.record.clone());
                 self.add_account(user, nick, record, vec![device], vec![]);
                 Ok(Holder { user, device: device_id })
@@ -309,7 +309,7 @@ impl Server {
     ) {
         let result = match result {
             Ok(StorageOutcome::DeviceAdded { device: device_id }) => {
-                let device = known(device_id, device, self.standing_of(id, ticket));
+                let device = known(device_id, device, self.seat_of(id, ticket));
                 self.users.add_device(user, device);
                 self.drop_oldest_device(user);
                 let holder = Holder { user, device: device_id };
@@ -325,13 +325,10 @@ impl Server {
         self.device_written(id, ticket, result);
     }
 
-    /// Where a device that was just written stands: on its connection, if that is still there.
-    fn standing_of(&self, id: ConnectionId, ticket: Ticket) -> Standing {
-        if self.entering_by(id, ticket).is_some() {
-            Standing::Connected(id)
-        } else {
-            Standing::Lost(self.peers.now.monotonic)
-        }
+    /// The connection of a device that was just written, if it is still there.
+    fn seat_of(&self, id: ConnectionId, ticket: Ticket) -> Option<Seat> {
+        self.entering_by(id, ticket)?;
+        Some(Seat { connection: id, session: self.session_of(id), entered: true })
     }
 
     fn device_written(&mut self, id: ConnectionId, ticket: Ticket, result: Result<Holder, StorageFailure>) {
@@ -362,7 +359,7 @@ impl Server {
     ) {
         let key = nick.key();
         self.user_names.take(&key, NameHolder::User(id));
-        let connected = devices.iter().any(|device| device.connection().is_some());
+        let connected = devices.iter().any(|device| !device.seats.is_empty());
         self.users.insert(User {
             id,
             nick,
@@ -385,7 +382,7 @@ impl Server {
         if user.devices.len() <= self.config.limits.devices_max {
             return;
         }
-        let unused = user.devices.iter().filter(|device| device.connection().is_none());
+        let unused = user.devices.iter().filter(|device| device.seats.is_empty());
         if let Some(oldest) = unused.min_by_key(|device| (device.seen, device.id)).map(|device| device.id) {
             self.remove_device(Holder { user: id, device: oldest });
         }
@@ -399,9 +396,11 @@ impl Server {
     }
 }
 
-fn known(id: DeviceId, device: NewDevice, standing: Standing) -> Device {
+fn known(id: DeviceId, device: NewDevice, seat: Option<Seat>) -> Device {
     let NewDevice { name, token_hash, at } = device;
-    Device { id, name, token_hash, since: at, seen: at, standing }
+    let seats = seat.into_iter().collect();
+    // Until its connection ends, when it is told how long it is kept, it does not expire.
+    Device { id, name, token_hash, since: at, seen: at, expires: Monotonic::default(), seats }
 }
 
 /// What a client calls its device: 64 bytes of it, without control characters.

@@ -126,7 +126,7 @@ impl Server {
         if cause == EndCause::Left && !account {
             self.remove_guest(user, wire::state::GONE);
         } else {
-            self.lose(Holder { user, device });
+            self.lose(Holder { user, device }, id);
         }
     }
 

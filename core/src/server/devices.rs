@@ -72,10 +72,10 @@ impl Server {
     /// Closes a device's connection and forgets its token.
     fn end_device(&mut self, holder: Holder) -> Option<Device> {
         let device = self.users.remove_device(holder)?;
-        if let Some(connection) = device.connection() {
+        for seat in &device.seats {
             let text = "This device was logged out.";
             let farewell = wire::Goodbye { reason: wire::goodbye::REVOKED, text };
-            self.close(connection, EndCause::Revoked, Some(farewell.into()));
+            self.close(seat.connection, EndCause::Revoked, Some(farewell.into()));
         }
         self.show(holder.user);
         Some(device)
@@ -92,8 +92,8 @@ impl Server {
         self.finish(asked);
         if let Err(failure) = result {
             if let Some(mut device) = removed {
-                let kept = self.peers.now.monotonic.after(self.config.limits.device_kept);
-                device.standing = crate::hub::Standing::Lost(kept);
+                device.expires = self.peers.now.monotonic.after(self.config.limits.device_kept);
+                device.seats.clear();
                 self.users.add_device(holder.user, device);
             }
             return self.refuse_failed(asked, "end the device", failure);

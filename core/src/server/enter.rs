@@ -9,7 +9,7 @@ use crate::{
     config::Registration,
     connection::{Entering, Newcomer, Phase, Posting, Ready, Requests, Waiting, hash_token},
     error::{ProtocolError, Refusal, RefusalCode},
-    hub::{Clash, Device, Holder, Standing, User},
+    hub::{Clash, Device, Holder, Seat, User},
     ids::{ConnectionId, DeviceId, UserId},
     name::{NameKey, Nick, suggest},
     output::{EndCause, Event},
@@ -28,6 +28,9 @@ impl Server {
             let text =
                 format!("This server speaks version {VERSION} of the protocol; use a client that does.");
             return self.accuse_saying(id, ProtocolError::VersionUnsupported, &text);
+        }
+        if let Some(connection) = self.peers.connections.get_mut(id) {
+            connection.session = hello.session.unwrap_or_default();
         }
         let welcome = wire::Welcome {
             version: VERSION,
@@ -96,47 +99,55 @@ impl Server {
         self.leave_enrolment(id);
         let now = self.peers.now.monotonic;
         let holder = self.users.by_token(hash_token(resume.token));
-        let standing = holder.and_then(|holder| self.users.device(holder)).map(|device| device.standing);
-        let (Some(holder), Some(standing)) = (holder, standing) else {
+        let device = holder.and_then(|holder| self.users.device(holder));
+        let (Some(holder), Some(device)) = (holder, device) else {
             let text = "The server does not know this token any more; log in again, or enter as a new guest.";
             self.refuse(id, resume.id, &Refusal::new(RefusalCode::TokenUnknown, text));
             return Taken::Yes;
         };
         let account = self.users.get(holder.user).is_some_and(|user| user.is_account());
-        if let Standing::Lost(at) = standing {
-            if account && at <= now {
-                self.remove_device(holder);
-                let text = "This device was not used for long; log in again.";
-                self.refuse(id, resume.id, &Refusal::new(RefusalCode::TokenUnknown, text));
-                return Taken::Yes;
-            }
-            if account && self.has_too_many_connected(holder.user) {
-                let text = "The account is connected on as many devices as may be; end one of them first.";
-                self.refuse(id, resume.id, &Refusal::new(RefusalCode::SlowDown, text));
-                return Taken::Yes;
-            }
-            if !self.has_place_or_queue() {
-                // It is as lost as before: being turned away does not give it more time.
-                self.turn_away(id, resume.id);
-                return Taken::Yes;
-            }
+        // A guest is on one connection; of an account's device, a run of its client is.
+        let session = self.session_of(id);
+        let older = device.seats.iter().position(|seat| !account || seat.session == session);
+        let (lost, expires) = (device.seats.is_empty(), device.expires);
+        if account && lost && expires <= now {
+            self.remove_device(holder);
+            let text = "This device was not used for long; log in again.";
+            self.refuse(id, resume.id, &Refusal::new(RefusalCode::TokenUnknown, text));
+            return Taken::Yes;
+        }
+        if account && older.is_none() && self.has_too_many_connected(holder.user) {
+            let text = "The account has as many connections as may be; end one of them first.";
+            self.refuse(id, resume.id, &Refusal::new(RefusalCode::SlowDown, text));
+            return Taken::Yes;
+        }
+        if older.is_none() && !self.has_place_or_queue() {
+            // It is as lost as before: being turned away does not give it more time.
+            self.turn_away(id, resume.id);
+            return Taken::Yes;
         }
         if let Some(device) = self.users.device_mut(holder) {
-            device.standing = Standing::Returning(id);
+            let seat = Seat { connection: id, session, entered: false };
+            match older {
+                Some(at) => {
+                    let older = core::mem::replace(&mut device.seats[at], seat);
+                    self.supersede(older.connection);
+                }
+                None => {
+                    device.seats.push(seat);
+                    self.peers.timers.disarm(expires, Timer::Guest(holder.user));
+                }
+            }
         }
-        let superseded = match standing {
-            Standing::Lost(at) => {
-                self.peers.timers.disarm(at, Timer::Guest(holder.user));
-                false
-            }
-            Standing::Connected(older) | Standing::Returning(older) => {
-                self.supersede(older);
-                true
-            }
-        };
-        self.seek_place(id, resume.id, Newcomer::Returning { holder, token: resume.token }, superseded);
+        let newcomer = Newcomer::Returning { holder, token: resume.token };
+        self.seek_place(id, resume.id, newcomer, older.is_some());
         self.promote();
         Taken::Yes
+    }
+
+    /// Of which run of its client a connection is.
+    pub(super) fn session_of(&self, id: ConnectionId) -> u64 {
+        self.peers.connections.get(id).map_or(0, |connection| connection.session)
     }
 
     /// Gives a newcomer a place, lets it wait for one, or turns it away. One who takes the place of its older
@@ -323,6 +334,7 @@ impl Server {
     }
 
     fn add_guest(&mut self, id: ConnectionId, user: UserId, nick: Nick, key: NameKey, token: Token) {
+        let seat = Seat { connection: id, session: self.session_of(id), entered: true };
         self.user_names.take(&key, NameHolder::User(user));
         self.users.insert(User {
             id: user,
@@ -330,7 +342,7 @@ impl Server {
             key,
             password: None,
             password_version: 0,
-            devices: vec![Device::of_guest(hash_token(token), Standing::Connected(id))],
+            devices: vec![Device::of_guest(hash_token(token), self.peers.now.monotonic, vec![seat])],
             away: false,
             shown: wire::state::HERE,
             rooms: Default::default(),
@@ -351,8 +363,8 @@ impl Server {
         let now = self.peers.now.monotonic;
         let user_id = holder.user;
         let Some(user) = self.users.get_mut(user_id) else { return };
-        if let Some(device) = user.device_mut(holder.device) {
-            device.standing = Standing::Connected(id);
+        if let Some(seat) = user.device_mut(holder.device).and_then(|device| device.seat(id)) {
+            seat.entered = true;
         }
         user.away = false;
         let proved = user.is_account() && !resumed;
@@ -409,15 +421,15 @@ impl Server {
             Newcomer::Account(account) => self.user_names.free(&account.key, NameHolder::Connection(id)),
             Newcomer::Device { .. } => {}
             Newcomer::Returning { holder, .. } => {
-                let device = self.users.device(*holder);
-                if device.map(|device| device.standing) != Some(Standing::Returning(id)) {
+                let seat = self.users.device_mut(*holder).and_then(|device| device.seat(id).copied());
+                if seat.is_none() {
                     return;
                 }
                 let account = self.users.get(holder.user).is_some_and(|user| user.is_account());
                 if leaves && !account {
                     self.remove_guest(holder.user, wire::state::GONE);
                 } else {
-                    self.lose(*holder);
+                    self.lose(*holder, id);
                 }
             }
         }

@@ -5,7 +5,7 @@ use alloc::{format, vec::Vec};
 use super::{NameHolder, Pending, Server};
 use crate::{
     error::{Refusal, RefusalCode},
-    hub::{Holder, MemberChange, Standing},
+    hub::{Holder, MemberChange},
     ids::{ConnectionId, RoomId, UserId},
     output::Event,
     storage::{StorageFailure, StorageOperation},
@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl Server {
-    /// A device of a user has no connection any more; a guest is kept for a while.
-    pub(super) fn lose(&mut self, holder: Holder) {
+    /// A device of a user has lost a connection; a guest is kept for a while.
+    pub(super) fn lose(&mut self, holder: Holder, connection: ConnectionId) {
         let now = self.peers.now;
         let limits = &self.config.limits;
         let Some(user) = self.users.get_mut(holder.user) else { return };
@@ -24,7 +24,8 @@ impl Server {
         let nick = user.nick.shared();
         let expires = now.monotonic.after(kept);
         if let Some(device) = user.device_mut(holder.device) {
-            device.standing = Standing::Lost(expires);
+            device.seats.retain(|seat| seat.connection != connection);
+            device.expires = expires;
         }
         if !account {
             self.peers.timers.arm(expires, Timer::Guest(holder.user));

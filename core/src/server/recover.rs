@@ -14,7 +14,7 @@ use rand_core::SeedableRng;
 use super::{Attempts, NameHolder, Peers, Pending, PendingTable, Places, Server, Sources};
 use crate::{
     config::ServerConfig,
-    hub::{Changes, Device, NameTable, Recent, Room, RoomKind, Rooms, Standing, User, Users},
+    hub::{Changes, Device, NameTable, Recent, Room, RoomKind, Rooms, User, Users},
     ids::{RoomId, UserId},
     name::{Nick, RoomName},
     output::Stats,
@@ -74,7 +74,7 @@ impl Server {
             key,
             password: None,
             password_version: 0,
-            devices: vec![Device::of_guest(record.token_hash, Standing::Lost(expires))],
+            devices: vec![Device::of_guest(record.token_hash, expires, Vec::new())],
             away: false,
             shown: crate::wire::state::LOST,
             rooms: record.rooms.into_iter().collect(),
@@ -94,9 +94,9 @@ impl Server {
         let Ok(nick) = Nick::parse(&record.nick) else { return };
         let kept = self.config.limits.device_kept;
         let devices = record.devices.into_iter().map(|device| {
-            let ends = now.monotonic.after(remaining(Some(device.seen.after(kept)), now.wall, kept));
+            let expires = now.monotonic.after(remaining(Some(device.seen.after(kept)), now.wall, kept));
             let DeviceRecord { device: id, name, token_hash, since, seen } = device;
-            Device { id, name, token_hash, since, seen, standing: Standing::Lost(ends) }
+            Device { id, name, token_hash, since, seen, expires, seats: Vec::new() }
         });
         self.add_account(record.user, nick, record.record, devices.collect(), record.rooms);
     }

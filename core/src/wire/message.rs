@@ -162,6 +162,7 @@ Hello<'a> {
     /** The last version the client speaks. */ last: u16,
     /** What program it is. */ client: &'a str,
     /** None yet. */ features: u64,
+    /** Of which run of the client (A8). */ session: Option<u64>,
 } }
 record! { /// Asks to enter as a new guest (E1).
 Guest<'a> { /** Of the request. */ id: u32, /** The name wished for. */ nick: &'a str, } }

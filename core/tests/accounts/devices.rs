@@ -206,3 +206,22 @@ fn what_was_posted_while_the_token_was_revoked_is_sent_after_the_next_login() {
     house.settle();
     assert_eq!(house.heard(laptop), ["kept"]);
 }
+
+#[test]
+fn several_programs_use_one_token_side_by_side_and_each_follows_its_own_cut() {
+    let mut house = House::new();
+    let chat = house.register("ana", "correct horse");
+    let tea = house.join(chat, "#tea");
+    let saved = house.ends[chat].client.saved().expect("a session");
+    let script = house.client("ana", None, Some(saved));
+    assert!(house.ends[script].client.is_ready() && house.ends[chat].client.is_ready());
+    house.say(script, tea, "from a script");
+    assert_eq!(house.heard(chat), ["from a script"]);
+    // The server has not noticed that the first connection is gone: the newer one of the same run takes its place.
+    house.ends[chat].link = None;
+    let now = house.now;
+    house.ends[chat].client.handle_disconnected(now);
+    house.pass(Duration::from_secs(2));
+    assert!(house.ends[chat].client.is_ready() && house.ends[script].client.is_ready());
+    assert_eq!(house.server.stats().clients, 2);
+}

@@ -200,7 +200,7 @@ impl World {
     }
 
     pub(crate) fn greet(&mut self, id: ConnectionId) {
-        self.say(id, wire::Hello { first: 1, last: 1, client: "test", features: 0 });
+        self.say(id, wire::Hello { first: 1, last: 1, client: "test", features: 0, session: None });
     }
 
     /// The token of the `Ready` that a connection was told, dropping what it heard besides.

@@ -23,7 +23,13 @@ macro_rules! any_of {
 pub(crate) fn to_server() -> BoxedStrategy<ToServer<'static>> {
     prop_oneof![
         either_direction(),
-        any_of!(Hello { first: any::<u16>(), last: any::<u16>(), client: text(), features: number() }),
+        any_of!(Hello {
+            first: any::<u16>(),
+            last: any::<u16>(),
+            client: text(),
+            features: number(),
+            session: option::of(number())
+        }),
         any_of!(Guest { id: any::<u32>(), nick: text() }),
         any_of!(Resume { id: any::<u32>(), token: token() }),
         any_of!(Join { id: any::<u32>(), name: text(), after: option::of(seq()) }),

@@ -66,8 +66,14 @@ pub(crate) fn to_server() -> Vec<Named<ToServer<'static>>> {
     let post = |nonce, kind, text| Post { id: 6, room: TEA, nonce: Nonce::new(nonce), kind, text };
     let mut messages = both_directions();
     messages.extend([
-        ("hello", Hello { first: 1, last: 1, client: "palabre-cli 0.1.0", features: 0 }.into()),
-        ("hello-largest", Hello { first: 0, last: u16::MAX, client: "", features: u64::MAX }.into()),
+        (
+            "hello",
+            Hello { first: 1, last: 1, client: "palabre-cli 0.1.0", features: 0, session: None }.into(),
+        ),
+        (
+            "hello-largest",
+            Hello { first: 0, last: u16::MAX, client: "", features: u64::MAX, session: None }.into(),
+        ),
         ("guest", Guest { id: 1, nick: "ana" }.into()),
         ("guest-other-script", Guest { id: u32::MAX, nick: "Ольга" }.into()),
         ("resume", Resume { id: 1, token: token() }.into()),
@@ -304,7 +310,7 @@ pub(crate) fn worked() -> Vec<Worked> {
     let change =
         Change { user: UserId::new(7), nick: "Bo", state: state::HERE, was: Some("bob"), role: role::GUEST };
     vec![
-        server(Hello { first: 1, last: 1, client: "palabre-cli 0.1.0", features: 0 }.into()),
+        server(Hello { first: 1, last: 1, client: "palabre-cli 0.1.0", features: 0, session: None }.into()),
         client(welcome(1, "palabre 0.1.0", 0xfeed_c0de, 1, 0, LIMITS).into()),
         server(Guest { id: 1, nick: "ana" }.into()),
         client(

@@ -3,6 +3,7 @@
 mod closing;
 mod connecting;
 mod link;
+mod workshop;
 
 use std::{collections::VecDeque, io, num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -13,7 +14,10 @@ use palabre_core::{
 };
 use polling::{Events, Poller};
 
-use self::link::{Arrived, Link, Sent};
+use self::{
+    link::{Arrived, Link, Sent},
+    workshop::Workshop,
+};
 use crate::{clock::Clock, entropy};
 
 /// Events that wait to be taken, past which nothing more is read from the network.
@@ -27,7 +31,7 @@ const READ_BYTES_MAX: usize = 64 << 10;
 ///
 /// The application calls [`turn`](Self::turn) again and again, takes what happened with
 /// [`next_event`](Self::next_event), and says what it wants with [`with_client`](Self::with_client). All of it
-/// happens on the caller's thread; only names are looked up on another. A turn that waits can be woken from any
+/// happens on the caller's thread; only names are looked up, and passwords stretched, on others. A turn that waits can be woken from any
 /// thread with a [`Waker`].
 #[allow(clippy::type_complexity)]
 pub struct ClientDriver {
@@ -36,6 +40,7 @@ pub struct ClientDriver {
     poller: Arc<Poller>,
     ready: Events,
     link: Link,
+    workshop: Workshop,
     save: Box<dyn FnMut(Option<&SavedSession>)>,
     events: VecDeque<ClientEvent>,
     unfinished: bool,
@@ -64,6 +69,7 @@ impl ClientDriver {
             clock,
             ready: Events::with_capacity(NonZeroUsize::new(16).expect("16 is not 0")),
             link: Link::new(host, port, &poller),
+            workshop: Workshop::new(&poller),
             poller,
             save,
             events: VecDeque::new(),
@@ -101,6 +107,9 @@ impl ClientDriver {
         self.link.note_ready(&self.ready);
         if self.events.len() < EVENTS_WAITING_MAX {
             self.receive(now);
+        }
+        while let Some(done) = self.workshop.take() {
+            self.client.handle_work(done, now);
         }
         if self.client.poll_timeout().is_some_and(|(deadline, _)| deadline <= now.monotonic) {
             self.client.handle_timeout(now);
@@ -199,6 +208,7 @@ impl ClientDriver {
                 ClientOutput::Close => self.link.close(),
                 ClientOutput::Drop => self.link.release(),
                 ClientOutput::Save => unsaved = true,
+                ClientOutput::Work(work) => self.workshop.start(work),
                 ClientOutput::Event(event) => {
                     self.ended |= matches!(event, ClientEvent::Ended { .. });
                     self.events.push_back(event);

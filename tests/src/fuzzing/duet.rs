@@ -152,6 +152,7 @@ impl Duet {
                     }
                 }
                 ClientOutput::Drop => self.cut(index),
+                ClientOutput::Work(work) => self.ends[index].client.handle_work(work.run(), self.now),
                 ClientOutput::Send | ClientOutput::Save => {}
                 ClientOutput::Event(event) => self.ends[index].hear(event, self.now),
             }

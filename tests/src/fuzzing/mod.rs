@@ -38,7 +38,8 @@ pub fn server_bytes(data: &[u8]) {
     let Some((mode, bytes)) = data.split_first() else { return };
     let mut said = Vec::new();
     if mode % 3 > 0 {
-        ToServer::from(Hello { first: 1, last: 1, client: "fuzz", features: 0 }).encode(&mut said);
+        ToServer::from(Hello { first: 1, last: 1, client: "fuzz", features: 0, session: None })
+            .encode(&mut said);
         ToServer::from(Guest { id: 1, nick: "fuzz" }).encode(&mut said);
     }
     if mode % 3 > 1 {
@@ -119,6 +120,7 @@ fn honest_beginning(steps: u8) -> Vec<u8> {
             token: Token([7; 32]),
             keep_seconds: 600,
             rooms: Vec::new(),
+            account: false,
         };
         ToClient::from(ready).encode(&mut said);
         ToClient::from(palabre_core::wire::Credit { posts: 10, bytes: 65_536 }).encode(&mut said);

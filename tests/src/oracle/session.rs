@@ -201,6 +201,14 @@ impl Session {
             ToServer::Rename(rename) => (rename.id, Asked::Other),
             ToServer::Manual(manual) => (manual.id, Asked::Other),
             ToServer::Away(away) => (away.id, Asked::Other),
+            ToServer::Register(register) => (register.id, Asked::Other),
+            ToServer::Enrol(enrol) => (enrol.id, Asked::Other),
+            ToServer::Login(login) => (login.id, Asked::Other),
+            ToServer::Prove(prove) => (prove.id, Asked::Other),
+            ToServer::NewPassword(wish) => (wish.id, Asked::Other),
+            ToServer::SetPassword(set) => (set.id, Asked::Other),
+            ToServer::Devices(devices) => (devices.id, Asked::Other),
+            ToServer::Revoke(revoke) => (revoke.id, Asked::Other),
         };
         self.asked.insert(id, asked);
         Ok(())
@@ -213,6 +221,12 @@ impl Session {
     ) -> Result<(), Violation> {
         match message {
             ToClient::Ping(_) | ToClient::Pong(_) | ToClient::Welcome(_) => Ok(()),
+            ToClient::Challenge(challenge) => self.answer(challenge.id).map(drop),
+            ToClient::DeviceList(list) => self.answer(list.id).map(drop),
+            ToClient::Parted(parted) => {
+                self.cursors.remove(&parted.room);
+                Ok(())
+            }
             ToClient::Waiting(_) => {
                 sometimes!("a client waited for a place");
                 Ok(())

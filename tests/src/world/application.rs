@@ -51,6 +51,14 @@ impl World {
                 self.actors[actor].parted.push(room);
                 Ok(())
             }
+            ClientEvent::Left { room } => {
+                self.actors[actor].followers.parted(room);
+                self.actors[actor].parted.push(room);
+                Ok(())
+            }
+            ClientEvent::Devices { request, .. }
+            | ClientEvent::Revoked { request, .. }
+            | ClientEvent::PasswordChanged { request } => self.answered(actor, request).map(drop),
             ClientEvent::Parted { request, room } => {
                 self.actors[actor].followers.parted(room);
                 self.answered(actor, request).map(drop)
@@ -204,6 +212,9 @@ impl World {
             | RefusalCode::TextInvalid
             | RefusalCode::NonceReused
             | RefusalCode::TokenUnknown
+            | RefusalCode::LoginFailed
+            | RefusalCode::NotAllowed
+            | RefusalCode::NoSuchDevice
             | RefusalCode::RoomLimit => false,
         };
         ensure(justified, Invariant::Peaceful, || {

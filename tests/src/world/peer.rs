@@ -118,7 +118,7 @@ impl Peer {
     }
 
     fn say_hello(&mut self) {
-        self.send(Hello { first: 1, last: 1, client: "raw", features: 0 });
+        self.send(Hello { first: 1, last: 1, client: "raw", features: 0, session: None });
     }
 }
 

@@ -65,5 +65,10 @@ const fn operation_name(operation: &StorageOperation) -> &'static str {
         StorageOperation::UpdateGuest { .. } => "update guest",
         StorageOperation::RemoveGuest { .. } => "remove guest",
         StorageOperation::SetMember { .. } => "set member",
+        StorageOperation::CreateAccount { .. } => "create account",
+        StorageOperation::AddDevice { .. } => "add device",
+        StorageOperation::SeeDevice { .. } => "see device",
+        StorageOperation::RemoveDevice { .. } => "remove device",
+        StorageOperation::SetPassword { .. } => "set password",
     }
 }
