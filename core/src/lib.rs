@@ -14,6 +14,7 @@ pub mod ids;
 pub mod limits;
 pub mod name;
 pub mod output;
+mod random;
 mod rate;
 pub mod server;
 pub mod storage;

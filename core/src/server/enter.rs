@@ -177,8 +177,7 @@ impl Server {
         }
         let (token, ticket) = match &newcomer {
             Newcomer::Guest { nick, .. } => {
-                let mut token = Token([0; 32]);
-                self.rng.fill_bytes(&mut token.0);
+                let token = self.draw_token();
                 let operation =
                     StorageOperation::CreateGuest { nick: nick.shared(), token_hash: hash_token(token) };
                 (token, self.ask_storage(Pending::Create { connection: id }, operation))
@@ -191,6 +190,18 @@ impl Server {
         };
         let entering = Entering { newcomer, token, ticket, request };
         self.peers.move_to(id, Phase::Entering(entering), &self.config.limits);
+    }
+
+    /// A token that no user has. Random numbers that repeat (a machine restored from a snapshot) must not make a
+    /// newcomer somebody who is there already.
+    fn draw_token(&mut self) -> Token {
+        let mut token = Token([0; 32]);
+        loop {
+            self.rng.fill_bytes(&mut token.0);
+            if self.users.by_token(hash_token(token)).is_none() {
+                return token;
+            }
+        }
     }
 
     /// Storage has written a newcomer, or has not.
