@@ -16,6 +16,7 @@ pub mod limits;
 pub mod name;
 pub mod output;
 pub mod password;
+mod random;
 mod rate;
 pub mod server;
 pub mod storage;

@@ -20,8 +20,7 @@ mod session;
 use alloc::string::String;
 use core::time::Duration;
 
-use rand_chacha::ChaCha12Rng;
-use rand_core::{RngCore, SeedableRng};
+use rand_core::RngCore;
 
 pub use self::{
     event::{
@@ -42,6 +41,7 @@ use crate::{
     ids::{DeviceId, Nonce, RoomId, Seq, UserId},
     name::{Nick, RoomName},
     password::{Enrolment, Password, Stretching, WorkDone},
+    random,
     storage::EventKind,
     time::{Monotonic, Now},
     wire::{MECHANISM_ACCOUNT, MECHANISM_GUEST, MECHANISM_REGISTER, ToClient},
@@ -114,7 +114,7 @@ impl Client {
     /// A client that will ask to be connected at once. The seed is 32 random bytes.
     #[must_use]
     pub fn new(config: ClientConfig, seed: [u8; 32], now: Now) -> Self {
-        let mut session = Session::new(config, ChaCha12Rng::from_seed(seed), now);
+        let mut session = Session::new(config, random::generator(seed, now), now);
         Self { phase: Phase::connect(&mut session), session }
     }
 

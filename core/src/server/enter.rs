@@ -225,10 +225,10 @@ impl Server {
             // The time it waited is not the time it has to enter.
             connection.entering = self.peers.now.monotonic;
         }
-        let mut token = Token([0; 32]);
+        let token;
         let ticket = match &newcomer {
             Newcomer::Guest { nick, .. } => {
-                self.rng.fill_bytes(&mut token.0);
+                token = self.draw_token();
                 let operation =
                     StorageOperation::CreateGuest { nick: nick.shared(), token_hash: hash_token(token) };
                 self.ask_storage(Pending::Create { connection: id }, operation)
@@ -239,11 +239,11 @@ impl Server {
                 self.ask_storage(Pending::Return { connection: id }, operation)
             }
             Newcomer::Account(account) => {
-                self.rng.fill_bytes(&mut token.0);
+                token = self.draw_token();
                 self.create_account(id, account, token)
             }
             Newcomer::Device { user, version, name } => {
-                self.rng.fill_bytes(&mut token.0);
+                token = self.draw_token();
                 self.create_device(id, (*user, *version), name, token)
             }
         };
@@ -280,6 +280,18 @@ impl Server {
             | Phase::Waiting(_)
             | Phase::Ready(_)
             | Phase::Closing(_) => None,
+        }
+    }
+
+    /// A token that no user has. Random numbers that repeat (a machine restored from a snapshot) must not make a
+    /// newcomer somebody who is there already.
+    fn draw_token(&mut self) -> Token {
+        let mut token = Token([0; 32]);
+        loop {
+            self.rng.fill_bytes(&mut token.0);
+            if self.users.by_token(hash_token(token)).is_none() {
+                return token;
+            }
         }
     }
 

@@ -8,9 +8,6 @@ use alloc::{
 };
 use core::time::Duration;
 
-use rand_chacha::ChaCha12Rng;
-use rand_core::SeedableRng;
-
 use super::{Attempts, NameHolder, Peers, Pending, PendingTable, Places, Server, Sources};
 use crate::{
     config::ServerConfig,
@@ -18,6 +15,7 @@ use crate::{
     ids::{RoomId, UserId},
     name::{Nick, RoomName},
     output::Stats,
+    random,
     storage::{AccountRecord, DeviceRecord, GuestRecord, Recovered, RoomKey, RoomRecord},
     time::{Now, WallTime},
     timer::Timer,
@@ -30,7 +28,7 @@ pub(super) fn recover(config: ServerConfig, seed: [u8; 32], recovered: Recovered
     let mut server = Server {
         config,
         incarnation: recovered.incarnation,
-        rng: ChaCha12Rng::from_seed(seed),
+        rng: random::generator(seed, now),
         peers: Peers::new(now),
         users: Users::default(),
         user_names: NameTable::new(),

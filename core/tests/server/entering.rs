@@ -182,6 +182,19 @@ fn guests_survive_a_restart_of_the_server() {
     assert!(has_ready(&mut world, lost));
 }
 
+#[test]
+fn a_newcomer_is_nobody_else_though_random_numbers_repeat() {
+    let mut world = World::new(Limits::default());
+    let (_, token) = world.enter("ana");
+    // Every world of these tests draws the same numbers from its start.
+    let mut world = World::on(Limits::default(), world.store.clone());
+    let (_, other) = world.enter("bob");
+    assert_ne!(token.0, other.0);
+    assert_eq!(world.store.recovered().guests.len(), 2);
+    let again = world.resume(token);
+    assert!(has(&world.heard(again), "\"ana\""));
+}
+
 fn has_ready(world: &mut World, token: Token) -> bool {
     let id = world.resume(token);
     has(&world.heard(id), "Ready")

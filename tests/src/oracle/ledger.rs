@@ -144,6 +144,12 @@ impl Ledger {
         self.authors.entry(user).or_insert(owner);
     }
 
+    /// Whether anybody was welcomed as this user.
+    #[must_use]
+    pub fn has_entered(&self, user: UserId) -> bool {
+        self.authors.contains_key(&user)
+    }
+
     /// A membership was asked of storage.
     pub fn member(&mut self, user: UserId, room: RoomId) {
         self.members_ever.insert((user, room));

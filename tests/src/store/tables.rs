@@ -21,6 +21,8 @@ pub struct Tables {
     rooms_given: u64,
     users_given: u64,
     rooms: BTreeMap<RoomId, Room>,
+    /// Rooms that have ceased: bytes about them may still be on their way.
+    ceased: BTreeMap<RoomId, Room>,
     guests: BTreeMap<UserId, Guest>,
     members: BTreeSet<(UserId, RoomId)>,
     nonces: BTreeMap<(UserId, Nonce), (RoomId, Seq)>,
@@ -75,6 +77,7 @@ impl Tables {
             rooms_given: 0,
             users_given: 0,
             rooms: BTreeMap::new(),
+            ceased: BTreeMap::new(),
             guests: BTreeMap::new(),
             members: BTreeSet::new(),
             nonces: BTreeMap::new(),
@@ -168,6 +171,12 @@ impl Tables {
         self.rooms.get(&id)
     }
 
+    /// A room, be it that it has ceased.
+    #[must_use]
+    pub fn room_ever(&self, id: RoomId) -> Option<&Room> {
+        self.rooms.get(&id).or_else(|| self.ceased.get(&id))
+    }
+
     /// All rooms, ascending by id.
     pub fn rooms(&self) -> impl Iterator<Item = (RoomId, &Room)> {
         self.rooms.iter().map(|(id, room)| (*id, room))
@@ -205,7 +214,9 @@ impl Tables {
     }
 
     fn drop_room(&mut self, id: RoomId) {
-        self.rooms.remove(&id);
+        if let Some(room) = self.rooms.remove(&id) {
+            self.ceased.insert(id, room);
+        }
         self.members.retain(|(_, room)| *room != id);
         self.nonces.retain(|_, (room, _)| *room != id);
     }

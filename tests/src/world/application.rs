@@ -10,7 +10,11 @@ use palabre_core::{
     time::Monotonic,
 };
 
-use super::{Phase, Task, World, actor::name, operations::Request};
+use super::{
+    Phase, Task, World,
+    actor::{Naming, name},
+    operations::Request,
+};
 use crate::{
     choices::Subsystem,
     oracle::{Invariant, Outcome, PostNumber, Violation, ensure},
@@ -28,7 +32,12 @@ impl World {
             }
             ClientEvent::EnterRefused { refusal } => self.enter_refused(actor, &refusal),
             ClientEvent::Ready { resumed, .. } => self.ready(actor, resumed),
-            ClientEvent::Offline { cause, .. } => check_cause(actor, &cause),
+            ClientEvent::Offline { cause, .. } => {
+                if self.actors[actor].naming == Naming::Asked {
+                    self.actors[actor].naming = Naming::No;
+                }
+                check_cause(actor, &cause)
+            }
             ClientEvent::Ended { cause } => self.ended(actor, &cause),
             ClientEvent::Joined { request, room, .. } => {
                 match request {
@@ -123,7 +132,13 @@ impl World {
 
     fn enter_refused(&mut self, actor: usize, refusal: &Refusal) -> Result<(), Violation> {
         sometimes!("a name was refused", refusal.code != RefusalCode::ServerFull);
-        self.actors[actor].names_tried += 1;
+        let state = &mut self.actors[actor];
+        // This answers the name that was tried before.
+        if let Naming::Tried(request) = state.naming {
+            state.requests.remove(&request);
+        }
+        state.naming = Naming::Asked;
+        state.names_tried += 1;
         let pause = self.choices.duration(Subsystem::Operations, Duration::from_secs(1));
         self.agenda.add(self.now.after(pause), Task::Rename(actor));
         Ok(())
@@ -133,19 +148,17 @@ impl World {
     pub(super) fn try_another_name(&mut self, actor: usize) -> Result<(), Violation> {
         let nick = name(&format!("guest{}-{actor}", self.actors[actor].names_tried));
         let entered = self.actors[actor].client.as_ref().is_none_or(Client::is_ready);
-        if entered {
-            Ok(())
-        } else {
-            self.verb(actor, Request::Rename, |client, now| client.rename(&nick, now))
-        }
+        if entered { Ok(()) } else { self.rename(actor, &nick) }
     }
 
     fn ready(&mut self, actor: usize, resumed: bool) -> Result<(), Violation> {
+        self.actors[actor].naming = Naming::No;
         let lost_since = self.actors[actor].lost_since.take();
         sometimes!("a client resumed", resumed);
         let user = self.actors[actor].client.as_ref().and_then(Client::user);
-        if !resumed && lost_since.is_some() && self.actors[actor].saved.is_some() {
-            self.check_guest_kept(actor, lost_since.unwrap_or_default())?;
+        let known = std::mem::replace(&mut self.actors[actor].known, user);
+        if let Some(lost_since) = lost_since.filter(|_| !resumed && known.is_some()) {
+            self.check_guest_kept(actor, lost_since)?;
         }
         if !resumed {
             sometimes!("a client came back as somebody else", lost_since.is_some());
@@ -163,9 +176,8 @@ impl World {
 
     /// A guest that was not lost for long enough is still there (E6, E8).
     fn check_guest_kept(&self, actor: usize, lost_since: Monotonic) -> Result<(), Violation> {
-        let excused =
-            [Fault::WallJump, Fault::Leap, Fault::StoreFails, Fault::StoreFull, Fault::Leave, Fault::Thieves];
-        if excused.iter().any(|fault| self.plan.has(*fault)) {
+        let excused = [Fault::WallJump, Fault::Leap, Fault::Leave, Fault::Thieves];
+        if excused.iter().any(|fault| self.plan.has(*fault)) || self.storage_may_fail() {
             return Ok(());
         }
         let lost = self.now.since(lost_since);
@@ -181,6 +193,7 @@ impl World {
         check_cause(actor, cause)?;
         let state = &mut self.actors[actor];
         state.requests.clear();
+        state.naming = Naming::No;
         state.client = None;
         state.timer_wake = None;
         if !state.has_left || self.phase == Phase::Safety {
@@ -194,7 +207,7 @@ impl World {
     fn check_refusal(&self, actor: usize, number: PostNumber, refusal: &Refusal) -> Result<(), Violation> {
         sometimes!("a post was refused for lack of space", refusal.code == RefusalCode::NoSpace);
         let post = self.ledger.post(number);
-        let storage = self.plan.has(Fault::StoreFails) || self.plan.has(Fault::StoreFull);
+        let storage = self.storage_may_fail();
         let justified = match refusal.code {
             RefusalCode::NoSpace | RefusalCode::StorageFailed => storage,
             RefusalCode::NotAMember | RefusalCode::NoSuchRoom => {

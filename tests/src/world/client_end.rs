@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Task, Transfer, World};
+use super::{Phase, Task, Transfer, World};
 use crate::{
     choices::Subsystem,
     network::{ClientEnd, End, LinkId, Owner, Read, Way},
@@ -13,6 +13,8 @@ use crate::{
 };
 
 const READ_BYTES_MAX: usize = 16 << 10;
+/// What a slow writer sends at once.
+const SLOW_BYTES_MAX: usize = 40;
 /// How long a closing client waits for the server to have received what was said last.
 const CLOSING_MAX: Duration = Duration::from_secs(2);
 
@@ -83,9 +85,9 @@ impl World {
         let Some(wire) = self.wires.get_mut(link.0).and_then(Option::as_mut) else { return Ok(()) };
         let owner = wire.link.owner;
         let slow = match owner {
-            Owner::Actor(actor) => self.phase == super::Phase::Safety && self.actors[actor].is_slow,
+            Owner::Actor(actor) => self.phase == Phase::Safety && self.actors[actor].is_slow,
             Owner::Peer(peer) => {
-                if self.peers[peer].is_deaf() && self.phase == super::Phase::Safety {
+                if self.peers[peer].is_deaf() && self.phase == Phase::Safety {
                     return Ok(());
                 }
                 false
@@ -178,7 +180,14 @@ impl World {
             }
             return Ok(());
         }
-        let taken = wire.link.write(Way::Up, &bytes, now, answered, &mut self.choices);
+        let slow = match owner {
+            Owner::Actor(actor) => self.phase == Phase::Safety && self.actors[actor].writes_slowly,
+            Owner::Peer(_) => false,
+        };
+        sometimes!("a client sent a long message slowly", slow && bytes.len() > 10 * SLOW_BYTES_MAX);
+        let bytes_max = if slow { SLOW_BYTES_MAX } else { usize::MAX };
+        let bytes = &bytes[..bytes.len().min(bytes_max)];
+        let taken = wire.link.write(Way::Up, bytes, now, answered, &mut self.choices);
         if taken == 0 {
             sometimes!("a client could not send");
             return Ok(());
@@ -202,7 +211,12 @@ impl World {
         if !closing {
             self.client_sent(owner, &bytes[..taken])?;
         }
-        self.wake(link, Transfer::ClientWrite, now);
+        let pause = if slow {
+            self.choices.duration(Subsystem::Network, Duration::from_millis(100))
+        } else {
+            Duration::ZERO
+        };
+        self.wake(link, Transfer::ClientWrite, now.after(pause));
         Ok(())
     }
 

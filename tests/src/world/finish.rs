@@ -1,6 +1,6 @@
 //! The end of a run: faults stop, everything must get done, and a fresh reader must find what was acknowledged.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use palabre_core::{
     client::ClientEvent,
@@ -25,6 +25,14 @@ const SETTLE_EVENTS_MAX: u64 = 400_000;
 /// How many inputs a server without connections may need to come to rest.
 const REST_EVENTS_MAX: u64 = 20_000;
 
+/// A room to be read afresh.
+struct NamedRoom {
+    id: RoomId,
+    name: RoomName,
+    first: Seq,
+    last: Seq,
+}
+
 impl World {
     /// The liveness phase.
     pub(super) fn finish(&mut self) -> Result<(), Violation> {
@@ -41,6 +49,7 @@ impl World {
         self.phase = Phase::Liveness;
         self.store.heal();
         self.partitioned_until = self.now;
+        self.host.full_until = self.now;
         self.resume_server();
         for wire in self.wires.iter_mut().flatten() {
             wire.link.up.heal();
@@ -198,9 +207,16 @@ impl World {
         self.start_client(reader)?;
         self.settle("the reader enters", |world| Ok(world.actors[reader].is_settled()))?;
         let rooms = self.named_rooms();
-        let expected: BTreeMap<_, _> =
-            rooms.iter().map(|(id, _, first, last)| (*id, (*first, *last))).collect();
-        for (_, name, ..) in &rooms {
+        // As many at a time as a user may be in.
+        for rooms in rooms.chunks(self.plan.limits.user_rooms_max) {
+            self.read_rooms(reader, rooms)?;
+        }
+        self.leave(reader, false)?;
+        self.settle("the reader leaves", |world| Ok(world.is_deserted()))
+    }
+
+    fn read_rooms(&mut self, reader: usize, rooms: &[NamedRoom]) -> Result<(), Violation> {
+        for NamedRoom { name, .. } in rooms {
             self.verb(reader, Request::Join { after: Some(Seq::new(0)) }, |client, now| {
                 client.join(name, Some(Seq::new(0)), now)
             })?;
@@ -208,20 +224,23 @@ impl World {
         self.settle("the reader reads", |world| {
             Ok(world.actors[reader].is_settled() && world.is_caught_up(reader))
         })?;
-        for (room, (first, last)) in &expected {
-            let follower = self.actors[reader].followers.iter().find(|(id, _)| id == room);
+        for NamedRoom { id, first, last, .. } in rooms {
+            let follower = self.actors[reader].followers.iter().find(|(room, _)| room == id);
             ensure(follower.is_some() || first > last, Invariant::Kept, || {
-                format!("a fresh client could not read room {room}, which has {first} to {last}")
+                format!("a fresh client could not read room {id}, which has {first} to {last}")
             })?;
-            self.page_back(reader, *room, *first, *last)?;
+            self.page_back(reader, *id, *first, *last)?;
+            self.verb(reader, Request::Part, |client, now| client.part(*id, now))?;
         }
-        self.leave(reader, false)?;
-        self.settle("the reader leaves", |world| Ok(world.is_deserted()))
+        self.settle("the reader leaves the rooms", |world| Ok(world.actors[reader].is_settled()))
     }
 
-    fn named_rooms(&self) -> Vec<(RoomId, RoomName, Seq, Seq)> {
+    fn named_rooms(&self) -> Vec<NamedRoom> {
         let rooms = self.store.durable().rooms().filter_map(|(id, room)| match &room.key {
-            RoomKey::Named(name) => Some((id, RoomName::parse(name).ok()?, room.first, room.last())),
+            RoomKey::Named(name) => {
+                let name = RoomName::parse(name).ok()?;
+                Some(NamedRoom { id, name, first: room.first, last: room.last() })
+            }
             RoomKey::Direct(..) => None,
         });
         rooms.take(60).collect()

@@ -17,9 +17,12 @@ use crate::{
 impl World {
     pub(super) fn lie(&mut self, peer: usize) {
         for _ in 0..=self.choices.below(Subsystem::Peers, 4) {
-            match self.choices.below(Subsystem::Peers, 8) {
-                0 => self.raw_bytes(peer),
-                1 => self.raw_frame(peer),
+            let what = self.choices.below(Subsystem::Peers, 64);
+            match what {
+                _ if self.peers[peer].is_gentle => self.any_message(peer),
+                0..=7 => self.raw_bytes(peer),
+                8..=15 => self.raw_frame(peer),
+                16 => self.many_pings(peer),
                 _ => self.any_message(peer),
             }
         }
@@ -30,6 +33,13 @@ impl World {
         for _ in 0..self.choices.below(Subsystem::Peers, 40) {
             let byte = self.choices.below(Subsystem::Peers, 256);
             self.peers[peer].outbound.push(u8::try_from(byte).unwrap_or(0));
+        }
+    }
+
+    /// More than may come before entering.
+    fn many_pings(&mut self, peer: usize) {
+        for token in 0..40 {
+            self.peers[peer].send(Ping { token });
         }
     }
 
@@ -59,9 +69,16 @@ impl World {
         let small = u16::try_from(number & 0xffff).unwrap_or(0);
         let nick = *self.choices.pick(Subsystem::Peers, RAW_NAMES);
         let name = *self.choices.pick(Subsystem::Peers, RAW_ROOMS);
-        let text = *self.choices.pick(Subsystem::Peers, RAW_TEXTS);
+        let text = match self.choices.below(Subsystem::Peers, 8) {
+            0 => TOO_LONG,
+            _ => *self.choices.pick(Subsystem::Peers, RAW_TEXTS),
+        };
         let after = optional.map(Seq::new);
-        let message: ToServer<'static> = match self.choices.below(Subsystem::Peers, 19) {
+        let mut what = self.choices.below(Subsystem::Peers, 19);
+        if self.peers[peer].is_gentle && (2..=4).contains(&what) {
+            what = 8;
+        }
+        let message: ToServer<'static> = match what {
             0 => Ping { token: number }.into(),
             1 => Pong { token: number }.into(),
             2 => Hello { first: small, last: small, client: nick, features: number }.into(),
@@ -72,7 +89,7 @@ impl World {
             7 => Direct { id, nick, after }.into(),
             8..=11 => {
                 let kind = [1, 1, 2, 3, 9][usize::from(small % 5)];
-                self.peers[peer].nonces += u64::from(small % 4);
+                self.peers[peer].nonces += u64::from(small % 3);
                 Post { id, room, nonce: Nonce::new(self.peers[peer].nonces), kind, text }.into()
             }
             12 => Members { id, room, after: optional.map(UserId::new) }.into(),
@@ -166,5 +183,10 @@ const RAW_NAMES: &[&str] = &[
 ];
 const RAW_ROOMS: &[&str] =
     &["#lobby", "#rust", "#", "lobby", "#LOBBY", "#l0bby", "#a b", "#mallory", "#Café"];
+/// Longer than any text may be.
+const TOO_LONG: &str = match std::str::from_utf8(&[b'!'; 16_385]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
 pub(super) const RAW_TEXTS: &[&str] =
     &["said by a raw peer", "", " ", "0:spoofed", "\u{7}", "line\nline", "said by a raw peer"];

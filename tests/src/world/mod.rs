@@ -115,6 +115,8 @@ pub struct World {
     operations: u64,
     faults: u64,
     cuts: VecDeque<(Way, usize)>,
+    /// After how many outputs more the server is killed, where a script says so.
+    outputs_to_crash: Option<u64>,
 }
 
 impl World {
@@ -130,6 +132,9 @@ impl World {
         let mut store = SimulatedStore::new(incarnation);
         if options.lying_store {
             store.lie();
+        }
+        if plan.has(Fault::StoreFailsOnce) {
+            store.fail_call(choices.between(Subsystem::Store, 1, 100));
         }
         let mut trace = Trace::default();
         trace.printed = options.log;
@@ -155,6 +160,7 @@ impl World {
             operations: 0,
             faults: 0,
             cuts: VecDeque::new(),
+            outputs_to_crash: None,
         }
     }
 
@@ -257,6 +263,22 @@ impl World {
 
     fn note(&mut self, step: Step) {
         self.trace.add(self.now, step);
+    }
+
+    /// What a server or client that starts takes its random numbers from. They repeat where the plan says so: a
+    /// machine was restored from a snapshot.
+    fn seed(&mut self) -> [u8; 32] {
+        if self.phase == Phase::Safety && self.plan.has(Fault::RepeatedSeeds) {
+            let seed = self.choices.below(Subsystem::Seeds, 2);
+            return [u8::try_from(seed).unwrap_or(0); 32];
+        }
+        self.choices.seed()
+    }
+
+    /// Whether storage may refuse to do something.
+    fn storage_may_fail(&self) -> bool {
+        let faults = [Fault::StoreFails, Fault::StoreFailsOnce, Fault::StoreFull];
+        faults.into_iter().any(|fault| self.plan.has(fault)) || self.store.fails_once()
     }
 
     /// What clients read on their clocks.

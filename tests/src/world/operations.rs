@@ -13,7 +13,7 @@ use palabre_core::{
 
 use super::{
     Phase, Task, World,
-    actor::{name, some_seq},
+    actor::{Naming, name, some_seq},
 };
 use crate::{
     choices::Subsystem,
@@ -115,6 +115,7 @@ fn room_name(text: &str) -> RoomName {
 impl World {
     /// A client's turn.
     pub(super) fn operation(&mut self, actor: usize) -> Result<(), Violation> {
+        self.actors[actor].has_turn = false;
         if self.phase > Phase::Safety || self.actors[actor].client.is_none() {
             return Ok(());
         }
@@ -136,6 +137,7 @@ impl World {
             self.note(Step::Operation(actor, format!("{operation:?}")));
             self.operate(actor, operation)?;
         }
+        self.actors[actor].has_turn = true;
         self.agenda.add(self.now.after(pause), Task::Operation(actor));
         Ok(())
     }
@@ -172,7 +174,7 @@ impl World {
                 self.verb(actor, Request::Direct, |client, now| client.direct(&nick, now))
             }
             Operation::Rename => match Nick::parse(self.choices.pick::<&str>(Subsystem::Operations, NAMES)) {
-                Ok(nick) => self.verb(actor, Request::Rename, |client, now| client.rename(&nick, now)),
+                Ok(nick) => self.rename(actor, &nick),
                 Err(_) => Ok(()),
             },
             Operation::Members => {
@@ -204,13 +206,35 @@ impl World {
         request: Request,
         verb: impl FnOnce(&mut Client, Now) -> Result<RequestId, Misuse>,
     ) -> Result<(), Violation> {
+        self.ask(actor, request, verb).map(drop)
+    }
+
+    /// Another name, be it to enter by.
+    pub(super) fn rename(&mut self, actor: usize, nick: &Nick) -> Result<(), Violation> {
+        let asked = self.actors[actor].naming == Naming::Asked;
+        let request = self.ask(actor, Request::Rename, |client, now| client.rename(nick, now))?;
+        if let Some(request) = request.filter(|_| asked) {
+            self.actors[actor].naming = Naming::Tried(request);
+        }
+        Ok(())
+    }
+
+    /// Calls a verb: the request, if the client took it.
+    fn ask(
+        &mut self,
+        actor: usize,
+        request: Request,
+        verb: impl FnOnce(&mut Client, Now) -> Result<RequestId, Misuse>,
+    ) -> Result<Option<RequestId>, Violation> {
         let now = self.client_now();
-        let Some(client) = self.actors[actor].client.as_mut() else { return Ok(()) };
-        if let Ok(id) = verb(client, now) {
+        let Some(client) = self.actors[actor].client.as_mut() else { return Ok(None) };
+        let taken = verb(client, now).ok();
+        if let Some(id) = taken {
             let again = self.actors[actor].requests.insert(id, request);
             ensure(again.is_none(), Invariant::Contract, || format!("c{actor} gives {id:?} twice"))?;
         }
-        self.drain_client(actor)
+        self.drain_client(actor)?;
+        Ok(taken)
     }
 
     fn in_some_room(

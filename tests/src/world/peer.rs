@@ -50,6 +50,8 @@ pub(super) struct Peer {
     pub(super) outbound: Vec<u8>,
     decoder: FrameDecoder,
     entered: bool,
+    /// Whether it says nothing for which it would be accused at once.
+    pub(super) is_gentle: bool,
     pub(super) rooms: Vec<RoomId>,
     pub(super) requests: u32,
     pub(super) nonces: u64,
@@ -78,6 +80,7 @@ impl Peer {
             outbound: Vec::new(),
             decoder: FrameDecoder::new(FRAME_BYTES_MAX),
             entered: false,
+            is_gentle: false,
             rooms: Vec::new(),
             requests: 0,
             nonces: 0,
@@ -153,8 +156,10 @@ impl World {
             return self.wake(link, Transfer::ClientWrite, self.now);
         }
         let hello_first = intent != Intent::Mutate && !self.choices.chance(Subsystem::Peers, 1, 16);
+        let is_gentle = self.choices.chance(Subsystem::Peers, 1, 2);
         let state = &mut self.peers[peer];
-        *state = Peer { link: Some(link), connected: true, nonces: state.nonces, ..Peer::new(intent) };
+        *state =
+            Peer { is_gentle, link: Some(link), connected: true, nonces: state.nonces, ..Peer::new(intent) };
         if hello_first {
             state.say_hello();
             let token = self.stolen_token(peer);
