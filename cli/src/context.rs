@@ -1,6 +1,6 @@
 //! What every command works with: flags, environment, configuration and state brought together.
 
-use palabre_core::name::Nick;
+use palabre_core::{client::SavedSession, name::Nick};
 
 use crate::{
     arguments::{Address, Common},
@@ -81,6 +81,33 @@ impl Context {
             None => nick_of_user(self.environment.user.as_deref().unwrap_or_default()),
         };
         Ok(Identity { nick, is_explicit: false })
+    }
+
+    /// The account somebody is logged in by on a server, unless a name was asked for: then they are its guest.
+    pub(crate) fn credential(&mut self, server: &Address) -> Option<SavedSession> {
+        if self.common.nick.is_some() || self.environment.nick.is_some() {
+            return None;
+        }
+        self.state.as_ref()?.credential(server).unwrap_or_else(|reason| {
+            self.output.warning(format_args!("the login cannot be read, log in again: {reason}"));
+            None
+        })
+    }
+
+    /// Keeps the account of a session for the commands to come.
+    pub(crate) fn keep_credential(&self, server: &Address, session: &SavedSession) -> Result<(), Failure> {
+        let Some(state) = &self.state else {
+            return Err(Failure::usage("there is no home to keep the login in; set HOME or XDG_STATE_HOME"));
+        };
+        state
+            .keep_credential(server, Some(session))
+            .map_err(|error| Failure::local("keeping the login", &error))
+    }
+
+    /// Forgets the account kept for a server.
+    pub(crate) fn forget_credential(&self, server: &Address) -> Result<(), Failure> {
+        let Some(state) = &self.state else { return Ok(()) };
+        state.keep_credential(server, None).map_err(|error| Failure::local("forgetting the login", &error))
     }
 
     /// Remembers a server that was reached.

@@ -17,7 +17,10 @@ pub(crate) use self::{
     target::{Target, parse_room},
 };
 use crate::{
-    command::{completions, connect, history, man, members, ping, rooms, send, tail, wait},
+    command::{
+        completions, connect, devices, history, login, logout, man, members, passwd, ping, register, rooms,
+        send, tail, wait, whoami,
+    },
     failure::EXIT_CODES_HELP,
 };
 
@@ -70,6 +73,12 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Connect(connect::Arguments),
+    Register(register::Arguments),
+    Login(login::Arguments),
+    Logout(logout::Arguments),
+    Whoami(whoami::Arguments),
+    Devices(devices::Arguments),
+    Passwd(passwd::Arguments),
     Send(send::Arguments),
     Tail(tail::Arguments),
     History(history::Arguments),

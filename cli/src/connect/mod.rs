@@ -16,7 +16,6 @@ use palabre_core::{
     error::Misuse,
     ids::{RoomId, Seq},
     name::{Nick, RoomName},
-    password::Stretching,
     time::{Monotonic, Now},
 };
 use palabre_runtime::{client::ClientDriver, clock::Clock};
@@ -33,7 +32,7 @@ use crate::{
     failure::{ExitStatus, Failure},
     interrupts::Interrupts,
     output::{Layout, Printable},
-    session::{Connection, OUTBOX_POSTS_MAX, PROGRAM, SaveError, new_driver, read_slot},
+    session::{Connection, SaveError, client_config, new_driver, read_slot, resumed},
     state::{Slot, State},
 };
 
@@ -122,18 +121,12 @@ impl<'a> Chat<'a> {
             None => None,
         };
         let saved = slot.as_ref().and_then(|slot| read_slot(slot, &mut context.output));
+        let saved = resumed(saved, context.credential(&server));
         let read_before =
             saved.iter().flat_map(|saved| &saved.rooms).map(|(id, _, seen)| (*id, *seen)).collect();
-        let config = ClientConfig {
-            program: PROGRAM.into(),
-            nick: identity.nick.clone(),
-            take_suggestion: !identity.is_explicit,
-            account: None,
-            stretching_min: Stretching::LEAST,
-            saved,
-            reconnect: true,
-            outbox_posts_max: OUTBOX_POSTS_MAX,
-        };
+        let nick = saved.as_ref().map_or(identity.nick, |saved| saved.nick.clone());
+        let take_suggestion = !identity.is_explicit;
+        let config = ClientConfig { nick: nick.clone(), take_suggestion, saved, ..client_config() };
         let save_error = SaveError::default();
         let driver = new_driver(&server, config, slot, &save_error)?;
         let interrupts =
@@ -152,7 +145,7 @@ impl<'a> Chat<'a> {
             input,
             stage: Stage::Entering,
             wanted,
-            wished: identity.nick,
+            wished: nick,
             views: Views::default(),
             read_before,
             pending: BTreeMap::new(),

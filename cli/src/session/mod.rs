@@ -6,8 +6,9 @@ mod connection;
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 
 use palabre_core::{
-    client::{Client, ClientConfig, ClientEvent, SavedSession},
+    client::{AccountEntry, Client, ClientConfig, ClientEvent, SavedSession},
     error::Misuse,
+    name::Nick,
     password::Stretching,
     time::{Monotonic, Now},
 };
@@ -51,21 +52,39 @@ pub(crate) struct Session<'a> {
 pub(crate) type SaveError = Rc<RefCell<Option<String>>>;
 
 impl<'a> Session<'a> {
-    /// Enters the server, and is resumed if the slot has a session. The guest leaves at the end unless it is kept.
+    /// Enters the server: by the session in the slot, by the account logged in, or as a new guest, who leaves at the end
+    /// unless it is kept.
     pub(crate) fn open(context: &'a mut Context, slot: Option<Slot>) -> Result<Self, Failure> {
         let server = context.server()?;
         let identity = context.identity()?;
         let saved = slot.as_ref().and_then(|slot| read_slot(slot, &mut context.output));
+        let saved = resumed(saved, context.credential(&server));
         let config = ClientConfig {
-            program: PROGRAM.into(),
-            nick: identity.nick,
+            nick: saved.as_ref().map_or(identity.nick, |saved| saved.nick.clone()),
             take_suggestion: !identity.is_explicit,
-            account: None,
-            stretching_min: Stretching::LEAST,
             saved,
-            reconnect: true,
-            outbox_posts_max: OUTBOX_POSTS_MAX,
+            ..client_config()
         };
+        Self::start(context, server, config, slot)
+    }
+
+    /// Enters the server by a password.
+    pub(crate) fn open_by_account(
+        context: &'a mut Context,
+        name: Nick,
+        entry: AccountEntry,
+    ) -> Result<Self, Failure> {
+        let server = context.server()?;
+        let config = ClientConfig { nick: name, account: Some(entry), ..client_config() };
+        Self::start(context, server, config, None)
+    }
+
+    fn start(
+        context: &'a mut Context,
+        server: Address,
+        config: ClientConfig,
+        slot: Option<Slot>,
+    ) -> Result<Self, Failure> {
         let save_error = SaveError::default();
         let driver = new_driver(&server, config, slot, &save_error)?;
         let interrupts =
@@ -99,6 +118,12 @@ impl<'a> Session<'a> {
                 Err(failure)
             }
         }
+    }
+
+    /// Keeps the account for the commands to come.
+    pub(crate) fn keep_credential(&self) -> Result<(), Failure> {
+        let saved = self.client().saved().filter(|saved| saved.is_account);
+        saved.map_or(Ok(()), |saved| self.context.keep_credential(self.server(), &saved))
     }
 
     pub(crate) const fn output(&mut self) -> &mut Output {
@@ -201,6 +226,33 @@ pub(crate) fn with_session(
     let result = run(&mut session).and_then(|()| session.output().flush());
     session.leave(false);
     result
+}
+
+/// What every client of the program has in common.
+pub(crate) fn client_config() -> ClientConfig {
+    ClientConfig {
+        program: PROGRAM.into(),
+        nick: Nick::parse("guest").expect("a name"),
+        take_suggestion: false,
+        account: None,
+        stretching_min: Stretching::LEAST,
+        saved: None,
+        reconnect: true,
+        outbox_posts_max: OUTBOX_POSTS_MAX,
+    }
+}
+
+/// Who to be: the account logged in, with what an earlier run of it has left, or the guest of an earlier run.
+pub(crate) fn resumed(saved: Option<SavedSession>, credential: Option<SavedSession>) -> Option<SavedSession> {
+    match (saved, credential) {
+        (Some(saved), Some(credential)) if saved.is_account && saved.user == credential.user => {
+            Some(SavedSession { token: credential.token, ..saved })
+        }
+        (_, Some(credential)) => Some(credential),
+        // An account that was logged out.
+        (Some(saved), None) if saved.is_account => None,
+        (saved, None) => saved,
+    }
 }
 
 /// A driver whose client saves its session in a slot.
