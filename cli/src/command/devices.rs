@@ -10,7 +10,7 @@ use super::logout::revoke;
 use crate::{
     context::Context,
     failure::Failure,
-    output::{Body, Printable, local},
+    output::{Body, LocalTime, Printable},
     session::{Session, unexpected, with_session},
 };
 
@@ -38,6 +38,7 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Fa
 }
 
 fn list(session: &mut Session<'_>) -> Result<(), Failure> {
+    let now = session.now().wall;
     for device in ask_devices(session)? {
         let this = if device.is_this { "  (this one)" } else { "" };
         let name = Printable::new(&device.name);

@@ -1,5 +1,6 @@
 //! The durable storage: one SQLite database in the data directory.
 
+mod accounts;
 mod batch;
 mod connection;
 mod error;
@@ -106,8 +107,8 @@ enum Database {
 
 impl SqliteStorage {
     /// Opens the database in the directory, or creates one with `incarnation_seed` as its incarnation, and locks
-    /// the directory for as long as the storage lives. Also returns all that the database says about rooms and
-    /// guests, made durable if it had not been.
+    /// the directory for as long as the storage lives. Also returns all that the database says about rooms,
+    /// guests and accounts, made durable if it had not been.
     ///
     /// # Errors
     ///
@@ -115,8 +116,7 @@ impl SqliteStorage {
     pub fn open(options: SqliteOptions, incarnation_seed: u64) -> Result<(Self, Recovered), OpenError> {
         let lock = DirectoryLock::take(&options.directory)?;
         let connection = connection::open_or_create(&options, Incarnation::new(incarnation_seed))?;
-        let recovered = recovery::recover(&connection)
-            .map_err(|error| OpenError::from_sqlite(&options.database_path(), error))?;
+        let recovered = recovery::recover(&connection, &options.database_path())?;
         let storage = Self {
             database: Database::Open(connection),
             rooms: recovery::rooms_of(&recovered.rooms),

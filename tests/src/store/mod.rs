@@ -4,6 +4,7 @@
 //! was answered is there; of what was not, any number of requests from the front may be. Torn writes and flipped
 //! bits are beneath this line: they are tried on the real store, under its SQLite.
 
+mod accounts;
 mod rare;
 mod tables;
 

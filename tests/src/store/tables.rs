@@ -14,6 +14,8 @@ use palabre_core::{
     time::WallTime,
 };
 
+use super::accounts::Accounts;
+
 /// All that is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tables {
@@ -24,6 +26,7 @@ pub struct Tables {
     /// Rooms that have ceased: bytes about them may still be on their way.
     ceased: BTreeMap<RoomId, Room>,
     guests: BTreeMap<UserId, Guest>,
+    accounts: Accounts,
     members: BTreeSet<(UserId, RoomId)>,
     nonces: BTreeMap<(UserId, Nonce), (RoomId, Seq)>,
 }
@@ -79,6 +82,7 @@ impl Tables {
             rooms: BTreeMap::new(),
             ceased: BTreeMap::new(),
             guests: BTreeMap::new(),
+            accounts: Accounts::new(),
             members: BTreeSet::new(),
             nonces: BTreeMap::new(),
         }
@@ -87,7 +91,8 @@ impl Tables {
     /// Executes one operation.
     ///
     /// # Errors
-    /// [`StorageFailure::NoSuchRoom`] as the operation says.
+    /// [`StorageFailure::NoSuchRoom`] and [`StorageFailure::NoSuchUser`] as the operation says, and
+    /// [`StorageFailure::Failed`] for a second account of one name, which the core never asks for.
     pub fn execute(&mut self, operation: &StorageOperation) -> Result<StorageOutcome, StorageFailure> {
         match operation {
             StorageOperation::OpenRoom { key } => Ok(StorageOutcome::RoomOpened(self.open_room(key))),
@@ -115,9 +120,31 @@ impl Tables {
                 Ok(StorageOutcome::Done)
             }
             StorageOperation::RemoveGuest { user } => {
-                self.guests.remove(user);
-                self.members.retain(|(member, _)| member != user);
+                if !self.accounts.contains(*user) {
+                    self.guests.remove(user);
+                    self.members.retain(|(member, _)| member != user);
+                }
                 Ok(StorageOutcome::Done)
+            }
+            StorageOperation::CreateAccount { nick, record, device } => {
+                let users_given = &mut self.users_given;
+                let created = self.accounts.create(nick, record, device, || next_user(users_given));
+                created.map(|(user, device)| StorageOutcome::AccountCreated { user, device })
+            }
+            StorageOperation::AddDevice { user, device } => {
+                let added = self.accounts.add_device(*user, device);
+                added.map(|device| StorageOutcome::DeviceAdded { device })
+            }
+            StorageOperation::SeeDevice { device, seen } => {
+                self.accounts.see_device(*device, *seen);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::RemoveDevice { device } => {
+                self.accounts.remove_device(*device);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::SetPassword { user, record, keep } => {
+                self.accounts.set_password(*user, record, *keep).map(|()| StorageOutcome::Done)
             }
             StorageOperation::SetMember { user, room, member } => self.set_member(*user, *room, *member),
         }
@@ -143,10 +170,17 @@ impl Tables {
             StorageOperation::Append { event, .. } => self.find_nonce(event.author, event.nonce).is_some(),
             StorageOperation::OpenRoom { key } => self.rooms.values().any(|room| room.key == *key),
             StorageOperation::FindNonce { .. } | StorageOperation::ReadPage { .. } => true,
+            StorageOperation::CreateAccount { device, .. } | StorageOperation::AddDevice { device, .. } => {
+                self.accounts.find_token(device.token_hash).is_some()
+            }
+            StorageOperation::SeeDevice { device, .. } | StorageOperation::RemoveDevice { device } => {
+                !self.accounts.has_device(*device)
+            }
             StorageOperation::DropRoom { .. }
             | StorageOperation::CreateGuest { .. }
             | StorageOperation::UpdateGuest { .. }
             | StorageOperation::RemoveGuest { .. }
+            | StorageOperation::SetPassword { .. }
             | StorageOperation::SetMember { .. } => false,
         }
     }
@@ -162,7 +196,8 @@ impl Tables {
             expires: guest.expires,
             rooms: self.rooms_of(*user).collect(),
         });
-        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect() }
+        let accounts = self.accounts.records(|user| self.rooms_of(user).collect());
+        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect(), accounts }
     }
 
     /// A room.
@@ -190,6 +225,12 @@ impl Tables {
             RoomKey::Named(_) => false,
         });
         direct || self.members.contains(&(user, room))
+    }
+
+    /// Whether there is an account of this id.
+    #[must_use]
+    pub fn has_account(&self, user: UserId) -> bool {
+        self.accounts.contains(user)
     }
 
     /// Whether a guest is kept.
@@ -276,8 +317,7 @@ impl Tables {
         if let Some((user, _)) = self.guests.iter().find(|(_, guest)| guest.token_hash == token_hash) {
             return *user;
         }
-        self.users_given += 1;
-        let user = UserId::new(self.users_given);
+        let user = next_user(&mut self.users_given);
         self.guests.insert(user, Guest { nick: Arc::clone(nick), token_hash, expires: None });
         user
     }
@@ -298,6 +338,12 @@ impl Tables {
         }
         Ok(StorageOutcome::Done)
     }
+}
+
+/// Guests and accounts are numbered together.
+const fn next_user(users_given: &mut u64) -> UserId {
+    *users_given += 1;
+    UserId::new(*users_given)
 }
 
 fn record(id: RoomId, room: &Room) -> RoomRecord {

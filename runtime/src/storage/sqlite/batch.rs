@@ -178,6 +178,8 @@ impl<'storage> Writer<'storage> {
             match operations::execute(self.connection, self.rooms, &request.operation) {
                 Ok(outcome) => Ok(outcome),
                 Err(Problem::NoSuchRoom) => Err(StorageFailure::NoSuchRoom),
+                Err(Problem::NoSuchUser) => Err(StorageFailure::NoSuchUser),
+                Err(Problem::NameTaken) => Err(StorageFailure::Failed),
                 Err(Problem::Statement(error)) => return Err(error),
             };
         Ok(StorageReply { ticket: request.ticket, result })

@@ -19,7 +19,7 @@ use super::{
 
 /// How long to wait for another program that works on the database, a backup for instance.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-const STATEMENTS_CACHED: usize = 32;
+const STATEMENTS_CACHED: usize = 48;
 
 /// Whether the next sync can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

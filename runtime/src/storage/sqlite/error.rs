@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use palabre_core::storage::StorageFailure;
+use palabre_core::{name::printable, password::RecordError, storage::StorageFailure};
 use rusqlite::{ErrorCode, ffi};
 
 /// Why a database could not be opened.
@@ -91,6 +91,31 @@ pub enum OpenError {
         path: PathBuf,
         /// What was found.
         reason: String,
+    },
+    /// What is stored of an account's password makes no sense.
+    #[error(
+        "The account \"{}\" in the database {} has {reason}. {}",
+        printable(.nick), .path.display(),
+        match .reason {
+            RecordError::Version(_) => {
+                "Install the version of Palabre that wrote it, or a newer one, and start again.".to_owned()
+            }
+            RecordError::Damaged => format!(
+                "Put a backup in its place; or give up this account with `sqlite3 {} \"DELETE FROM devices WHERE \
+                 user = {user}; DELETE FROM accounts WHERE user = {user}\"`.",
+                .path.display(),
+            ),
+        }
+    )]
+    Account {
+        /// The file.
+        path: PathBuf,
+        /// The number of the account.
+        user: u64,
+        /// Its name.
+        nick: String,
+        /// What is the matter with its record.
+        reason: RecordError,
     },
     /// The device is full.
     #[error(
@@ -191,6 +216,10 @@ pub struct Unrecoverable {
 pub(super) enum Problem {
     /// It was refused, and the transaction around it is as good as before.
     NoSuchRoom,
+    /// As above.
+    NoSuchUser,
+    /// As above; the core never asks for it.
+    NameTaken,
     /// A statement failed, and the transaction around it must be rolled back.
     Statement(rusqlite::Error),
 }
