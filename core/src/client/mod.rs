@@ -371,9 +371,13 @@ impl Client {
     /// [`ClientEvent::PasswordChanged`] or `Refused`.
     ///
     /// # Errors
-    /// As all verbs.
+    /// As all verbs; and [`Misuse::Text`] with `slow-down` while it is being changed already.
     pub fn change_password(&mut self, password: Password, now: Now) -> Result<RequestId, Misuse> {
         self.check_not_ended()?;
+        if self.session.changing_password.is_some() || self.session.requests.changes_password() {
+            let text = "The password is being changed already; wait until that is done.";
+            return Err(Misuse::Text(Refusal::new(RefusalCode::SlowDown, text)));
+        }
         let (enrolment, request) = Enrolment::begin(password, &mut self.session.random);
         self.ask(Ask::NewPassword { request, enrolment }, now)
     }

@@ -121,6 +121,13 @@ impl Requests {
         )
     }
 
+    /// Whether another password is on its way.
+    pub(super) fn changes_password(&self) -> bool {
+        self.waiting.iter().chain(self.sent.values()).any(|request| {
+            matches!(request, Request::Verb(_, Ask::NewPassword { .. } | Ask::SetPassword { .. }))
+        })
+    }
+
     /// Puts a request of the application behind those that wait.
     pub(super) fn add(&mut self, ask: Ask) -> Result<RequestId, Misuse> {
         if self.waiting.len() >= WAITING_MAX {

@@ -56,7 +56,7 @@ pub enum Outcome {
 pub struct Ledger {
     posts: Vec<Post>,
     seen_of_log: BTreeMap<RoomId, (RoomKey, usize)>,
-    latest: BTreeMap<(UserId, RoomId), PostNumber>,
+    latest: BTreeMap<(usize, UserId, RoomId), PostNumber>,
     acknowledged: BTreeMap<RoomId, Seq>,
     authors: BTreeMap<UserId, Owner>,
     members_ever: BTreeSet<(UserId, RoomId)>,
@@ -220,7 +220,7 @@ impl Ledger {
         if post.failed {
             return Ok(());
         }
-        match self.latest.insert((event.author, room), number) {
+        match self.latest.insert((post.actor, event.author, room), number) {
             Some(latest) if latest > number => Err(Violation::new(
                 Invariant::Ordered,
                 format!("{}, after post {} that was written later", facts(), latest.0),

@@ -28,6 +28,9 @@ pub(super) fn refused(refused: &Refused<'_>) {
         RefusalCode::RoomLimit => sometimes!("refused room-limit"),
         RefusalCode::NoSpace => sometimes!("refused no-space"),
         RefusalCode::StorageFailed => sometimes!("refused storage-failed"),
+        RefusalCode::LoginFailed => sometimes!("refused login-failed"),
+        RefusalCode::NotAllowed => sometimes!("refused not-allowed"),
+        RefusalCode::NoSuchDevice => sometimes!("refused no-such-device"),
     }
 }
 

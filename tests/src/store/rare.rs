@@ -27,5 +27,10 @@ pub(super) fn executed(operation: &StorageOperation, result: &Result<StorageOutc
         (StorageOperation::UpdateGuest { .. }, Err(_)) => sometimes!("a guest could not be updated"),
         (StorageOperation::RemoveGuest { .. }, Err(_)) => sometimes!("a guest could not be removed"),
         (StorageOperation::SetMember { .. }, Err(_)) => sometimes!("a membership could not be written"),
+        (StorageOperation::CreateAccount { .. }, Err(_)) => sometimes!("an account could not be written"),
+        (StorageOperation::AddDevice { .. }, Err(_)) => sometimes!("a device could not be written"),
+        (StorageOperation::SeeDevice { .. }, Err(_)) => sometimes!("a device could not be noted as seen"),
+        (StorageOperation::RemoveDevice { .. }, Err(_)) => sometimes!("a device could not be removed"),
+        (StorageOperation::SetPassword { .. }, Err(_)) => sometimes!("a password could not be written"),
     }
 }

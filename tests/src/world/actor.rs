@@ -11,7 +11,7 @@ use palabre_core::{
     time::{Monotonic, Now},
 };
 
-use super::{Phase, Task, Transfer, World, operations::Request};
+use super::{Phase, Task, Transfer, World, accounts::Holding, operations::Request};
 use crate::{
     choices::{Choices, Subsystem},
     network::{End, LinkId, Owner},
@@ -47,6 +47,7 @@ pub(super) struct Actor {
     pub(super) parted: Vec<RoomId>,
     pub(super) names_tried: u64,
     pub(super) naming: Naming,
+    pub(super) holding: Holding,
     /// The page of history it was told last, for the fresh reader.
     pub(super) page: Option<ClientEvent>,
     pub(super) timer_wake: Option<Monotonic>,
@@ -70,6 +71,15 @@ pub(super) enum Naming {
 impl Actor {
     pub(super) fn new(number: usize, plan: &Plan, choices: &mut Choices) -> Self {
         let (slow, slow_writer) = (plan.strength(Fault::SlowReader), plan.strength(Fault::SlowWriter));
+        // Some have an account, and some of these share it.
+        let account = choices.chance(Subsystem::Plan, 1, 3).then(|| {
+            if choices.chance(Subsystem::Plan, 1, 2) {
+                "shared".to_owned()
+            } else {
+                format!("account{number}")
+            }
+        });
+        let account_name = account.clone().unwrap_or_else(|| NICKS[number % NICKS.len()].to_owned());
         Self {
             client: None,
             link: None,
@@ -87,11 +97,12 @@ impl Actor {
             parted: Vec::new(),
             names_tried: 0,
             naming: Naming::No,
+            holding: Holding::of(account),
             page: None,
             timer_wake: None,
             has_turn: false,
             outputs_to_crash: None,
-            nick: NICKS[number % NICKS.len()].to_owned(),
+            nick: account_name,
         }
     }
 
@@ -99,6 +110,7 @@ impl Actor {
     pub(super) fn reader(plan: &Plan, choices: &mut Choices) -> Self {
         let mut reader = Self::new(0, plan, choices);
         (reader.is_slow, reader.writes_slowly) = (false, false);
+        reader.holding = Holding::default();
         reader.nick = "fresh-reader".to_owned();
         reader
     }
@@ -139,12 +151,13 @@ impl World {
         }
         let now = self.client_now();
         let saved = self.actors[actor].saved.clone();
+        let account = self.account_entry(actor);
         let config = ClientConfig {
             program: "simulated".to_owned(),
             nick: name(&self.actors[actor].nick),
             take_suggestion: self.actors[actor].takes_suggestions,
-            account: None,
-            stretching_min: Stretching::LEAST,
+            account,
+            stretching_min: Stretching::CHEAPEST,
             saved: saved.clone(),
             reconnect: true,
             outbox_posts_max: 64,
@@ -202,6 +215,7 @@ impl World {
         state.client = None;
         state.outputs_to_crash = None;
         state.naming = Naming::No;
+        state.holding.forget_work();
         state.requests.clear();
         state.timer_wake = None;
         if let Some(link) = state.link.take() {
@@ -322,6 +336,10 @@ impl World {
                     self.ledger.saved(&post.text);
                 }
                 self.actors[actor].saved = saved;
+                Ok(())
+            }
+            ClientOutput::Work(work) => {
+                self.start_work(actor, work);
                 Ok(())
             }
             ClientOutput::Event(event) => self.told(actor, event),

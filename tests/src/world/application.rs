@@ -61,13 +61,25 @@ impl World {
                 Ok(())
             }
             ClientEvent::Left { room } => {
+                sometimes!("a room was left on another machine");
                 self.actors[actor].followers.parted(room);
                 self.actors[actor].parted.push(room);
                 Ok(())
             }
-            ClientEvent::Devices { request, .. }
-            | ClientEvent::Revoked { request, .. }
-            | ClientEvent::PasswordChanged { request } => self.answered(actor, request).map(drop),
+            ClientEvent::Devices { request, devices } => {
+                self.answered(actor, request)?;
+                self.devices_told(actor, &devices)
+            }
+            ClientEvent::Revoked { request, .. } => {
+                sometimes!("a device was logged out");
+                self.answered(actor, request).map(drop)
+            }
+            ClientEvent::PasswordChanged { request } => {
+                if let Request::Password(number) = self.answered(actor, request)? {
+                    self.password_changed(actor, number);
+                }
+                Ok(())
+            }
             ClientEvent::Parted { request, room } => {
                 self.actors[actor].followers.parted(room);
                 self.answered(actor, request).map(drop)
@@ -131,6 +143,9 @@ impl World {
     }
 
     fn enter_refused(&mut self, actor: usize, refusal: &Refusal) -> Result<(), Violation> {
+        if self.actors[actor].holding.name.is_some() {
+            return self.login_refused(actor, refusal);
+        }
         sometimes!("a name was refused", refusal.code != RefusalCode::ServerFull);
         let state = &mut self.actors[actor];
         // This answers the name that was tried before.
@@ -146,6 +161,9 @@ impl World {
 
     /// A client whose name was refused tries another.
     pub(super) fn try_another_name(&mut self, actor: usize) -> Result<(), Violation> {
+        if let Some(account) = self.actors[actor].holding.name.clone() {
+            return self.try_to_log_in(actor, &account);
+        }
         let nick = name(&format!("guest{}-{actor}", self.actors[actor].names_tried));
         let entered = self.actors[actor].client.as_ref().is_none_or(Client::is_ready);
         if entered { Ok(()) } else { self.rename(actor, &nick) }
@@ -171,7 +189,8 @@ impl World {
                 self.actors[actor].followers.parted(room);
             }
         }
-        ensure(user.is_some(), Invariant::Contract, || format!("c{actor} is ready as nobody"))
+        ensure(user.is_some(), Invariant::Contract, || format!("c{actor} is ready as nobody"))?;
+        self.account_ready(actor)
     }
 
     /// A guest that was not lost for long enough is still there (E6, E8).

@@ -10,7 +10,7 @@ use palabre_core::{
     time::{Monotonic, Now},
 };
 
-use super::{Phase, Task, Transfer, World, wall};
+use super::{Phase, Task, Transfer, World, accounts, wall};
 use crate::{
     choices::Subsystem,
     network::LinkId,
@@ -75,6 +75,7 @@ impl World {
         let config = ServerConfig {
             limits: self.plan.limits.clone(),
             manual: "Manual of the simulated server.".into(),
+            accounts: Some(accounts::config()),
             ..ServerConfig::default()
         };
         let seed = self.seed();

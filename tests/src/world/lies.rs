@@ -1,10 +1,11 @@
 //! What raw peers say that no client would.
 
 use palabre_core::{
-    ids::{Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Nonce, RoomId, Seq, UserId},
     wire::{
-        Away, Direct, FRAME_BYTES_MAX, Follow, Frame, FrameDecoder, Guest, Hello, History, Join, Manual,
-        Members, Part, Ping, Pong, Post, Rename, Resume, Rooms, ToServer, Token,
+        Away, Devices, Direct, FRAME_BYTES_MAX, Follow, Frame, FrameDecoder, Guest, Hello, History, Join,
+        Login, Manual, Members, NewPassword, Part, Ping, Pong, Post, Prove, Register, Rename, Resume, Revoke,
+        Rooms, ToServer, Token,
     },
 };
 
@@ -74,14 +75,16 @@ impl World {
             _ => *self.choices.pick(Subsystem::Peers, RAW_TEXTS),
         };
         let after = optional.map(Seq::new);
-        let mut what = self.choices.below(Subsystem::Peers, 19);
+        let mut what = self.choices.below(Subsystem::Peers, 25);
         if self.peers[peer].is_gentle && (2..=4).contains(&what) {
             what = 8;
         }
         let message: ToServer<'static> = match what {
             0 => Ping { token: number }.into(),
             1 => Pong { token: number }.into(),
-            2 => Hello { first: small, last: small, client: nick, features: number }.into(),
+            2 => {
+                Hello { first: small, last: small, client: nick, features: number, session: optional }.into()
+            }
             3 => Guest { id, nick }.into(),
             4 => Resume { id, token: Token([small.to_le_bytes()[0]; 32]) }.into(),
             5 => Part { id, room }.into(),
@@ -97,6 +100,12 @@ impl World {
             14 => History { id, room, before: after, limit: small }.into(),
             15 => Rename { id, nick }.into(),
             16 => Manual { id }.into(),
+            18 => Register { id, name: nick, request: [small.to_le_bytes()[0]; 32] }.into(),
+            19 => Login { id, name: nick, start: [small.to_le_bytes()[0]; 96] }.into(),
+            20 => Prove { id, finish: [0; 64], device: text }.into(),
+            21 => NewPassword { id, request: [0; 32] }.into(),
+            22 => Devices { id }.into(),
+            23 => Revoke { id, device: DeviceId::new(number % 8) }.into(),
             17 => Away { id, away: small % 2 == 0 }.into(),
             _ => Join { id, name, after }.into(),
         };
@@ -148,8 +157,15 @@ fn without_tokens(recorded: &[u8]) -> Vec<u8> {
     decoder.push(recorded);
     let mut bytes = Vec::new();
     while let Ok(Some(Frame { kind, body })) = decoder.next_frame() {
-        if let Ok(Some(ToServer::Resume(resume))) = ToServer::decode(Frame { kind, body }) {
-            ToServer::from(Guest { id: resume.id, nick: "copycat" }).encode(&mut bytes);
+        let message = ToServer::decode(Frame { kind, body });
+        // Nor may it make the account that an honest client is about to make: names are for who comes first.
+        let id = match message {
+            Ok(Some(ToServer::Resume(resume))) => Some(resume.id),
+            Ok(Some(ToServer::Enrol(enrol))) => Some(enrol.id),
+            Ok(_) | Err(_) => None,
+        };
+        if let Some(id) = id {
+            ToServer::from(Guest { id, nick: "copycat" }).encode(&mut bytes);
             continue;
         }
         let length = u32::try_from(body.len() + 1).unwrap_or(1);

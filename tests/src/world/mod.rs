@@ -5,6 +5,7 @@
 //! [`Choices`]. A run has a safety phase, in which the faults of its [`Plan`] happen, and a liveness phase, in which
 //! they have stopped and everything must come to rest.
 
+mod accounts;
 mod actor;
 mod agenda;
 mod application;
@@ -29,6 +30,7 @@ use palabre_core::{
 
 pub use self::operations::OPERATIONS;
 use self::{
+    accounts::Accounts,
     actor::Actor,
     agenda::{Agenda, Task, Transfer},
     host::Host,
@@ -106,6 +108,7 @@ pub struct World {
     host: Host,
     actors: Vec<Actor>,
     peers: Vec<Peer>,
+    accounts: Accounts,
     ledger: Ledger,
     trace: Trace,
     phase: Phase,
@@ -151,6 +154,7 @@ impl World {
             host: Host::default(),
             actors,
             peers,
+            accounts: Accounts::default(),
             ledger: Ledger::default(),
             trace,
             phase: Phase::Safety,
@@ -249,6 +253,7 @@ impl World {
             Task::StartServer => self.start_server(),
             Task::StartClient(actor) => self.start_client(actor),
             Task::Rename(actor) => self.try_another_name(actor),
+            Task::Worked(actor) => self.worked(actor),
             Task::Commit => self.commit(),
             Task::Answer => self.answer(),
             Task::Operation(actor) => self.operation(actor),

@@ -42,10 +42,12 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::Manual,
     Operation::ConnectNow,
     Operation::Rest,
+    Operation::Devices,
+    Operation::Password,
 ];
 
 /// How much likelier than by its drawn weight an operation is.
-const LIKELIHOODS: &[u64] = &[1, 12, 4, 1, 4, 2, 1, 2, 1, 2, 1, 4, 1, 1, 1, 1, 1];
+const LIKELIHOODS: &[u64] = &[1, 12, 4, 1, 4, 2, 1, 2, 1, 2, 1, 4, 1, 1, 1, 1, 1, 1, 1];
 
 /// Something an honest client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,12 +86,18 @@ pub enum Operation {
     ConnectNow,
     /// Say nothing for minutes.
     Rest,
+    /// Look where one is logged in, and perhaps end that somewhere.
+    Devices,
+    /// Take another password.
+    Password,
 }
 
 /// A request under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Request {
-    Join { after: Option<Seq> },
+    Join {
+        after: Option<Seq>,
+    },
     Direct,
     Part,
     Members,
@@ -99,6 +107,10 @@ pub(super) enum Request {
     Away,
     Ping,
     Manual,
+    Devices,
+    Revoke,
+    /// By the number of the new one.
+    Password(u32),
 }
 
 /// Exactly as long as the name of a room may be.
@@ -195,6 +207,8 @@ impl World {
             }
             Operation::Ping => self.verb(actor, Request::Ping, Client::ping),
             Operation::Manual => self.verb(actor, Request::Manual, Client::manual),
+            Operation::Devices => self.verb(actor, Request::Devices, Client::devices),
+            Operation::Password => self.change_password(actor),
             Operation::ConnectNow => self.client_input(actor, Client::connect_now),
         }
     }
@@ -211,6 +225,11 @@ impl World {
 
     /// Another name, be it to enter by.
     pub(super) fn rename(&mut self, actor: usize, nick: &Nick) -> Result<(), Violation> {
+        // Whose account is not let in does not come as a guest instead.
+        let state = &self.actors[actor];
+        if state.holding.name.is_some() && !state.client.as_ref().is_some_and(Client::is_ready) {
+            return Ok(());
+        }
         let asked = self.actors[actor].naming == Naming::Asked;
         let request = self.ask(actor, Request::Rename, |client, now| client.rename(nick, now))?;
         if let Some(request) = request.filter(|_| asked) {
