@@ -235,8 +235,7 @@ impl Session {
                 self.answer(ready.id)?;
                 self.user = Some(ready.user);
                 self.token = Some(ready.token);
-                facts.ledger.entered(ready.user, self.owner);
-                Ok(())
+                facts.ledger.entered(ready.user, self.owner, ready.token)
             }
             ToClient::Done(done) => {
                 if let Some(Asked::Part { room }) = self.answer(done.id)? {
