@@ -15,6 +15,7 @@ pub mod limits;
 pub mod name;
 pub mod output;
 mod rate;
+pub mod seeded;
 pub mod server;
 pub mod storage;
 pub mod text;
