@@ -18,6 +18,7 @@ pub mod output;
 pub mod password;
 mod random;
 mod rate;
+pub mod seeded;
 pub mod server;
 pub mod storage;
 pub mod text;

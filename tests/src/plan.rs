@@ -9,6 +9,9 @@ use palabre_core::limits::Limits;
 
 use crate::choices::{Choices, Subsystem};
 
+/// How many posts an outbox holds: few enough that it is often full when its connection goes.
+pub const OUTBOX_POSTS_MAX: usize = 32;
+
 macro_rules! faults {
     ($($(#[doc = $doc:literal])* $fault:ident = $name:literal,)*) => {
         /// A class of faults.

@@ -120,7 +120,12 @@ impl Link {
 
     /// The connection is gone by itself.
     pub(super) fn gone(&mut self) {
-        *self = Self::new();
+        let old = core::mem::replace(self, Self::new());
+        if crate::seeded_bug!("outbound-kept-after-reset") {
+            (self.outbound, self.sent) = (old.outbound, old.sent);
+        } else if crate::seeded_bug!("inbound-kept-after-reset") {
+            self.decoder = old.decoder;
+        }
     }
 
     /// Lets go of the connection at once.

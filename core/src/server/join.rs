@@ -146,7 +146,7 @@ impl Server {
         // Storage answers in order: a deletion still under way was asked for after this.
         let left = self.users.get(user).is_some_and(|user| user.leaving.contains(&room));
         match result {
-            Ok(()) if left => {
+            Ok(()) if left && !crate::seeded_bug!("joined-after-leaving") => {
                 self.finish(asked);
                 let text = "You left the room before you had joined it.";
                 self.refuse(asked.connection, asked.request, &Refusal::new(RefusalCode::NotPossible, text));
@@ -243,7 +243,8 @@ impl Server {
             let text = "A direct conversation cannot be left; it ends when you both have gone.";
             return self.refuse(id, part.id, &Refusal::new(RefusalCode::NotPossible, text));
         }
-        let following = self.unfollow(id, part.room);
+        let following =
+            if crate::seeded_bug!("cursor-kept-after-part") { None } else { self.unfollow(id, part.room) };
         let Some(found) = self.users.get_mut(user) else { return };
         found.rooms.remove(&part.room);
         found.leaving.push(part.room);

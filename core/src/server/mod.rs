@@ -257,7 +257,14 @@ impl Server {
     }
 
     fn observe(&mut self, now: Now) {
-        let monotonic = now.monotonic.max(self.peers.now.monotonic);
+        let mut monotonic = now.monotonic.max(self.peers.now.monotonic);
+        if crate::seeded_bug!("deadlines-by-the-wall-clock") {
+            let passed = now.monotonic.since(self.peers.now.monotonic);
+            let leapt = now.wall.since(self.peers.now.wall).saturating_sub(passed);
+            if leapt > core::time::Duration::from_secs(1) {
+                monotonic = monotonic.after(leapt);
+            }
+        }
         self.peers.now = Now { monotonic, ..now };
     }
 

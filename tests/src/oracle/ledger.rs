@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use palabre_core::{
     ids::{Nonce, RoomId, Seq, UserId},
     storage::{EventKind, RoomKey, StoredEvent},
+    wire::Token,
 };
 
 use super::{Invariant, Violation, ensure};
@@ -59,6 +60,7 @@ pub struct Ledger {
     latest: BTreeMap<(usize, UserId, RoomId), PostNumber>,
     acknowledged: BTreeMap<RoomId, Seq>,
     authors: BTreeMap<UserId, Owner>,
+    tokens: BTreeMap<UserId, Token>,
     members_ever: BTreeSet<(UserId, RoomId)>,
     removed: BTreeSet<UserId>,
     nonces: BTreeMap<(UserId, Nonce), PostNumber>,
@@ -139,9 +141,16 @@ impl Ledger {
             .map(|(number, _)| PostNumber(number))
     }
 
-    /// Who a user is was seen on the wire.
-    pub fn entered(&mut self, user: UserId, owner: Owner) {
-        self.authors.entry(user).or_insert(owner);
+    /// Who a user is was seen on the wire: always whoever has the same token (E4, E6).
+    ///
+    /// # Errors
+    /// Somebody else was this user.
+    pub fn entered(&mut self, user: UserId, owner: Owner, token: Token) -> Result<(), Violation> {
+        let first = *self.authors.entry(user).or_insert(owner);
+        let same = *self.tokens.entry(user).or_insert(token) == token;
+        ensure(same, Invariant::Private, || {
+            format!("{owner} entered as user {user} with another token than {first} had as that user")
+        })
     }
 
     /// Whether anybody was welcomed as this user.

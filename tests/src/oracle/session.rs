@@ -257,8 +257,7 @@ impl Session {
                 sometimes!("a client was given a place it had waited for", self.has_waited);
                 self.user = Some(ready.user);
                 self.token = Some(ready.token);
-                facts.ledger.entered(ready.user, self.owner);
-                Ok(())
+                facts.ledger.entered(ready.user, self.owner, ready.token)
             }
             ToClient::Done(done) => {
                 if let Some(Asked::Part { room }) = self.answer(done.id)? {

@@ -183,6 +183,7 @@ impl SimulatedStore {
                 matches!(unanswered, Ok(StorageOutcome::Appended(Appended::Stored { .. })))
             );
         }
+        self.durable.turn_counters_back();
     }
 
     /// The power is gone: like a crash, but a store that lies loses more.

@@ -7,6 +7,7 @@ use std::{
 
 use palabre_core::{
     ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    seeded_bug,
     storage::{
         Appended, EventKind, FoundEvent, GuestRecord, NewEvent, PageRange, Recovered, RoomKey, RoomRecord,
         StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
@@ -15,6 +16,7 @@ use palabre_core::{
 };
 
 use super::accounts::Accounts;
+use crate::plan::OUTBOX_POSTS_MAX;
 
 /// All that is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +159,18 @@ impl Tables {
         }
     }
 
+    /// What a crash must never do: the counters are those of a moment before it.
+    pub(super) fn turn_counters_back(&mut self) {
+        if seeded_bug!("number-given-again-after-crash") {
+            for room in self.rooms.values_mut() {
+                room.log.pop();
+            }
+        }
+        if seeded_bug!("id-given-again-after-crash") {
+            self.users_given = self.guests.keys().last().map_or(0, |user| user.get());
+        }
+    }
+
     /// The id of a room with this name.
     #[must_use]
     pub fn room_named(&self, name: &str) -> Option<RoomId> {
@@ -287,7 +301,22 @@ impl Tables {
         }
         let first = room.first;
         self.nonces.insert((new.author, new.nonce), (id, seq));
+        if seeded_bug!("nonce-window-one-too-small") {
+            self.forget_oldest_nonce(new.author, OUTBOX_POSTS_MAX - 1);
+        }
         Ok(Appended::Stored { seq, first })
+    }
+
+    /// What no storage may do while a nonce can come again: so many as an outbox holds.
+    fn forget_oldest_nonce(&mut self, author: UserId, nonces_max: usize) {
+        let of_author = (author, Nonce::new(0))..=(author, Nonce::new(u64::MAX));
+        let written = |(room, seq): &(RoomId, Seq)| self.rooms.get(room)?.event(*seq).map(|event| event.at);
+        let mut nonces: Vec<_> =
+            self.nonces.range(of_author).map(|(nonce, place)| (written(place), *nonce)).collect();
+        nonces.sort_unstable();
+        if nonces.len() > nonces_max {
+            self.nonces.remove(&nonces[0].1);
+        }
     }
 
     fn find_nonce(&self, author: UserId, nonce: Nonce) -> Option<FoundEvent> {

@@ -16,7 +16,7 @@ use crate::{
     choices::{Choices, Subsystem},
     network::{End, LinkId, Owner},
     oracle::{Followers, Invariant, Outcome, PostNumber, Violation, ensure},
-    plan::{Fault, Plan},
+    plan::{Fault, OUTBOX_POSTS_MAX, Plan},
     sometimes,
     trace::Step,
 };
@@ -160,7 +160,7 @@ impl World {
             stretching_min: Stretching::CHEAPEST,
             saved: saved.clone(),
             reconnect: true,
-            outbox_posts_max: 64,
+            outbox_posts_max: OUTBOX_POSTS_MAX,
         };
         let seed = self.seed();
         let client = Client::new(config, seed, now);

@@ -126,10 +126,7 @@ impl World {
     fn client_received(&mut self, owner: Owner, bytes: &[u8]) -> Result<(), Violation> {
         match owner {
             Owner::Actor(actor) => self.client_input(actor, |client, now| client.handle_received(bytes, now)),
-            Owner::Peer(peer) => {
-                self.peer_received(peer, bytes);
-                Ok(())
-            }
+            Owner::Peer(peer) => self.peer_received(peer, bytes),
         }
     }
 

@@ -275,6 +275,15 @@ impl World {
         ensure(stats.connections == connections, Invariant::Accounted, || {
             format!("{connections} connections are open, stats say {}", stats.connections)
         })?;
+        let own = self.plan.limits.outbound_own_bytes;
+        let extra = self.host.connections.keys().map(|id| server.sendable(*id).len().saturating_sub(own));
+        let shared: usize = extra.sum();
+        ensure(stats.shared_bytes == shared as u64, Invariant::Accounted, || {
+            format!(
+                "{shared} bytes are over what each connection has of its own, stats say {}",
+                stats.shared_bytes
+            )
+        })?;
         // Each room keeps its newest event whatever the cap, and one room a call is swept.
         let limits = &self.plan.limits;
         let room_max = limits.recent_room_bytes_max.max(limits.text_bytes_max + 256) as u64;

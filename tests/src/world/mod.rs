@@ -13,6 +13,7 @@ mod client_end;
 mod faults;
 mod finish;
 mod host;
+mod later;
 mod lies;
 mod operations;
 mod peer;
