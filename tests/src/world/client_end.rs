@@ -55,7 +55,7 @@ impl World {
         let Some(wire) = self.wire(link) else { return Ok(()) };
         let owner = wire.link.owner;
         let held = wire.link.client == ClientEnd::Connecting;
-        self.wires[link.0] = None;
+        self.wires.remove(&link);
         if held {
             self.note(Step::Unreachable(owner));
             self.client_end_ended(link, owner)?;
@@ -82,7 +82,7 @@ impl World {
     /// A client reads what has arrived.
     pub(super) fn client_read(&mut self, link: LinkId) -> Result<(), Violation> {
         let now = self.now;
-        let Some(wire) = self.wires.get_mut(link.0).and_then(Option::as_mut) else { return Ok(()) };
+        let Some(wire) = self.wires.get_mut(&link) else { return Ok(()) };
         let owner = wire.link.owner;
         let slow = match owner {
             Owner::Actor(actor) => self.phase == Phase::Safety && self.actors[actor].is_slow,
@@ -161,7 +161,7 @@ impl World {
     pub(super) fn client_write(&mut self, link: LinkId) -> Result<(), Violation> {
         let now = self.now;
         let answered = self.host.server.is_some();
-        let Some(wire) = self.wires.get_mut(link.0).and_then(Option::as_mut) else { return Ok(()) };
+        let Some(wire) = self.wires.get_mut(&link) else { return Ok(()) };
         let owner = wire.link.owner;
         let bytes = match (wire.link.client, owner) {
             (ClientEnd::Connecting | ClientEnd::Gone, _) => return Ok(()),
@@ -234,7 +234,7 @@ impl World {
 
     /// A client says no more: what remains is sent by its driver, which then closes.
     pub(super) fn begin_closing(&mut self, link: LinkId, rest: Vec<u8>) -> Result<(), Violation> {
-        let Some(wire) = self.wires.get_mut(link.0).and_then(Option::as_mut) else { return Ok(()) };
+        let Some(wire) = self.wires.get_mut(&link) else { return Ok(()) };
         if wire.link.client != ClientEnd::Open {
             self.let_go(link, End::Finished);
             return Ok(());

@@ -144,8 +144,7 @@ impl World {
         let live = |wire: &super::Wire| {
             wire.link.client == ClientEnd::Open && matches!(wire.link.server, ServerEnd::Open(_))
         };
-        let wires = self.wires.iter().enumerate();
-        wires.filter(|(_, wire)| wire.as_ref().is_some_and(live)).map(|(index, _)| LinkId(index)).collect()
+        self.wires.iter().filter(|(_, wire)| live(wire)).map(|(link, _)| *link).collect()
     }
 
     fn some_link(&mut self) -> Option<LinkId> {
@@ -288,12 +287,11 @@ impl World {
 
     /// Every link of raw peers ends.
     pub(super) fn end_peers(&mut self) {
-        for index in 0..self.wires.len() {
-            let is_peer =
-                self.wires[index].as_ref().is_some_and(|wire| matches!(wire.link.owner, Owner::Peer(_)));
-            if is_peer {
-                self.let_go(LinkId(index), End::Reset);
-            }
+        let is_peer = |wire: &super::Wire| matches!(wire.link.owner, Owner::Peer(_));
+        let links: Vec<_> =
+            self.wires.iter().filter(|(_, wire)| is_peer(wire)).map(|(link, _)| *link).collect();
+        for link in links {
+            self.let_go(link, End::Reset);
         }
     }
 }

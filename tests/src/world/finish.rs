@@ -12,7 +12,7 @@ use palabre_core::{
 
 use super::{Phase, Task, Wire, World, actor::Actor, operations::Request};
 use crate::{
-    network::{Link, LinkId, ServerEnd},
+    network::{End, Link, LinkId, ServerEnd},
     oracle::{Invariant, Violation, ensure},
     sometimes,
 };
@@ -51,7 +51,7 @@ impl World {
         self.partitioned_until = self.now;
         self.host.full_until = self.now;
         self.resume_server();
-        for wire in self.wires.iter_mut().flatten() {
+        for wire in self.wires.values_mut() {
             wire.link.up.heal();
             wire.link.down.heal();
         }
@@ -137,11 +137,9 @@ impl World {
         if self.phase == Phase::Rest {
             waiting.push(format!("connections {:?}", self.host.connections));
         }
-        for (index, wire) in self.wires.iter().enumerate() {
-            if let Some(Wire { link, .. }) = wire.as_ref().filter(|_| self.phase == Phase::Rest) {
-                let Link { owner, client, server, .. } = link;
-                waiting.push(format!("link {index} of {owner}: client {client:?}, server {server:?}"));
-            }
+        for (id, Wire { link, .. }) in self.wires.iter().filter(|_| self.phase == Phase::Rest) {
+            let Link { owner, client, server, .. } = link;
+            waiting.push(format!("{id} of {owner}: client {client:?}, server {server:?}"));
         }
         for (number, actor) in self.actors.iter().enumerate() {
             let Some(client) = &actor.client else {
@@ -193,7 +191,7 @@ impl World {
     /// Nobody runs, and the server has no connection.
     fn is_deserted(&mut self) -> bool {
         let running = self.actors.iter().any(|actor| actor.client.is_some());
-        let connected = self.wires.iter().flatten().any(|wire| {
+        let connected = self.wires.values().any(|wire| {
             matches!(wire.link.server, ServerEnd::Open(_) | ServerEnd::Closing(_) | ServerEnd::Connecting)
         });
         !running && !connected && self.host.connections.is_empty() && self.store.is_idle()
@@ -300,9 +298,9 @@ impl World {
     fn come_to_rest(&mut self) -> Result<(), Violation> {
         self.phase("the server rests");
         let events_max = self.events + REST_EVENTS_MAX;
-        for index in 0..self.wires.len() {
-            let id = LinkId(index);
-            self.let_go(id, crate::network::End::Reset);
+        let links: Vec<LinkId> = self.wires.keys().copied().collect();
+        for link in links {
+            self.let_go(link, End::Reset);
         }
         while self.host.server.as_ref().and_then(palabre_core::server::Server::poll_timeout).is_some() {
             ensure(self.events < events_max && !self.agenda.is_empty(), Invariant::Live, || {

@@ -22,7 +22,10 @@ mod script;
 mod server_end;
 mod storage_end;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use palabre_core::{
     ids::Incarnation,
@@ -104,7 +107,9 @@ pub struct World {
     choices: Choices,
     plan: Plan,
     options: Options,
-    wires: Vec<Option<Wire>>,
+    /// The links that are not over.
+    wires: BTreeMap<LinkId, Wire>,
+    links_made: usize,
     store: SimulatedStore,
     host: Host,
     actors: Vec<Actor>,
@@ -150,7 +155,8 @@ impl World {
             choices,
             plan,
             options,
-            wires: Vec::new(),
+            wires: BTreeMap::new(),
+            links_made: 0,
             store,
             host: Host::default(),
             actors,
@@ -293,11 +299,12 @@ impl World {
     }
 
     fn wire(&mut self, link: LinkId) -> Option<&mut Wire> {
-        self.wires.get_mut(link.0).and_then(Option::as_mut)
+        self.wires.get_mut(&link)
     }
 
     fn new_link(&mut self, owner: Owner) -> LinkId {
-        let id = LinkId(self.wires.len());
+        let id = LinkId(self.links_made);
+        self.links_made += 1;
         let mut link = Link::draw(owner, &self.plan, &mut self.choices);
         if self.phase > Phase::Safety {
             link.up.heal();
@@ -310,7 +317,8 @@ impl World {
         session.names = self.options.log.then(Vec::new);
         let now = self.now;
         let wakes = [None; Transfer::COUNT];
-        self.wires.push(Some(Wire { link, session, wakes, accepted_at: now, heard_at: now, took_at: now }));
+        let wire = Wire { link, session, wakes, accepted_at: now, heard_at: now, took_at: now };
+        self.wires.insert(id, wire);
         id
     }
 
@@ -352,7 +360,7 @@ impl World {
 
     fn forget_if_over(&mut self, link: LinkId) {
         if self.wire(link).is_some_and(|wire| wire.link.is_over()) {
-            self.wires[link.0] = None;
+            self.wires.remove(&link);
         }
     }
 }

@@ -113,7 +113,7 @@ impl World {
             ServerEnd::Refusing => (None, READ_BYTES_MAX),
         };
         let now = self.now;
-        let Some(wire) = self.wires[link.0].as_mut() else { return Ok(()) };
+        let Some(wire) = self.wires.get_mut(&link) else { return Ok(()) };
         let read = wire.link.up.read(wanted, now, &mut self.choices);
         let next = wire.link.up.next_arrival();
         match read {
@@ -193,7 +193,7 @@ impl World {
             return Ok(());
         }
         let now = self.now;
-        let Some(wire) = self.wires.get_mut(link.0).and_then(Option::as_mut) else { return Ok(()) };
+        let Some(wire) = self.wires.get_mut(&link) else { return Ok(()) };
         let (id, bytes) = match wire.link.server {
             ServerEnd::Connecting | ServerEnd::Gone => return Ok(()),
             ServerEnd::Open(id) | ServerEnd::Closing(id) => {
