@@ -4,6 +4,7 @@ mod batch;
 mod connection;
 mod error;
 mod lock;
+mod log;
 mod operations;
 mod recovery;
 mod reopen;
@@ -12,7 +13,10 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use palabre_core::{
     ids::Incarnation,
@@ -20,7 +24,10 @@ use palabre_core::{
 };
 use rusqlite::Connection;
 
-pub use self::error::{OpenError, Unrecoverable};
+pub use self::{
+    error::{OpenError, Unrecoverable},
+    log::rewrite_log,
+};
 use self::{lock::DirectoryLock, rooms::Rooms};
 
 /// Where a database is and how it is driven.
@@ -30,6 +37,8 @@ pub struct SqliteOptions {
     pub directory: PathBuf,
     /// The name of a registered SQLite VFS to use in place of the system's; for tests that inject faults.
     pub vfs: Option<String>,
+    /// What makes a log durable before it is read, given its path: [`rewrite_log`], unless the VFS is another one.
+    pub rewrite_log: fn(&Path) -> io::Result<()>,
     /// When a commit counts as done.
     pub synchronous: Synchronous,
     /// How much it may take.
@@ -71,6 +80,7 @@ impl SqliteOptions {
         Self {
             directory: directory.into(),
             vfs: None,
+            rewrite_log,
             synchronous: Synchronous::default(),
             limits: SqliteLimits::default(),
         }
@@ -78,6 +88,11 @@ impl SqliteOptions {
 
     fn database_path(&self) -> PathBuf {
         self.directory.join("palabre.db")
+    }
+
+    /// The write-ahead log, where SQLite keeps it.
+    fn log_path(&self) -> PathBuf {
+        self.directory.join("palabre.db-wal")
     }
 }
 

@@ -9,6 +9,8 @@ mod client;
 mod configuration;
 /// Descriptors running out.
 mod descriptors;
+/// `kill -9` under load.
+mod kills;
 /// Where a server listens, and what it says when it cannot.
 mod listening;
 /// Signals, exit codes, and what survives them.

@@ -44,9 +44,9 @@ pub enum OpenError {
         /// "process 123", or words to say that its number is not known.
         holder: String,
     },
-    /// A file of the data directory could not be opened or locked.
+    /// A file of the data directory could not be opened, locked or synced.
     #[error(
-        "{} could not be opened and locked: {source}. Check that the directory is on a local disk and belongs to \
+        "{} could not be opened, locked and synced: {source}. Check that the directory is on a local disk and belongs to \
          the user that runs the server.",
         .path.display()
     )]
@@ -164,9 +164,7 @@ impl OpenError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Self::NotWritable { directory: directory.to_path_buf() }
             }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::NoSpace { path: path.to_path_buf() }
-            }
+            _ if is_out_of_space(&source) => Self::NoSpace { path: path.to_path_buf() },
             _ => Self::File { path: path.to_path_buf(), source },
         }
     }
@@ -208,6 +206,11 @@ pub(super) fn failure_of(error: &rusqlite::Error) -> StorageFailure {
     } else {
         StorageFailure::Failed
     }
+}
+
+/// Whether the device is full, or a quota used up.
+pub(super) fn is_out_of_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Whether it was a write that failed, for want of space or of a quota for instance, and not a sync.
