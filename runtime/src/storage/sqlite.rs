@@ -10,6 +10,7 @@ mod recovery;
 mod reopen;
 mod rooms;
 mod schema;
+mod space;
 #[cfg(test)]
 mod tests;
 
@@ -109,6 +110,8 @@ pub struct SqliteStorage {
     options: SqliteOptions,
     /// `COMMIT`; tests put a failing one in its place.
     commit: fn(&Connection) -> rusqlite::Result<()>,
+    /// Tries whether there is space; tests have one of their own.
+    probe: fn(&Path) -> io::Result<()>,
     _lock: DirectoryLock,
 }
 
@@ -138,6 +141,7 @@ impl SqliteStorage {
             incarnation: recovered.incarnation,
             options,
             commit: |connection| connection.prepare_cached("COMMIT")?.execute([]).map(drop),
+            probe: space::probe,
             _lock: lock,
         };
         Ok((storage, recovered))

@@ -66,7 +66,7 @@ fn a_storage_that_believes_a_log_after_a_failed_sync_is_found_out() {
     assert!(!trusting(1..9).1.is_empty());
 }
 
-/// Run by `tests/crash`: `PALABRE_SEEDS=1..27` is the default, 26 stories of 8 cuts.
+/// Run by `tests/crash`: `PALABRE_SEEDS=1..41` is the default, 40 stories of 8 cuts.
 #[test]
 #[ignore = "takes a minute and more; run by tests/crash"]
 fn two_hundred_power_cuts_in_every_weather() {
@@ -93,7 +93,7 @@ fn two_hundred_power_cuts_in_every_weather() {
 
 fn seeds() -> Range<u64> {
     #[expect(clippy::disallowed_methods, reason = "the one place of this program that reads the environment")]
-    let text = std::env::var("PALABRE_SEEDS").unwrap_or_else(|_| "1..27".into());
-    let (first, end) = text.split_once("..").expect("PALABRE_SEEDS is like 1..27");
+    let text = std::env::var("PALABRE_SEEDS").unwrap_or_else(|_| "1..41".into());
+    let (first, end) = text.split_once("..").expect("PALABRE_SEEDS is like 1..41");
     first.parse().expect("a number")..end.parse().expect("a number")
 }

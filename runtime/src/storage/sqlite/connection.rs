@@ -13,8 +13,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{
     SqliteOptions, Synchronous,
-    error::{OpenError, could_not_write, is_out_of_space},
+    error::{OpenError, could_not_write},
     schema::{self, APPLICATION_ID, MIGRATIONS},
+    space::is_out_of_space,
 };
 
 /// How long to wait for another program that works on the database, a backup for instance.

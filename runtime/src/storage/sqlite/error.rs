@@ -8,6 +8,8 @@ use std::{
 use palabre_core::storage::StorageFailure;
 use rusqlite::{ErrorCode, ffi};
 
+use super::space;
+
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -150,6 +152,11 @@ impl OpenError {
             ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
                 Self::NotWritable { directory: path.parent().map(Path::to_path_buf).unwrap_or(path) }
             }
+            ErrorCode::SystemIoFailure
+                if path.parent().is_some_and(|directory| space::is_lacking(&space::probe(directory))) =>
+            {
+                Self::NoSpace { path }
+            }
             _ => Self::Sqlite { path, source },
         }
     }
@@ -164,7 +171,7 @@ impl OpenError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Self::NotWritable { directory: directory.to_path_buf() }
             }
-            _ if is_out_of_space(&source) => Self::NoSpace { path: path.to_path_buf() },
+            _ if space::is_out_of_space(&source) => Self::NoSpace { path: path.to_path_buf() },
             _ => Self::File { path: path.to_path_buf(), source },
         }
     }
@@ -199,18 +206,14 @@ impl From<rusqlite::Error> for Problem {
     }
 }
 
-/// What the core is told of an error of SQLite.
-pub(super) fn failure_of(error: &rusqlite::Error) -> StorageFailure {
-    if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+/// What the core is told of an error of SQLite; `probe` tries whether there is space.
+pub(super) fn failure_of(error: &rusqlite::Error, probe: impl FnOnce() -> io::Result<()>) -> StorageFailure {
+    let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+    if is_full || could_not_write(error) && space::is_lacking(&probe()) {
         StorageFailure::NoSpace
     } else {
         StorageFailure::Failed
     }
-}
-
-/// Whether the device is full, or a quota used up.
-pub(super) fn is_out_of_space(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Whether it was a write that failed, for want of space or of a quota for instance, and not a sync.
