@@ -4,12 +4,13 @@ use std::{
     fmt::Write as _,
     io::{self, Write},
     process::ExitCode,
+    sync::Arc,
     thread,
     time::Duration,
 };
 
 use signal_hook::{
-    consts::{SIGINT, SIGTERM, SIGUSR1},
+    consts::{SIGINT, SIGTERM, SIGUSR1, SIGXFSZ},
     iterator::Signals,
 };
 
@@ -73,6 +74,9 @@ fn serve(arguments: Arguments) -> Result<Exit, Problem> {
     let signals = Signals::new([SIGTERM, SIGINT, SIGUSR1]);
     let mut signals = signals.map_err(|error| Problem::System("signals", error))?;
     let at_end = signals.handle();
+    // A file may not grow past a limit (`ulimit -f`): a write that fails is refused, it does not end the process.
+    let noted = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    noted.map_err(|error| Problem::System("signals", error))?;
     let server = settings.server.start_and_then(move || at_end.close())?;
     announce(&readiness(&server, &data), &data);
     obey(&mut signals, &server.remote());

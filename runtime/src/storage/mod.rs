@@ -17,7 +17,9 @@ use palabre_core::storage::{StorageReply, StorageRequest};
 pub use self::memory::{MEMORY_ACCOUNTS_MAX, MEMORY_BYTES_MAX, MemoryStorage};
 #[cfg(feature = "server")]
 pub use self::{
-    sqlite::{OpenError, SqliteLimits, SqliteOptions, SqliteStorage, Synchronous, Unrecoverable},
+    sqlite::{
+        OpenError, SqliteLimits, SqliteOptions, SqliteStorage, Synchronous, Unrecoverable, rewrite_log,
+    },
     worker::StorageThread,
 };
 

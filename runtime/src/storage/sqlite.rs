@@ -5,15 +5,20 @@ mod batch;
 mod connection;
 mod error;
 mod lock;
+mod log;
 mod operations;
 mod recovery;
 mod reopen;
 mod rooms;
 mod schema;
+mod space;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use palabre_core::{
     ids::Incarnation,
@@ -21,7 +26,10 @@ use palabre_core::{
 };
 use rusqlite::Connection;
 
-pub use self::error::{OpenError, Unrecoverable};
+pub use self::{
+    error::{OpenError, Unrecoverable},
+    log::rewrite_log,
+};
 use self::{lock::DirectoryLock, rooms::Rooms};
 
 /// Where a database is and how it is driven.
@@ -31,6 +39,8 @@ pub struct SqliteOptions {
     pub directory: PathBuf,
     /// The name of a registered SQLite VFS to use in place of the system's; for tests that inject faults.
     pub vfs: Option<String>,
+    /// What makes a log durable before it is read, given its path: [`rewrite_log`], unless the VFS is another one.
+    pub rewrite_log: fn(&Path) -> io::Result<()>,
     /// When a commit counts as done.
     pub synchronous: Synchronous,
     /// How much it may take.
@@ -72,6 +82,7 @@ impl SqliteOptions {
         Self {
             directory: directory.into(),
             vfs: None,
+            rewrite_log,
             synchronous: Synchronous::default(),
             limits: SqliteLimits::default(),
         }
@@ -79,6 +90,11 @@ impl SqliteOptions {
 
     fn database_path(&self) -> PathBuf {
         self.directory.join("palabre.db")
+    }
+
+    /// The write-ahead log, where SQLite keeps it.
+    fn log_path(&self) -> PathBuf {
+        self.directory.join("palabre.db-wal")
     }
 }
 
@@ -95,6 +111,8 @@ pub struct SqliteStorage {
     options: SqliteOptions,
     /// `COMMIT`; tests put a failing one in its place.
     commit: fn(&Connection) -> rusqlite::Result<()>,
+    /// Tries whether there is space; tests have one of their own.
+    probe: fn(&Path) -> io::Result<()>,
     _lock: DirectoryLock,
 }
 
@@ -123,6 +141,7 @@ impl SqliteStorage {
             incarnation: recovered.incarnation,
             options,
             commit: |connection| connection.prepare_cached("COMMIT")?.execute([]).map(drop),
+            probe: space::probe,
             _lock: lock,
         };
         Ok((storage, recovered))

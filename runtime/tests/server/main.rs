@@ -7,8 +7,14 @@
 mod client;
 /// What is typed and written into files.
 mod configuration;
+/// Sessions that end after any byte.
+mod cuts;
 /// Descriptors running out.
 mod descriptors;
+/// Disks that are full or broken.
+mod full_disk;
+/// `kill -9` under load.
+mod kills;
 /// Where a server listens, and what it says when it cannot.
 mod listening;
 /// Signals, exit codes, and what survives them.

@@ -8,6 +8,8 @@ use std::{
 use palabre_core::{name::printable, password::RecordError, storage::StorageFailure};
 use rusqlite::{ErrorCode, ffi};
 
+use super::space;
+
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -44,9 +46,9 @@ pub enum OpenError {
         /// "process 123", or words to say that its number is not known.
         holder: String,
     },
-    /// A file of the data directory could not be opened or locked.
+    /// A file of the data directory could not be opened, locked or synced.
     #[error(
-        "{} could not be opened and locked: {source}. Check that the directory is on a local disk and belongs to \
+        "{} could not be opened, locked and synced: {source}. Check that the directory is on a local disk and belongs to \
          the user that runs the server.",
         .path.display()
     )]
@@ -175,6 +177,11 @@ impl OpenError {
             ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
                 Self::NotWritable { directory: path.parent().map(Path::to_path_buf).unwrap_or(path) }
             }
+            ErrorCode::SystemIoFailure
+                if path.parent().is_some_and(|directory| space::is_lacking(&space::probe(directory))) =>
+            {
+                Self::NoSpace { path }
+            }
             _ => Self::Sqlite { path, source },
         }
     }
@@ -189,9 +196,7 @@ impl OpenError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Self::NotWritable { directory: directory.to_path_buf() }
             }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::NoSpace { path: path.to_path_buf() }
-            }
+            _ if space::is_out_of_space(&source) => Self::NoSpace { path: path.to_path_buf() },
             _ => Self::File { path: path.to_path_buf(), source },
         }
     }
@@ -230,9 +235,10 @@ impl From<rusqlite::Error> for Problem {
     }
 }
 
-/// What the core is told of an error of SQLite.
-pub(super) fn failure_of(error: &rusqlite::Error) -> StorageFailure {
-    if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+/// What the core is told of an error of SQLite; `probe` tries whether there is space.
+pub(super) fn failure_of(error: &rusqlite::Error, probe: impl FnOnce() -> io::Result<()>) -> StorageFailure {
+    let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+    if is_full || could_not_write(error) && space::is_lacking(&probe()) {
         StorageFailure::NoSpace
     } else {
         StorageFailure::Failed

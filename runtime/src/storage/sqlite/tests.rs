@@ -29,6 +29,8 @@ enum Fault {
     Stuck,
     /// Nothing is stored for want of space.
     Full,
+    /// Nothing is stored because a write failed.
+    Unwritten,
 }
 
 thread_local! {
@@ -53,6 +55,10 @@ fn faulty_commit(connection: &Connection) -> rusqlite::Result<()> {
         Fault::Full => {
             connection.execute_batch("ROLLBACK")?;
             ffi::SQLITE_FULL
+        }
+        Fault::Unwritten => {
+            connection.execute_batch("ROLLBACK")?;
+            ffi::SQLITE_IOERR_WRITE
         }
     };
     Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
@@ -249,6 +255,23 @@ fn a_commit_without_space_refuses_only_what_does_not_fit() {
     assert_eq!(answers[0], Err(StorageFailure::NoSpace));
     assert_eq!([&answers[1], &answers[2]], [&stored(1), &stored(2)]);
     assert_eq!(length(&mut storage), 2);
+}
+
+#[test]
+fn a_write_over_quota_is_refused_for_want_of_space() {
+    let (_directory, mut storage) = storage_with_room();
+    storage.probe = |_| Err(io::ErrorKind::QuotaExceeded.into());
+    suffer([Fault::Unwritten; 2]);
+    // Two requests, then one: the first alone is refused, and nothing is in doubt.
+    assert_eq!(results(&mut storage, &[post(10), post(11)]), [Err(StorageFailure::NoSpace), stored(1)]);
+    assert!(FAULTS.with_borrow(VecDeque::is_empty));
+}
+
+#[test]
+fn a_write_that_fails_where_there_is_space_leaves_doubt_and_is_tried_again() {
+    let (_directory, mut storage) = storage_with_room();
+    suffer([Fault::Unwritten]);
+    assert_eq!(results(&mut storage, &[post(10), post(11)]), [stored(1), stored(2)]);
 }
 
 #[test]
