@@ -42,8 +42,8 @@ fn list(session: &mut Session<'_>) -> Result<(), Failure> {
     for device in ask_devices(session)? {
         let this = if device.is_this { "  (this one)" } else { "" };
         let name = Printable::new(&device.name);
-        let line =
-            format!("{:>6}  {}  {}  {name}{this}", device.device, local(device.since), local(device.seen));
+        let (since, seen) = (LocalTime::new(device.since, now), LocalTime::new(device.seen, now));
+        let line = format!("{:>6}  logged in {since}, seen {seen}  {name}{this}", device.device);
         session.output().result(Body::device(&device), line)?;
     }
     Ok(())

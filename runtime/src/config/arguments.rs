@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
 use crate::listen::ListenAddress;
@@ -13,6 +13,7 @@ Examples:
   runtime-server --listen :4000             serve this machine, keep data in ./palabre-data
   runtime-server --config /etc/palabre.toml
   runtime-server --ephemeral --limits open  for tests and benchmarks: nothing is kept
+  runtime-server accounts export backup.txt
 
 What is not given as a flag is taken from the environment, then from the configuration file.
 
@@ -22,9 +23,9 @@ Signals:
 
 Exit codes:
   0  ended in order
-  1  could not start
+  1  could not start; accounts could not be exported or imported
   2  a mistake in the command line, the environment or the configuration
-  3  storage can no longer tell what is stored
+  3  storage can no longer tell what is stored; the secret of the accounts is missing or not theirs
   4  stopped before all clients had taken what there was for them (second signal, or --drain was too short)";
 
 /// Palabre's chat server.
@@ -35,11 +36,14 @@ pub struct Arguments {
     /// addresses. Port 0 takes any that is free [default: :4000]
     #[arg(long, value_name = "ADDRESS", env = "PALABRE_LISTEN", value_delimiter = ',')]
     pub listen: Vec<ListenAddress>,
+    /// Do this instead of serving
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Keep data in this directory; it is created [default: palabre-data]
-    #[arg(long, value_name = "DIRECTORY", env = "PALABRE_DATA")]
+    #[arg(long, global = true, value_name = "DIRECTORY", env = "PALABRE_DATA")]
     pub data: Option<PathBuf>,
     /// Read what is not given here from this TOML file
-    #[arg(long, value_name = "FILE", env = "PALABRE_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "PALABRE_CONFIG")]
     pub config: Option<PathBuf>,
     /// Let so many users in at a time [default: 2000]
     #[arg(long, value_name = "NUMBER", env = "PALABRE_MAX_CLIENTS", value_parser = clap::value_parser!(u32).range(1..))]
@@ -69,6 +73,29 @@ pub struct Arguments {
     /// Write the log for people or for programs [default: text]
     #[arg(long, value_name = "FORMAT", env = "PALABRE_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
+}
+
+/// What else there is to do.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Take all accounts to another server, or keep them safe; while no server runs on the data
+    #[command(subcommand)]
+    Accounts(AccountsCommand),
+}
+
+/// What there is to do with accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum AccountsCommand {
+    /// Write all accounts and the secret of their passwords into a new text file, one account a line
+    Export {
+        /// The file; it must not exist
+        file: PathBuf,
+    },
+    /// Add all accounts of such a file, or none if a line is wrong or a name is taken
+    Import {
+        /// The file
+        file: PathBuf,
+    },
 }
 
 /// A set of limits.

@@ -12,7 +12,7 @@ use std::{
 
 use palabre_core::{config::ServerConfig, limits::Limits};
 
-pub use self::arguments::{Arguments, LogFormat, LogLevel, Preset};
+pub use self::arguments::{AccountsCommand, Arguments, Command, LogFormat, LogLevel, Preset};
 use self::file::{File, FileLimits};
 use crate::{
     listen::{AddressError, ListenAddress, Reach},

@@ -15,12 +15,13 @@ use std::{
     thread,
 };
 
-use palabre_core::{config::ServerConfig, ids::Incarnation, storage::Recovered};
+use palabre_core::{config::ServerConfig, ids::Incarnation, password::Setup, storage::Recovered};
 use polling::Poller;
 
 pub use self::handle::{Ending, Remote, RunningServer, ServerStats};
 use self::{accept::Listeners, driver::Driver, event_log::EventLog, seam::Seam};
 use crate::{
+    accounts::{self, SecretError},
     clock::Clock,
     descriptors, entropy,
     listen::{self, ListenAddress, ListenError, Reach},
@@ -64,6 +65,9 @@ pub enum StartError {
     /// Its data cannot be opened.
     #[error(transparent)]
     Data(#[from] OpenError),
+    /// The secret of its accounts is not as it should be.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The limit of open files leaves no room for clients.
     #[error(
         "Only {limit} files may be open at a time, which leaves no room for clients. Raise the limit (ulimit -n, \
@@ -116,7 +120,8 @@ impl ServerOptions {
         let addresses = addresses(&listeners).map_err(lacking("addresses"))?;
         let poller = Arc::new(Poller::new().map_err(lacking("poller"))?);
         let clock = Clock::start();
-        let (storage, recovered) = open(self.data, clock, &poller)?;
+        // Nothing in the core asks for it yet; a start with accounts and without it is refused all the same.
+        let (storage, recovered, _setup) = open(self.data, clock, &poller)?;
         let (commands, incoming) = mpsc::channel();
         let seed = entropy::seed().map_err(lacking("randomness"))?;
         let driver = Driver {
@@ -148,7 +153,8 @@ fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
     listeners.iter().map(TcpListener::local_addr).collect()
 }
 
-fn open(data: Data, clock: Clock, poller: &Arc<Poller>) -> Result<(Storage, Recovered), StartError> {
+/// The storage, what is in it, and the secret of its accounts.
+fn open(data: Data, clock: Clock, poller: &Arc<Poller>) -> Result<(Storage, Recovered, Setup), StartError> {
     let seed = entropy::seed().map_err(lacking("randomness"))?;
     let [a, b, c, d, e, f, g, h, ..] = seed;
     let incarnation = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
@@ -156,14 +162,16 @@ fn open(data: Data, clock: Clock, poller: &Arc<Poller>) -> Result<(Storage, Reco
         Data::Memory { bytes_max } => {
             let storage = MemoryStorage::with_bytes_max(Incarnation::new(incarnation), bytes_max);
             let recovered = storage.recovered();
-            Ok((Storage::Memory(Box::new(ImmediateStorage::new(storage))), recovered))
+            let setup = Setup::generate(entropy::seed().map_err(lacking("randomness"))?);
+            Ok((Storage::Memory(Box::new(ImmediateStorage::new(storage))), recovered, setup))
         }
         Data::Sqlite(options) => {
             let (storage, recovered) = SqliteStorage::open(options, incarnation)?;
+            let setup = accounts::load_or_make(storage.directory(), &recovered.accounts)?;
             let waker = Arc::clone(poller);
             let wake = Box::new(move || drop(waker.notify()));
             let thread = StorageThread::start(storage, move || clock.monotonic(), wake);
-            Ok((Storage::Thread(thread.map_err(lacking("thread"))?), recovered))
+            Ok((Storage::Thread(thread.map_err(lacking("thread"))?), recovered, setup))
         }
     }
 }

@@ -18,7 +18,8 @@ pub use self::memory::{MEMORY_ACCOUNTS_MAX, MEMORY_BYTES_MAX, MemoryStorage};
 #[cfg(feature = "server")]
 pub use self::{
     sqlite::{
-        OpenError, SqliteLimits, SqliteOptions, SqliteStorage, Synchronous, Unrecoverable, rewrite_log,
+        OpenError, PortableAccount, SqliteLimits, SqliteOptions, SqliteStorage, Synchronous, Unrecoverable,
+        rewrite_log,
     },
     worker::StorageThread,
 };

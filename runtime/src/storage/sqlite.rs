@@ -7,6 +7,7 @@ mod error;
 mod lock;
 mod log;
 mod operations;
+mod portable;
 mod recovery;
 mod reopen;
 mod rooms;
@@ -29,6 +30,7 @@ use rusqlite::Connection;
 pub use self::{
     error::{OpenError, Unrecoverable},
     log::rewrite_log,
+    portable::PortableAccount,
 };
 use self::{lock::DirectoryLock, rooms::Rooms};
 

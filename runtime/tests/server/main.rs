@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking, its helpers too")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one message among all")]
 
+/// Exporting and importing accounts, and the secret of their passwords.
+mod accounts;
 /// The client's driver.
 mod client;
 /// What is typed and written into files.

@@ -20,5 +20,7 @@ mod retention;
 mod support;
 /// Appends a second; run by hand.
 mod throughput;
+/// Accounts on their way to another server, and the secret they need.
+mod transfer;
 /// The storage thread and the handle on it.
 mod worker;

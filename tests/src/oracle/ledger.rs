@@ -141,10 +141,15 @@ impl Ledger {
             .map(|(number, _)| PostNumber(number))
     }
 
-    /// Who a user is was seen on the wire: always whoever has the same token (E4, E6).
+    /// Somebody may speak as a user from now on.
+    pub fn may_speak(&mut self, user: UserId, owner: Owner) {
+        self.authors.entry(user).or_insert(owner);
+    }
+
+    /// Who a guest is was seen on the wire: always whoever has the same token (E4, E6).
     ///
     /// # Errors
-    /// Somebody else was this user.
+    /// Somebody else was this guest.
     pub fn entered(&mut self, user: UserId, owner: Owner, token: Token) -> Result<(), Violation> {
         let first = *self.authors.entry(user).or_insert(owner);
         let same = *self.tokens.entry(user).or_insert(token) == token;

@@ -257,6 +257,11 @@ impl Session {
                 sometimes!("a client was given a place it had waited for", self.has_waited);
                 self.user = Some(ready.user);
                 self.token = Some(ready.token);
+                if ready.account {
+                    // Each device has a token of its own.
+                    facts.ledger.may_speak(ready.user, self.owner);
+                    return Ok(());
+                }
                 facts.ledger.entered(ready.user, self.owner, ready.token)
             }
             ToClient::Done(done) => {

@@ -199,7 +199,7 @@ impl World {
                 // It may speak before it has been told.
                 let link = self.link_of(*connection);
                 if let Some(owner) = link.and_then(|link| self.wire(link)).map(|wire| wire.link.owner) {
-                    self.ledger.entered(*user, owner);
+                    self.ledger.may_speak(*user, owner);
                 }
             }
             Event::Drained => {

@@ -21,7 +21,7 @@ const NICK: &str = "later";
 
 impl World {
     pub(super) fn say_hello_of_later(&mut self, peer: usize) {
-        let hello = Hello { first: 1, last: 9, client: "later", features: 1 << 40 };
+        let hello = Hello { first: 1, last: 9, client: "later", features: 1 << 40, session: None };
         let frames = [
             padded(hello, FRAME_BYTES_MAX_BEFORE_READY),
             unknown(FRAME_BYTES_MAX_BEFORE_READY),
