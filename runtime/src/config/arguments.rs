@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use palabre_core::config::Registration;
 use serde::Deserialize;
 
 use crate::listen::ListenAddress;
@@ -61,6 +62,12 @@ pub struct Arguments {
     /// Keep nothing: all is gone when the server ends
     #[arg(long, env = "PALABRE_EPHEMERAL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     pub ephemeral: Option<bool>,
+    /// Let guests in, who have a name for as long as they are there [default: true]
+    #[arg(long, env = "PALABRE_GUESTS", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    pub guests: Option<bool>,
+    /// Who may make an account [default: open]
+    #[arg(long, value_name = "WHO", env = "PALABRE_REGISTRATION")]
+    pub registration: Option<MayRegister>,
     /// Let other machines in without encryption
     #[arg(long, env = "PALABRE_PLAINTEXT", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     pub plaintext: Option<bool>,
@@ -96,6 +103,26 @@ pub enum AccountsCommand {
         /// The file
         file: PathBuf,
     },
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MayRegister {
+    /// Whoever asks, five an hour from one address.
+    #[default]
+    Open,
+    /// Nobody.
+    Closed,
+}
+
+impl From<MayRegister> for Registration {
+    fn from(who: MayRegister) -> Self {
+        match who {
+            MayRegister::Open => Self::Open,
+            MayRegister::Closed => Self::Closed,
+        }
+    }
 }
 
 /// A set of limits.

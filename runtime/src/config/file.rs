@@ -14,7 +14,7 @@ use toml::de::DeTable;
 
 use super::{
     ConfigError,
-    arguments::{LogFormat, LogLevel, Preset},
+    arguments::{LogFormat, LogLevel, MayRegister, Preset},
 };
 
 /// The keys of the file.
@@ -27,6 +27,8 @@ pub(super) const KEYS: &[&str] = &[
     "limits",
     "ephemeral",
     "plaintext",
+    "guests",
+    "registration",
     "drain",
     "log",
     "log-format",
@@ -67,6 +69,8 @@ pub(super) struct File {
     pub(super) limits: FileLimits,
     pub(super) ephemeral: Option<bool>,
     pub(super) plaintext: Option<bool>,
+    pub(super) guests: Option<bool>,
+    pub(super) registration: Option<MayRegister>,
     pub(super) drain: Option<u32>,
     pub(super) log: Option<LogLevel>,
     pub(super) log_format: Option<LogFormat>,

@@ -10,9 +10,9 @@ use std::{
     time::Duration,
 };
 
-use palabre_core::{config::ServerConfig, limits::Limits};
+use palabre_core::{config::ServerConfig, limits::Limits, password::Stretching};
 
-pub use self::arguments::{AccountsCommand, Arguments, Command, LogFormat, LogLevel, Preset};
+pub use self::arguments::{AccountsCommand, Arguments, Command, LogFormat, LogLevel, MayRegister, Preset};
 use self::file::{File, FileLimits};
 use crate::{
     listen::{AddressError, ListenAddress, Reach},
@@ -145,6 +145,7 @@ impl Settings {
         let manual = manual.map(|path| read_manual(&path, limits.manual_bytes_max)).transpose()?;
         let mut config = ServerConfig { limits, ..ServerConfig::default() };
         config.manual = manual.unwrap_or(config.manual);
+        config.guests = typed.guests.or(file.guests).unwrap_or(config.guests);
         let plaintext = typed.plaintext.or(file.plaintext).unwrap_or(false);
         let ephemeral = typed.ephemeral.or(file.ephemeral).unwrap_or(false);
         let directory = typed.data.or(file.data).unwrap_or_else(|| DATA_DEFAULT.into());
@@ -154,6 +155,8 @@ impl Settings {
                 reach: if plaintext { Reach::Plaintext } else { Reach::Loopback },
                 data: data(ephemeral, directory),
                 config,
+                registration: typed.registration.or(file.registration).unwrap_or_default().into(),
+                stretching: Stretching::default(),
             },
             log_level: typed.log.or(file.log).unwrap_or_default(),
             log_format: typed.log_format.or(file.log_format).unwrap_or_default(),

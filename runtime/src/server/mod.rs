@@ -15,7 +15,12 @@ use std::{
     thread,
 };
 
-use palabre_core::{config::ServerConfig, ids::Incarnation, password::Setup, storage::Recovered};
+use palabre_core::{
+    config::{AccountsConfig, Registration, ServerConfig},
+    ids::Incarnation,
+    password::{Setup, Stretching},
+    storage::Recovered,
+};
 use polling::Poller;
 
 pub use self::handle::{Ending, Remote, RunningServer, ServerStats};
@@ -40,8 +45,12 @@ pub struct ServerOptions {
     pub reach: Reach,
     /// Where it keeps its data.
     pub data: Data,
-    /// What its core is held to.
+    /// What its core is held to. Its accounts are filled in at start.
     pub config: ServerConfig,
+    /// Who may make an account.
+    pub registration: Registration,
+    /// What clients are to spend on a new password.
+    pub stretching: Stretching,
 }
 
 /// Where a server keeps its data.
@@ -96,6 +105,8 @@ impl ServerOptions {
             reach: Reach::Loopback,
             data: Data::Memory { bytes_max: MEMORY_BYTES_MAX },
             config: ServerConfig::default(),
+            registration: Registration::Open,
+            stretching: Stretching::default(),
         }
     }
 
@@ -120,8 +131,9 @@ impl ServerOptions {
         let addresses = addresses(&listeners).map_err(lacking("addresses"))?;
         let poller = Arc::new(Poller::new().map_err(lacking("poller"))?);
         let clock = Clock::start();
-        // Nothing in the core asks for it yet; a start with accounts and without it is refused all the same.
-        let (storage, recovered, _setup) = open(self.data, clock, &poller)?;
+        let (storage, recovered, setup) = open(self.data, clock, &poller)?;
+        let (registration, stretching) = (self.registration, self.stretching);
+        self.config.accounts = Some(AccountsConfig { setup, registration, stretching });
         let (commands, incoming) = mpsc::channel();
         let seed = entropy::seed().map_err(lacking("randomness"))?;
         let driver = Driver {

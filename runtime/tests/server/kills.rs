@@ -49,6 +49,8 @@ fn driver(port: u16, nick: &str) -> ClientDriver {
         program: "test".into(),
         nick: Nick::parse(nick).unwrap(),
         take_suggestion: false,
+        account: None,
+        stretching_min: palabre_core::password::Stretching::LEAST,
         saved: None,
         reconnect: true,
         outbox_posts_max: UNANSWERED_MAX,
