@@ -10,7 +10,7 @@ use palabre_core::{
 };
 use palabre_runtime::{
     accounts::{Imported, SECRET_FILE, SecretError, TransferError, export, import, load_or_make},
-    storage::{OpenError, SqliteOptions},
+    storage::{OpenError, SqliteLimits, SqliteOptions},
 };
 use tempfile::{NamedTempFile, TempDir};
 
@@ -202,6 +202,24 @@ fn accounts_of_another_server_are_only_taken_by_one_without_accounts() {
     assert_eq!(import_into(started.path(), &text).unwrap(), imported(1));
     let setup = load_or_make(started.path(), &accounts_in(started.path())).unwrap();
     assert_eq!(setup.to_bytes(), other_setup.to_bytes());
+}
+
+#[test]
+fn an_import_that_runs_out_of_space_leaves_no_account_and_works_when_there_is_some() {
+    let setup = Setup::generate([1; 32]);
+    let mut text = format!("palabre-accounts 1 {}\n", hex(&setup.to_bytes()));
+    let record = hex(&record_of(setup.id(), 1).to_bytes());
+    for number in 0..2_000 {
+        text += &format!("user{number} 1000 {record}\n");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let limits = SqliteLimits { database_bytes_max: Some(256 * 1024), ..SqliteLimits::default() };
+    let small = SqliteOptions { limits, ..SqliteOptions::new(directory.path()) };
+    let refused = import(small, written(&text).path());
+    assert!(matches!(refused, Err(TransferError::Data(OpenError::NoSpace { .. }))), "{refused:?}");
+    assert_eq!(accounts_in(directory.path()), []);
+    assert_eq!(import_into(directory.path(), &text).unwrap(), imported(2_000));
+    assert_eq!(accounts_in(directory.path()).len(), 2_000);
 }
 
 #[test]
