@@ -104,7 +104,8 @@ pub enum StorageOperation {
         user: UserId,
     },
     /// Store a new account with the next user id (guests and accounts are numbered together), and its first device. A token
-    /// hash that is stored already is answered with its account and device, and nothing is changed. Answer:
+    /// hash that is stored already is answered with its account and device, and nothing is changed; a name that another
+    /// account has fails. Answer:
     /// [`StorageOutcome::AccountCreated`].
     CreateAccount {
         /// Its name: unique letter for letter among accounts (the core takes care of look-alikes).
