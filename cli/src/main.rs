@@ -13,6 +13,7 @@ mod output;
 mod roster;
 mod session;
 mod state;
+mod trust;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,7 @@ pub(crate) mod ping;
 pub(crate) mod rooms;
 pub(crate) mod send;
 mod send_lines;
+pub(crate) mod server;
 pub(crate) mod tail;
 pub(crate) mod wait;
 
@@ -25,6 +26,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Members(arguments) => members::run(arguments, context),
         Command::Wait(arguments) => wait::run(arguments, context),
         Command::Ping(arguments) => ping::run(&arguments, context),
+        Command::Server(arguments) => server::run(arguments, context),
         Command::Bench(arguments) => crate::bench::run(arguments, context),
         Command::Completions(arguments) => completions::run(&arguments, context),
         Command::Man(arguments) => man::run(&arguments, context),

@@ -76,6 +76,8 @@ pub(crate) enum Body<'a> {
     Member { r#in: &'a str, name: &'a str, state: &'static str },
     /// The server answered.
     Pong { seq: u32, microseconds: u64 },
+    /// A server that is known; its key, unless public authorities vouch for it.
+    Server { server: &'a str, key: Option<String> },
     /// What a server can do.
     Bench(&'a crate::bench::Report),
     /// Something failed.

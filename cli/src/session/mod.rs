@@ -10,7 +10,11 @@ use palabre_core::{
     error::Misuse,
     time::{Monotonic, Now},
 };
-use palabre_runtime::{client::ClientDriver, clock::Clock};
+use palabre_runtime::{
+    client::{ClientDriver, DriveError, Security, Trust},
+    clock::Clock,
+    server_key::ServerKey,
+};
 
 pub(crate) use self::{
     asking::{request_answered, unexpected},
@@ -23,6 +27,7 @@ use crate::{
     interrupts::Interrupts,
     output::{Layout, Output},
     state::Slot,
+    trust::{self, Contact},
 };
 
 /// Posts that wait for an answer at a time.
@@ -52,9 +57,9 @@ pub(crate) type SaveError = Rc<RefCell<Option<String>>>;
 impl<'a> Session<'a> {
     /// Enters the server, and is resumed if the slot has a session. The guest leaves at the end unless it is kept.
     pub(crate) fn open(context: &'a mut Context, slot: Option<Slot>) -> Result<Self, Failure> {
-        let server = context.server()?;
+        let mut contact = context.contact()?;
         let identity = context.identity()?;
-        let saved = slot.as_ref().and_then(|slot| read_slot(slot, &mut context.output));
+        let saved = resume(slot.as_ref(), &mut contact, context)?;
         let config = ClientConfig {
             program: PROGRAM.into(),
             nick: identity.nick,
@@ -64,12 +69,12 @@ impl<'a> Session<'a> {
             outbox_posts_max: OUTBOX_POSTS_MAX,
         };
         let save_error = SaveError::default();
-        let driver = new_driver(&server, config, slot, &save_error)?;
+        let driver = new_driver(&contact, config, slot, &save_error)?;
         let interrupts =
             Interrupts::install(driver.waker()).map_err(|error| Failure::local("signals", &error))?;
         let clock = Clock::start();
         let until = clock.monotonic().after(context.common.connect_timeout);
-        let connection = Connection::new(server, until, Some(context.common.reconnect_for));
+        let connection = Connection::new(contact.server, until, Some(context.common.reconnect_for));
         let backlog = VecDeque::new();
         let mut session = Self { context, driver, interrupts, clock, connection, backlog, save_error };
         session.enter()?;
@@ -172,7 +177,7 @@ impl<'a> Session<'a> {
     }
 
     fn turn(&mut self, timeout: Option<Duration>) -> Result<(), Failure> {
-        self.driver.turn(timeout).map_err(|error| Failure::local("waiting for the network", &error))
+        self.driver.turn(timeout).map_err(|error| undriven(self.connection.server(), error))
     }
 
     /// Says goodbye; `keep` leaves the guest on the server, to be resumed.
@@ -202,25 +207,59 @@ pub(crate) fn with_session(
 
 /// A driver whose client saves its session in a slot.
 pub(crate) fn new_driver(
-    server: &Address,
+    contact: &Contact,
     config: ClientConfig,
     slot: Option<Slot>,
     save_error: &SaveError,
 ) -> Result<ClientDriver, Failure> {
     let save_error = Rc::clone(save_error);
-    let save = move |session: Option<&_>| {
-        if let Some(Err(error)) = slot.as_ref().map(|slot| slot.write(session)) {
+    let save = move |session: Option<&_>, server_key: Option<ServerKey>| {
+        if let Some(Err(error)) = slot.as_ref().map(|slot| slot.write(session, server_key)) {
             *save_error.borrow_mut() = Some(error.to_string());
         }
     };
-    ClientDriver::new(&server.host, server.port, config, Box::new(save))
+    let Contact { server, security } = contact;
+    ClientDriver::new(&server.host, server.port, *security, config, Box::new(save))
         .map_err(|error| Failure::local("the network", &error))
 }
 
-/// The session saved in a slot. One that cannot be read is told and forgotten.
-pub(crate) fn read_slot(slot: &Slot, output: &mut Output) -> Option<SavedSession> {
-    slot.read().unwrap_or_else(|reason| {
-        output.warning(format_args!("a saved session cannot be read and is not resumed: {reason}"));
+/// Why the driver cannot go on.
+pub(crate) fn undriven(server: &Address, error: DriveError) -> Failure {
+    match error {
+        DriveError::System(error) => Failure::local("waiting for the network", &error),
+        DriveError::Distrusted(distrust) => trust::distrusted(server, &distrust),
+    }
+}
+
+/// The session saved in a slot, if it was told to the server that is talked to: what is in it is shown to no other.
+/// From now on the server has to be that one. A session that cannot be read is told and forgotten.
+pub(crate) fn resume(
+    slot: Option<&Slot>,
+    contact: &mut Contact,
+    context: &mut Context,
+) -> Result<Option<SavedSession>, Failure> {
+    let Some(slot) = slot else { return Ok(None) };
+    let read = slot.read().unwrap_or_else(|reason| {
+        context.output.warning(format_args!("a saved session cannot be read and is not resumed: {reason}"));
         None
-    })
+    });
+    let Some((session, told_to)) = read else { return Ok(None) };
+    let key = match contact.security {
+        Security::Plain => None,
+        Security::Tls(Trust::Key(key)) => Some(key),
+        // Its key may have been renewed since; better to know before than to be stopped by it.
+        Security::Tls(Trust::Authorities { last: None }) => {
+            Some(trust::look_at(context, &contact.server)?.key)
+        }
+        Security::Tls(Trust::Authorities { last: Some(key) }) => Some(key),
+    };
+    if let (Security::Tls(Trust::Authorities { last }), Some(key)) = (&mut contact.security, key) {
+        *last = Some(key);
+    }
+    if key != told_to {
+        let server = &contact.server;
+        context.output.warning(format_args!("{server}: a session saved for its former key is not resumed"));
+        return Ok(None);
+    }
+    Ok(Some(session))
 }

@@ -9,6 +9,10 @@ mod client;
 mod configuration;
 /// Descriptors running out.
 mod descriptors;
+/// TLS as the server has it: what it takes, what it refuses, what that costs.
+mod handshakes;
+/// The key of a server: made, kept, replaced.
+mod identity;
 /// Where a server listens, and what it says when it cannot.
 mod listening;
 /// Signals, exit codes, and what survives them.
@@ -19,3 +23,7 @@ mod sockets;
 mod support;
 /// Deliveries a second; run by hand.
 mod throughput;
+/// Certificates and configurations of others.
+mod tls;
+/// TLS as the client has it: whom it talks to, and what others can read of that.
+mod trust;
