@@ -1,6 +1,6 @@
 //! The configuration file: what a person always wants, so that it need not be typed.
 
-use std::{fs, io, path::Path};
+use std::{fmt, fs, io, path::Path};
 
 use palabre_core::name::nearest;
 use serde::Deserialize;
@@ -8,11 +8,11 @@ use serde::Deserialize;
 use crate::failure::{ExitStatus, Failure};
 
 /// The keys that a configuration file may have.
-const KEYS: [&str; 3] = ["server", "nick", "room"];
+const KEYS: [&str; 5] = ["server", "nick", "room", "host-key", "plaintext"];
 
 /// `config.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "kebab-case")]
 pub(crate) struct Config {
     /// The server, `HOST[:PORT]`.
     pub(crate) server: Option<String>,
@@ -20,6 +20,27 @@ pub(crate) struct Config {
     pub(crate) nick: Option<String>,
     /// The room that `connect` enters.
     pub(crate) room: Option<String>,
+    /// What to do about a server that is not known yet.
+    pub(crate) host_key: Option<String>,
+    /// Whether to do without encryption.
+    pub(crate) plaintext: Option<Written>,
+}
+
+/// A word, or a truth value, which is as good as its name.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Written {
+    Truth(bool),
+    Word(String),
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truth(truth) => truth.fmt(f),
+            Self::Word(word) => f.write_str(word),
+        }
+    }
 }
 
 impl Config {
@@ -54,6 +75,8 @@ impl Config {
             server: self.server.or(other.server),
             nick: self.nick.or(other.nick),
             room: self.room.or(other.room),
+            host_key: self.host_key.or(other.host_key),
+            plaintext: self.plaintext.or(other.plaintext),
         }
     }
 }

@@ -1,14 +1,17 @@
 //! What every command works with: flags, environment, configuration and state brought together.
 
+use clap::ValueEnum as _;
 use palabre_core::{client::SavedSession, name::Nick};
+use palabre_runtime::{plaintext::Plaintext, server_key::ServerKey};
 
 use crate::{
-    arguments::{Address, Common},
+    arguments::{Address, Common, HostKey},
     config::Config,
     environment::Environment,
     failure::Failure,
     output::{Format, Loudness, Output, Style},
     state::State,
+    trust::{self, Contact},
 };
 
 /// The name of somebody whose own name cannot be one.
@@ -21,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) config: Config,
     /// Nothing when the person has no home.
     pub(crate) state: Option<State>,
+    /// The server and how to talk to it, once that is decided.
+    contact: Option<Contact>,
     pub(crate) output: Output,
 }
 
@@ -37,7 +42,7 @@ impl Context {
     pub(crate) fn new(common: Common, environment: Environment) -> Self {
         let output = output_for(&common, &environment);
         let state = environment.state_folder.clone().map(State::new);
-        Self { common, environment, config: Config::default(), state, output }
+        Self { common, environment, config: Config::default(), state, contact: None, output }
     }
 
     /// Reads the configuration, and tells what is odd about it.
@@ -67,6 +72,49 @@ impl Context {
         })
     }
 
+    /// The server and how to talk to it. The first time this may ask the server for its key, and a person what to do.
+    pub(crate) fn contact(&mut self) -> Result<Contact, Failure> {
+        if let Some(contact) = &self.contact {
+            return Ok(contact.clone());
+        }
+        let server = self.server()?;
+        let contact = trust::contact(self, server)?;
+        Ok(self.contact.insert(contact).clone())
+    }
+
+    /// What to do about a server that is not known yet.
+    pub(crate) fn host_key(&self) -> Result<HostKey, Failure> {
+        if let Some(host_key) = self.common.host_key {
+            return Ok(host_key);
+        }
+        let written = [
+            ("PALABRE_HOST_KEY", self.environment.host_key.as_deref()),
+            ("host-key", self.config.host_key.as_deref()),
+        ];
+        let Some((source, text)) = first(written) else { return Ok(HostKey::default()) };
+        let mistaken = |_| Failure::usage(format!("{source}: {text}: it is ask, accept-new or strict"));
+        HostKey::from_str(text, false).map_err(mistaken)
+    }
+
+    /// Whether to do without encryption.
+    pub(crate) fn plaintext(&self) -> Result<Plaintext, Failure> {
+        if let Some(plaintext) = Plaintext::of(&self.common.plaintext) {
+            return Ok(plaintext);
+        }
+        let configured = self.config.plaintext.as_ref().map(ToString::to_string);
+        let written = [
+            ("PALABRE_PLAINTEXT", self.environment.plaintext.as_deref()),
+            ("plaintext", configured.as_deref()),
+        ];
+        let Some((source, text)) = first(written) else { return Ok(Plaintext::No) };
+        text.parse().map_err(|error| Failure::usage(format!("{source}: {text}: {error}")))
+    }
+
+    /// Whether a person is there who can be asked something.
+    pub(crate) const fn can_ask(&self) -> bool {
+        self.environment.terminals.input && self.environment.terminals.error && !self.output.is_json()
+    }
+
     /// The name: as typed or from the environment, which must be had; else the configured one or the person's own,
     /// made a name if it is none, for which another will do.
     pub(crate) fn identity(&self) -> Result<Identity, Failure> {
@@ -84,7 +132,7 @@ impl Context {
     }
 
     /// The account somebody is logged in by on a server, unless a name was asked for: then they are its guest.
-    pub(crate) fn credential(&mut self, server: &Address) -> Option<SavedSession> {
+    pub(crate) fn credential(&mut self, server: &Address) -> Option<(SavedSession, Option<ServerKey>)> {
         if self.common.nick.is_some() || self.environment.nick.is_some() {
             return None;
         }
@@ -95,12 +143,17 @@ impl Context {
     }
 
     /// Keeps the account of a session for the commands to come.
-    pub(crate) fn keep_credential(&self, server: &Address, session: &SavedSession) -> Result<(), Failure> {
+    pub(crate) fn keep_credential(
+        &self,
+        server: &Address,
+        session: &SavedSession,
+        server_key: Option<ServerKey>,
+    ) -> Result<(), Failure> {
         let Some(state) = &self.state else {
             return Err(Failure::usage("there is no home to keep the login in; set HOME or XDG_STATE_HOME"));
         };
         state
-            .keep_credential(server, Some(session))
+            .keep_credential(server, Some((session, server_key)))
             .map_err(|error| Failure::local("keeping the login", &error))
     }
 
@@ -112,11 +165,19 @@ impl Context {
 
     /// Remembers a server that was reached.
     pub(crate) fn remember_server(&mut self, server: &Address) {
+        trust::remember_invitation(self, server);
         let Some(state) = &self.state else { return };
         if let Err(error) = state.remember_server(server) {
             self.output.detail(format_args!("cannot remember the server: {error}"));
         }
     }
+}
+
+/// The first source that says something.
+fn first<'a, const N: usize>(
+    sources: [(&'static str, Option<&'a str>); N],
+) -> Option<(&'static str, &'a str)> {
+    sources.into_iter().find_map(|(source, text)| Some((source, text?)))
 }
 
 /// How results look and how much is told, from the flags.
@@ -152,11 +213,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::config::Written;
 
     fn context() -> Context {
         let common = Common {
             server: None,
             nick: None,
+            host_key: None,
+            plaintext: Vec::new(),
             json: false,
             quiet: true,
             verbose: false,
@@ -176,6 +240,30 @@ mod tests {
         assert_eq!(context.server().unwrap().host, "surrounding");
         context.common.server = Some("typed".parse().unwrap());
         assert_eq!(context.server().unwrap().host, "typed");
+    }
+
+    #[test]
+    fn plaintext_and_unknown_servers_are_decided_by_flag_environment_and_configuration() {
+        let mut context = context();
+        assert_eq!((context.plaintext(), context.host_key()), (Ok(Plaintext::No), Ok(HostKey::Ask)));
+        context.config.plaintext = Some(Written::Truth(true));
+        context.config.host_key = Some("strict".into());
+        assert_eq!((context.plaintext(), context.host_key()), (Ok(Plaintext::Loopback), Ok(HostKey::Strict)));
+        context.environment.plaintext = Some("anywhere".into());
+        context.environment.host_key = Some("accept-new".into());
+        assert_eq!(
+            (context.plaintext(), context.host_key()),
+            (Ok(Plaintext::Anywhere), Ok(HostKey::AcceptNew))
+        );
+        context.common.plaintext = vec![Plaintext::No];
+        context.common.host_key = Some(HostKey::Ask);
+        assert_eq!((context.plaintext(), context.host_key()), (Ok(Plaintext::No), Ok(HostKey::Ask)));
+        context.common.plaintext.clear();
+        context.environment.plaintext = Some("yes".into());
+        assert_eq!(
+            context.plaintext().unwrap_err().sentence,
+            "PALABRE_PLAINTEXT: yes: it is true, false or anywhere"
+        );
     }
 
     #[test]

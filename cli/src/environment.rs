@@ -17,6 +17,10 @@ pub(crate) struct Environment {
     pub(crate) server: Option<String>,
     /// `PALABRE_NICK`.
     pub(crate) nick: Option<String>,
+    /// `PALABRE_HOST_KEY`.
+    pub(crate) host_key: Option<String>,
+    /// `PALABRE_PLAINTEXT`.
+    pub(crate) plaintext: Option<String>,
     /// The name of the person at the keyboard: `USER`, or `LOGNAME`.
     pub(crate) user: Option<String>,
     /// Whether colours are unwanted (`NO_COLOR`, or a terminal that has none).
@@ -48,6 +52,8 @@ impl Environment {
         Self {
             server: text("PALABRE_SERVER"),
             nick: text("PALABRE_NICK"),
+            host_key: text("PALABRE_HOST_KEY"),
+            plaintext: text("PALABRE_PLAINTEXT"),
             user: text("USER").or_else(|| text("LOGNAME")),
             no_color: text("NO_COLOR").is_some() || term == "dumb",
             dumb_terminal: term.is_empty() || term == "dumb",

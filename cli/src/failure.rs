@@ -40,6 +40,7 @@ exit_codes! {
     Exists = 6, "it exists already, or the name is in use";
     Limit = 7, "over a limit";
     NoSpace = 8, "the server has no space left";
+    Identity = 10, "the server is not the one it was";
     Protocol = 11, "the two ends do not speak the same protocol";
     Partial = 12, "some of several failed";
     TimedOut = 13, "timed out";

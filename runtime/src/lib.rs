@@ -18,6 +18,7 @@ pub mod listen;
 pub mod load;
 #[cfg(feature = "server")]
 mod logging;
+pub mod plaintext;
 #[cfg(feature = "server")]
 mod printable;
 #[cfg(feature = "server")]
@@ -25,5 +26,7 @@ pub mod program;
 mod readiness;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod server_key;
 pub mod storage;
+mod tls;
 mod transport;

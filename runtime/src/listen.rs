@@ -29,10 +29,10 @@ pub enum ListenAddress {
 /// Who may reach a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// This machine alone. What is said travels without encryption, so it must not leave the machine.
+    /// This machine alone.
     Loopback,
-    /// Other machines too, without encryption: the operator wants it so.
-    Plaintext,
+    /// Other machines too.
+    Anywhere,
 }
 
 /// Why a text is not an address to listen on.
@@ -78,8 +78,9 @@ pub enum ListenError {
     },
     /// Other machines could reach it, and nobody said that this is wanted.
     #[error(
-        "{0} can be reached from other machines, and this version does not encrypt yet: everybody on the way could \
-         read along. Listen on 127.0.0.1 or [::1], or say --plaintext if that network is trusted."
+        "{0} can be reached from other machines, and --plaintext does not encrypt: everybody on the way could read \
+         along and change what is said. Leave --plaintext out, or listen on 127.0.0.1 or [::1]. If that network is \
+         trusted nevertheless, say --plaintext twice."
     )]
     NotLoopback(SocketAddr),
     /// There is no network at all.
@@ -166,7 +167,7 @@ fn bind_within(address: SocketAddr, reach: Reach) -> Result<TcpListener, ListenE
 fn bind_port(port: u16, reach: Reach) -> Result<Vec<TcpListener>, ListenError> {
     let (v4, v6) = match reach {
         Reach::Loopback => (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST),
-        Reach::Plaintext => (Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED),
+        Reach::Anywhere => (Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED),
     };
     let mut tries = 0;
     loop {
@@ -258,15 +259,15 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_the_network_needs_plaintext_to_be_asked_for() {
+    fn an_address_of_the_network_is_not_for_loopback_alone() {
         let address: SocketAddr = ([0, 0, 0, 0], 0).into();
         assert!(matches!(bind_within(address, Reach::Loopback), Err(ListenError::NotLoopback(_))));
-        assert!(bind_within(address, Reach::Plaintext).is_ok());
+        assert!(bind_within(address, Reach::Anywhere).is_ok());
     }
 
     #[test]
     fn an_address_of_another_machine_is_told_so() {
-        let bound = bind_within(([192, 0, 2, 1], 0).into(), Reach::Plaintext);
+        let bound = bind_within(([192, 0, 2, 1], 0).into(), Reach::Anywhere);
         assert!(matches!(bound, Err(ListenError::NotHere(_))));
     }
 }

@@ -1,5 +1,7 @@
 //! The binary `runtime-server`, from its arguments to its exit code.
 
+mod welcome;
+
 use std::{
     fmt::Write as _,
     io::{self, Write},
@@ -10,16 +12,17 @@ use std::{
 };
 
 use signal_hook::{
-    consts::{SIGINT, SIGTERM, SIGUSR1, SIGXFSZ},
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ},
     iterator::Signals,
 };
 
+use self::welcome::Welcome;
 use crate::{
     accounts::{self, Imported, TransferError},
     clock::Clock,
     config::{AccountsCommand, Arguments, Command, ConfigError, Settings},
     logging,
-    server::{Data, Ending, Remote, RunningServer, ServerStats, StartError},
+    server::{Data, Ending, Remote, ServerStats, StartError},
 };
 
 /// How long a server that was told twice to stop may take to do so.
@@ -81,16 +84,16 @@ fn serve(arguments: Arguments) -> Result<Exit, Problem> {
     let settings = Settings::resolve(arguments)?;
     let _log = logging::start(settings.log_level, settings.log_format)
         .map_err(|error| Problem::System("log", error))?;
-    let data = settings.server.data.clone();
+    let welcome = Welcome::of(&settings.server);
     // Before the server's threads, so that a signal from now on finds a handler.
-    let signals = Signals::new([SIGTERM, SIGINT, SIGUSR1]);
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1]);
     let mut signals = signals.map_err(|error| Problem::System("signals", error))?;
     let at_end = signals.handle();
     // A file may not grow past a limit (`ulimit -f`): a write that fails is refused, it does not end the process.
     let noted = signal_hook::flag::register(SIGXFSZ, Arc::default());
     noted.map_err(|error| Problem::System("signals", error))?;
     let server = settings.server.start_and_then(move || at_end.close())?;
-    announce(&readiness(&server, &data), &data);
+    announce(welcome.lines(&server), &welcome);
     obey(&mut signals, &server.remote());
     Ok(exit(server.join()))
 }
@@ -131,45 +134,19 @@ fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Says that the server can be reached. Whoever started it may wait for this line.
-fn announce(line: &str, data: &Data) {
-    tracing::debug!("{line}");
-    match data {
-        Data::Memory { .. } => {
-            tracing::warn!("--ephemeral: nothing is kept, all is gone when the server ends")
-        }
-        Data::Sqlite(_) => {}
+/// Says that the server can be reached. Whoever started it may wait for the first line.
+fn announce(lines: String, welcome: &Welcome) {
+    tracing::debug!("{lines}");
+    if welcome.forgets_data {
+        tracing::warn!("--ephemeral: nothing is kept, all is gone when the server ends");
     }
-    let line = line.to_owned();
     let print = move || {
         let mut stdout = io::stdout();
         // Nobody has to read it.
-        let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+        let _ = writeln!(stdout, "{lines}").and_then(|()| stdout.flush());
     };
     // On a thread of its own: a pipe that is full and not read must not keep signals from being heard.
     let _ = thread::Builder::new().name("readiness".into()).spawn(print);
-}
-
-fn readiness(server: &RunningServer, data: &Data) -> String {
-    let mut line = String::from("Listening on ");
-    for (index, address) in server.addresses().iter().enumerate() {
-        let separator = if index == 0 { "" } else { " and " };
-        let _ = write!(line, "{separator}{address}");
-    }
-    let _ = match data {
-        Data::Memory { .. } => write!(line, "; nothing is kept (--ephemeral)"),
-        Data::Sqlite(options) => write!(line, "; data in {}", options.directory.display()),
-    };
-    if let Some(address) = server.addresses().first() {
-        let _ = write!(line, "; connect with: cli connect {address}");
-    }
-    let loopback = server.addresses().iter().all(|address| address.ip().to_canonical().is_loopback());
-    line.push_str(if loopback {
-        ". Only this machine can connect until the server encrypts."
-    } else {
-        ". Other machines can connect, WITHOUT ENCRYPTION (--plaintext)."
-    });
-    line
 }
 
 /// Does what signals ask for, until the server has ended.
@@ -179,6 +156,7 @@ fn obey(signals: &mut Signals, server: &Remote) {
     for signal in signals.forever() {
         match (signal, told) {
             (SIGUSR1, _) => write_figures(server.clone()),
+            (SIGHUP, _) => reload(server),
             (_, None) => {
                 tracing::info!(signal, "shutting down; a second signal stops at once");
                 told = Some(clock.monotonic());
@@ -191,6 +169,17 @@ fn obey(signals: &mut Signals, server: &Remote) {
                 end_anyway();
             }
         }
+    }
+}
+
+/// A server goes on with the certificate it has until there is a better one.
+fn reload(server: &Remote) {
+    match server.reload_certificate() {
+        Ok(Some(key)) => {
+            tracing::info!(%key, "the certificate was read again; whoever connects now is shown it")
+        }
+        Ok(None) => tracing::info!("there is no --certificate to be read again"),
+        Err(error) => tracing::error!("the certificate stays the one it was: {error}"),
     }
 }
 
@@ -213,7 +202,7 @@ fn write_figures(server: Remote) {
 }
 
 fn log_figures(stats: &ServerStats) {
-    let ServerStats { core, storage, sockets, turns } = stats;
+    let ServerStats { core, storage, sockets, tls_bytes, turns } = stats;
     tracing::info!(
         sockets,
         connections = core.connections,
@@ -230,6 +219,7 @@ fn log_figures(stats: &ServerStats) {
         inbound_bytes = core.inbound_bytes,
         recent_bytes = core.recent_bytes,
         shared_bytes = core.shared_bytes,
+        tls_bytes,
         pending = core.pending,
         resident_bytes = resident_bytes(),
         turns,

@@ -21,6 +21,7 @@ impl Readiness {
     /// Nothing at all: not even that the peer hung up.
     pub(crate) const NONE: Self = Self { read: false, write: false };
     /// Only that it can be read from.
+    #[cfg(any(test, feature = "server"))]
     pub(crate) const READ: Self = Self { read: true, write: false };
     /// Only that it can be written to.
     pub(crate) const WRITE: Self = Self { read: false, write: true };

@@ -7,8 +7,9 @@ mod target;
 
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use palabre_core::name::Nick;
+use palabre_runtime::plaintext::Plaintext;
 
 pub(crate) use self::{
     address::Address,
@@ -19,7 +20,7 @@ pub(crate) use self::{
 use crate::{
     command::{
         completions, connect, devices, history, login, logout, man, members, passwd, ping, register, rooms,
-        send, tail, wait, whoami,
+        send, server, tail, wait, whoami,
     },
     failure::EXIT_CODES_HELP,
 };
@@ -46,12 +47,20 @@ pub(crate) struct Arguments {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Common {
-    /// The server: HOST or HOST:PORT. Else PALABRE_SERVER, the configuration, the last one connected to
+    /// The server: HOST, HOST:PORT or an invitation. Else PALABRE_SERVER, the configuration, the last one
+    /// connected to
     #[arg(long, global = true, value_name = "HOST[:PORT]")]
     pub(crate) server: Option<Address>,
     /// The name to enter by
     #[arg(long, global = true, value_name = "NAME", value_parser = Nick::parse)]
     pub(crate) nick: Option<Nick>,
+    /// What to do about a server that is not known yet: ask (the default), accept-new, or strict, which trusts public
+    /// authorities and known keys alone
+    #[arg(long, global = true, value_name = "WHAT", value_enum)]
+    pub(crate) host_key: Option<HostKey>,
+    /// Do not encrypt; the server must do so too. Only for this machine, unless given twice (or =anywhere)
+    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) plaintext: Vec<Plaintext>,
     /// Print JSON Lines instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -67,6 +76,18 @@ pub(crate) struct Common {
     /// Give up when a connection that was lost is not back after this time
     #[arg(long, global = true, value_name = "TIME", default_value = "60s", value_parser = parse_duration)]
     pub(crate) reconnect_for: Duration,
+}
+
+/// What to do about a server that is not known yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HostKey {
+    /// A person at a terminal decides; nobody else is let decide.
+    #[default]
+    Ask,
+    /// It is trusted from now on.
+    AcceptNew,
+    /// It is not talked to.
+    Strict,
 }
 
 /// The commands, a module each.
@@ -86,6 +107,7 @@ pub(crate) enum Command {
     Members(members::Arguments),
     Wait(wait::Arguments),
     Ping(ping::Arguments),
+    Server(server::Arguments),
     Bench(crate::bench::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),

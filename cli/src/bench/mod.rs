@@ -11,7 +11,11 @@ use std::{
 };
 
 use clap::Args;
-use palabre_runtime::load::{Load, LoadError, Traffic};
+use palabre_runtime::{
+    client::{Security, Trust},
+    load::{Load, LoadError, Traffic},
+    plaintext::Plaintext,
+};
 
 pub(crate) use self::report::Report;
 use self::{
@@ -23,6 +27,7 @@ use crate::{
     context::Context,
     failure::{ExitStatus, Failure},
     output::Body,
+    trust,
 };
 
 /// What is not counted at the beginning, until buffers have grown and caches are warm.
@@ -41,6 +46,8 @@ Start the server with --limits open, and keep it and this program on different c
 
   taskset -c 0 runtime-server --ephemeral --limits open --max-clients 20000 --listen 127.0.0.1:4000
   taskset -c 1 cli bench 127.0.0.1:4000 --members 100 --server-pid $(pidof runtime-server)
+
+With --plaintext on both ends, the same is measured without encryption.
 
 Without --rate the senders post as fast as they are let, with --rate at a steady pace and latencies are measured.")]
 pub(crate) struct Arguments {
@@ -98,7 +105,7 @@ pub(crate) fn run(arguments: Arguments, context: &mut Context) -> Result<(), Fai
     context.output.result(Body::Bench(&report), &report)
 }
 
-fn rooms(arguments: &Arguments, context: &Context) -> Result<Rooms, Failure> {
+fn rooms(arguments: &Arguments, context: &mut Context) -> Result<Rooms, Failure> {
     if arguments.rate > 0 && arguments.size < STAMP_BYTES {
         return Err(Failure::usage(format!("with --rate, --size is at least {STAMP_BYTES}")));
     }
@@ -123,7 +130,7 @@ fn rooms(arguments: &Arguments, context: &Context) -> Result<Rooms, Failure> {
     Ok(Rooms::new(arguments, &measured, after.zip(before).map(|(after, before)| after.since(before))))
 }
 
-fn connects(count: u32, arguments: &Arguments, context: &Context) -> Result<Connects, Failure> {
+fn connects(count: u32, arguments: &Arguments, context: &mut Context) -> Result<Connects, Failure> {
     let server = arguments.server_process()?;
     let mut load = load(context)?;
     let before = server.sample()?;
@@ -133,7 +140,7 @@ fn connects(count: u32, arguments: &Arguments, context: &Context) -> Result<Conn
     Ok(Connects::new(count, elapsed, after.zip(before).map(|(after, before)| after.since(before))))
 }
 
-fn idle(count: u32, arguments: &Arguments, context: &Context) -> Result<Idle, Failure> {
+fn idle(count: u32, arguments: &Arguments, context: &mut Context) -> Result<Idle, Failure> {
     let server = arguments.server_process()?;
     let mut load = load(context)?;
     let before = server.sample()?;
@@ -149,13 +156,18 @@ fn idle(count: u32, arguments: &Arguments, context: &Context) -> Result<Idle, Fa
     Ok(Idle::new(count, before, calm, after, waited.elapsed))
 }
 
-fn load(context: &Context) -> Result<Load, Failure> {
+/// A load is put on whatever server listens there, and tells it nothing that anybody has to keep.
+fn load(context: &mut Context) -> Result<Load, Failure> {
     let server = context.server()?;
+    let security = match context.plaintext()? {
+        Plaintext::No => Security::Tls(Trust::Key(trust::look_at(context, &server)?.key)),
+        Plaintext::Loopback | Plaintext::Anywhere => Security::Plain,
+    };
     let address = resolve(&server).ok_or_else(|| {
         Failure::new(ExitStatus::Unavailable, "unreachable", format!("{server}: the name has no address"))
     })?;
     // Whoever loads a server twice is not in its own way.
-    Ok(Load::new(address, &format!("load{}", std::process::id()))?)
+    Ok(Load::new(address, security, &format!("load{}", std::process::id()))?)
 }
 
 fn resolve(server: &Address) -> Option<SocketAddr> {

@@ -14,6 +14,7 @@ pub(crate) mod register;
 pub(crate) mod rooms;
 pub(crate) mod send;
 mod send_lines;
+pub(crate) mod server;
 pub(crate) mod tail;
 pub(crate) mod wait;
 pub(crate) mod whoami;
@@ -37,6 +38,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Devices(arguments) => devices::run(&arguments, context),
         Command::Passwd(arguments) => passwd::run(&arguments, context),
         Command::Ping(arguments) => ping::run(&arguments, context),
+        Command::Server(arguments) => server::run(arguments, context),
         Command::Bench(arguments) => crate::bench::run(arguments, context),
         Command::Completions(arguments) => completions::run(&arguments, context),
         Command::Man(arguments) => man::run(&arguments, context),

@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
     let server = context.server()?;
     let name = match context.credential(&server) {
-        Some(credential) => credential.nick,
+        Some((credential, _)) => credential.nick,
         None => name_or_own(None, context)?,
     };
     let present = arguments.password.present(context, &format!("present password of {name} on {server}"))?;

@@ -129,15 +129,15 @@ fn send_with_key(context: &mut Context, arguments: &Arguments, text: &str, key: 
     result
 }
 
-fn slot_for(context: &Context, key: &str) -> Result<Slot, Failure> {
+fn slot_for(context: &mut Context, key: &str) -> Result<Slot, Failure> {
+    let contact = context.contact()?;
     let state = context.state.as_ref().ok_or_else(|| {
         Failure::new(ExitStatus::Other, "no-home", "--nonce needs a home folder to remember the key in")
     })?;
-    let server = context.server()?;
     let local = |error: io::Error| Failure::local("the folder of saved sessions", &error);
     let tries = context.common.connect_timeout.as_millis() / SLOT_RETRY.as_millis();
     for _ in 0..=tries {
-        if let Some(slot) = Slot::for_key(state, &server, key).map_err(local)? {
+        if let Some(slot) = Slot::for_key(state, &contact, key).map_err(local)? {
             return Ok(slot);
         }
         std::thread::sleep(SLOT_RETRY);

@@ -32,8 +32,9 @@ use crate::{
     failure::{ExitStatus, Failure},
     interrupts::Interrupts,
     output::{Layout, Printable},
-    session::{Connection, SaveError, client_config, new_driver, read_slot, resumed},
+    session::{Connection, SaveError, client_config, new_driver, resume, undriven},
     state::{Slot, State},
+    trust::Contact,
 };
 
 /// A post that takes longer is worth a word.
@@ -110,25 +111,24 @@ enum Slowness {
 
 impl<'a> Chat<'a> {
     fn start(context: &'a mut Context, room: Option<RoomName>) -> Result<Self, Failure> {
-        let server = context.server()?;
+        let mut contact = context.contact()?;
         let identity = context.identity()?;
         let wanted = match room {
             Some(room) => room,
             None => configured_room(context)?,
         };
         let slot = match &context.state {
-            Some(state) => acquire(state, context, &identity.nick)?,
+            Some(state) => acquire(state, &contact, &identity.nick)?,
             None => None,
         };
-        let saved = slot.as_ref().and_then(|slot| read_slot(slot, &mut context.output));
-        let saved = resumed(saved, context.credential(&server));
+        let saved = resume(slot.as_ref(), &mut contact, context)?;
         let read_before =
             saved.iter().flat_map(|saved| &saved.rooms).map(|(id, _, seen)| (*id, *seen)).collect();
         let nick = saved.as_ref().map_or(identity.nick, |saved| saved.nick.clone());
         let take_suggestion = !identity.is_explicit;
         let config = ClientConfig { nick: nick.clone(), take_suggestion, saved, ..client_config() };
         let save_error = SaveError::default();
-        let driver = new_driver(&server, config, slot, &save_error)?;
+        let driver = new_driver(&contact, config, slot, &save_error)?;
         let interrupts =
             Interrupts::install(driver.waker()).map_err(|error| Failure::local("signals", &error))?;
         let input = open_input(context, &driver)?;
@@ -136,7 +136,7 @@ impl<'a> Chat<'a> {
         let until = clock.monotonic().after(context.common.connect_timeout);
         let reconnect_for = (!input.is_person()).then_some(context.common.reconnect_for);
         Ok(Self {
-            connection: Connection::new(server, until, reconnect_for),
+            connection: Connection::new(contact.server, until, reconnect_for),
             context,
             driver,
             interrupts,
@@ -171,7 +171,7 @@ impl<'a> Chat<'a> {
             self.tell_what_goes_wrong()?;
             self.context.output.flush()?;
             let timeout = self.next_deadline().map(|deadline| deadline.since(self.clock.monotonic()));
-            self.driver.turn(timeout).map_err(|error| Failure::local("waiting for the network", &error))?;
+            self.driver.turn(timeout).map_err(|error| undriven(self.connection.server(), error))?;
         }
     }
 
@@ -295,8 +295,8 @@ fn configured_room(context: &Context) -> Result<RoomName, Failure> {
 }
 
 /// A place for the session; without one it is not saved, and one can chat as well.
-fn acquire(state: &State, context: &Context, nick: &Nick) -> Result<Option<Slot>, Failure> {
-    Slot::acquire(state, &context.server()?, nick)
+fn acquire(state: &State, contact: &Contact, nick: &Nick) -> Result<Option<Slot>, Failure> {
+    Slot::acquire(state, contact, nick)
         .map_err(|error| Failure::local("the folder of saved sessions", &error))
 }
 

@@ -80,6 +80,8 @@ pub(crate) enum Body<'a> {
     Device { id: u64, name: &'a str, since: String, seen: String, this: bool },
     /// The server answered.
     Pong { seq: u32, microseconds: u64 },
+    /// A server that is known; its key, unless public authorities vouch for it.
+    Server { server: &'a str, key: Option<String> },
     /// What a server can do.
     Bench(&'a crate::bench::Report),
     /// Something failed.

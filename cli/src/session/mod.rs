@@ -12,7 +12,11 @@ use palabre_core::{
     password::Stretching,
     time::{Monotonic, Now},
 };
-use palabre_runtime::{client::ClientDriver, clock::Clock};
+use palabre_runtime::{
+    client::{ClientDriver, DriveError, Security, Trust},
+    clock::Clock,
+    server_key::ServerKey,
+};
 
 pub(crate) use self::{
     asking::{request_answered, unexpected},
@@ -25,6 +29,7 @@ use crate::{
     interrupts::Interrupts,
     output::{Layout, Output},
     state::Slot,
+    trust::{self, Contact},
 };
 
 /// Posts that wait for an answer at a time.
@@ -55,17 +60,16 @@ impl<'a> Session<'a> {
     /// Enters the server: by the session in the slot, by the account logged in, or as a new guest, who leaves at the end
     /// unless it is kept.
     pub(crate) fn open(context: &'a mut Context, slot: Option<Slot>) -> Result<Self, Failure> {
-        let server = context.server()?;
+        let mut contact = context.contact()?;
         let identity = context.identity()?;
-        let saved = slot.as_ref().and_then(|slot| read_slot(slot, &mut context.output));
-        let saved = resumed(saved, context.credential(&server));
+        let saved = resume(slot.as_ref(), &mut contact, context)?;
         let config = ClientConfig {
             nick: saved.as_ref().map_or(identity.nick, |saved| saved.nick.clone()),
             take_suggestion: !identity.is_explicit,
             saved,
             ..client_config()
         };
-        Self::start(context, server, config, slot)
+        Self::start(context, contact, config, slot)
     }
 
     /// Enters the server by a password.
@@ -74,24 +78,24 @@ impl<'a> Session<'a> {
         name: Nick,
         entry: AccountEntry,
     ) -> Result<Self, Failure> {
-        let server = context.server()?;
+        let contact = context.contact()?;
         let config = ClientConfig { nick: name, account: Some(entry), ..client_config() };
-        Self::start(context, server, config, None)
+        Self::start(context, contact, config, None)
     }
 
     fn start(
         context: &'a mut Context,
-        server: Address,
+        contact: Contact,
         config: ClientConfig,
         slot: Option<Slot>,
     ) -> Result<Self, Failure> {
         let save_error = SaveError::default();
-        let driver = new_driver(&server, config, slot, &save_error)?;
+        let driver = new_driver(&contact, config, slot, &save_error)?;
         let interrupts =
             Interrupts::install(driver.waker()).map_err(|error| Failure::local("signals", &error))?;
         let clock = Clock::start();
         let until = clock.monotonic().after(context.common.connect_timeout);
-        let connection = Connection::new(server, until, Some(context.common.reconnect_for));
+        let connection = Connection::new(contact.server, until, Some(context.common.reconnect_for));
         let backlog = VecDeque::new();
         let mut session = Self { context, driver, interrupts, clock, connection, backlog, save_error };
         session.enter()?;
@@ -123,7 +127,9 @@ impl<'a> Session<'a> {
     /// Keeps the account for the commands to come.
     pub(crate) fn keep_credential(&self) -> Result<(), Failure> {
         let saved = self.client().saved().filter(|saved| saved.is_account);
-        saved.map_or(Ok(()), |saved| self.context.keep_credential(self.server(), &saved))
+        saved.map_or(Ok(()), |saved| {
+            self.context.keep_credential(self.server(), &saved, self.driver.server_key())
+        })
     }
 
     pub(crate) const fn output(&mut self) -> &mut Output {
@@ -200,7 +206,7 @@ impl<'a> Session<'a> {
     }
 
     fn turn(&mut self, timeout: Option<Duration>) -> Result<(), Failure> {
-        self.driver.turn(timeout).map_err(|error| Failure::local("waiting for the network", &error))
+        self.driver.turn(timeout).map_err(|error| undriven(self.connection.server(), error))
     }
 
     /// Says goodbye; `keep` leaves the guest on the server, to be resumed.
@@ -242,9 +248,53 @@ pub(crate) fn client_config() -> ClientConfig {
     }
 }
 
-/// Who to be: the account logged in, with what an earlier run of it has left, or the guest of an earlier run.
-pub(crate) fn resumed(saved: Option<SavedSession>, credential: Option<SavedSession>) -> Option<SavedSession> {
-    match (saved, credential) {
+/// A driver whose client saves its session in a slot.
+pub(crate) fn new_driver(
+    contact: &Contact,
+    config: ClientConfig,
+    slot: Option<Slot>,
+    save_error: &SaveError,
+) -> Result<ClientDriver, Failure> {
+    let save_error = Rc::clone(save_error);
+    let save = move |session: Option<&_>, server_key: Option<ServerKey>| {
+        if let Some(Err(error)) = slot.as_ref().map(|slot| slot.write(session, server_key)) {
+            *save_error.borrow_mut() = Some(error.to_string());
+        }
+    };
+    let Contact { server, security } = contact;
+    ClientDriver::new(&server.host, server.port, *security, config, Box::new(save))
+        .map_err(|error| Failure::local("the network", &error))
+}
+
+/// Why the driver cannot go on.
+pub(crate) fn undriven(server: &Address, error: DriveError) -> Failure {
+    match error {
+        DriveError::System(error) => Failure::local("waiting for the network", &error),
+        DriveError::Distrusted(distrust) => trust::distrusted(server, &distrust),
+    }
+}
+
+/// Who to be: the account logged in, with what an earlier run of it has left in the slot, or the guest of an earlier run;
+/// but only where that was told to the server that is talked to: what is in it is shown to no other. From now on the
+/// server has to be that one. What cannot be read is told and forgotten.
+pub(crate) fn resume(
+    slot: Option<&Slot>,
+    contact: &mut Contact,
+    context: &mut Context,
+) -> Result<Option<SavedSession>, Failure> {
+    let saved = slot.and_then(|slot| {
+        slot.read().unwrap_or_else(|reason| {
+            context
+                .output
+                .warning(format_args!("a saved session cannot be read and is not resumed: {reason}"));
+            None
+        })
+    });
+    let saved = admit(saved, "a session saved for its former key is not resumed", contact, context)?;
+    let credential = context.credential(&contact.server);
+    let refused = "the login was for its former key; log in again";
+    let credential = admit(credential, refused, contact, context)?;
+    Ok(match (saved, credential) {
         (Some(saved), Some(credential)) if saved.is_account && saved.user == credential.user => {
             Some(SavedSession { token: credential.token, ..saved })
         }
@@ -252,30 +302,32 @@ pub(crate) fn resumed(saved: Option<SavedSession>, credential: Option<SavedSessi
         // An account that was logged out.
         (Some(saved), None) if saved.is_account => None,
         (saved, None) => saved,
-    }
-}
-
-/// A driver whose client saves its session in a slot.
-pub(crate) fn new_driver(
-    server: &Address,
-    config: ClientConfig,
-    slot: Option<Slot>,
-    save_error: &SaveError,
-) -> Result<ClientDriver, Failure> {
-    let save_error = Rc::clone(save_error);
-    let save = move |session: Option<&_>| {
-        if let Some(Err(error)) = slot.as_ref().map(|slot| slot.write(session)) {
-            *save_error.borrow_mut() = Some(error.to_string());
-        }
-    };
-    ClientDriver::new(&server.host, server.port, config, Box::new(save))
-        .map_err(|error| Failure::local("the network", &error))
-}
-
-/// The session saved in a slot. One that cannot be read is told and forgotten.
-pub(crate) fn read_slot(slot: &Slot, output: &mut Output) -> Option<SavedSession> {
-    slot.read().unwrap_or_else(|reason| {
-        output.warning(format_args!("a saved session cannot be read and is not resumed: {reason}"));
-        None
     })
+}
+
+/// A session, if it was told to the server that is talked to.
+fn admit(
+    read: Option<(SavedSession, Option<ServerKey>)>,
+    refused: &str,
+    contact: &mut Contact,
+    context: &mut Context,
+) -> Result<Option<SavedSession>, Failure> {
+    let Some((session, told_to)) = read else { return Ok(None) };
+    let key = match contact.security {
+        Security::Plain => None,
+        Security::Tls(Trust::Key(key)) => Some(key),
+        // Its key may have been renewed since; better to know before than to be stopped by it.
+        Security::Tls(Trust::Authorities { last: None }) => {
+            Some(trust::look_at(context, &contact.server)?.key)
+        }
+        Security::Tls(Trust::Authorities { last: Some(key) }) => Some(key),
+    };
+    if let (Security::Tls(Trust::Authorities { last }), Some(key)) = (&mut contact.security, key) {
+        *last = Some(key);
+    }
+    if key != told_to {
+        context.output.warning(format_args!("{}: {refused}", contact.server));
+        return Ok(None);
+    }
+    Ok(Some(session))
 }

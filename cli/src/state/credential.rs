@@ -3,6 +3,7 @@
 use std::{fs, io};
 
 use palabre_core::client::SavedSession;
+use palabre_runtime::server_key::ServerKey;
 
 use super::{State, create_folder, remove, replace, saved};
 use crate::arguments::Address;
@@ -10,8 +11,12 @@ use crate::arguments::Address;
 const FILE: &str = "account.json";
 
 impl State {
-    /// The account logged in on a server, without rooms and posts, or the reason why it cannot be read.
-    pub(crate) fn credential(&self, server: &Address) -> Result<Option<SavedSession>, String> {
+    /// The account logged in on a server, without rooms and posts, and the key of that server; or the reason why it cannot
+    /// be read.
+    pub(crate) fn credential(
+        &self,
+        server: &Address,
+    ) -> Result<Option<(SavedSession, Option<ServerKey>)>, String> {
         let file = self.sessions(server).join(FILE);
         let explain = |reason: &dyn std::fmt::Display| format!("{}: {reason}", file.display());
         match fs::read(&file) {
@@ -22,13 +27,17 @@ impl State {
     }
 
     /// Keeps the account of a session, or forgets the one kept.
-    pub(crate) fn keep_credential(&self, server: &Address, session: Option<&SavedSession>) -> io::Result<()> {
+    pub(crate) fn keep_credential(
+        &self,
+        server: &Address,
+        session: Option<(&SavedSession, Option<ServerKey>)>,
+    ) -> io::Result<()> {
         let folder = self.sessions(server);
         let file = folder.join(FILE);
-        let Some(session) = session else { return remove(&file) };
+        let Some((session, server_key)) = session else { return remove(&file) };
         create_folder(&folder)?;
         let bare = SavedSession { rooms: Vec::new(), outbox: Vec::new(), ..session.clone() };
-        replace(&file, &saved::encode(&bare)?)
+        replace(&file, &saved::encode(&bare, server_key)?)
     }
 }
 
@@ -43,8 +52,8 @@ mod tests {
         let server: Address = "chat.example".parse().unwrap();
         assert_eq!(state.credential(&server), Ok(None));
         let session = SavedSession { is_account: true, ..session() };
-        state.keep_credential(&server, Some(&session)).unwrap();
-        let kept = state.credential(&server).unwrap().unwrap();
+        state.keep_credential(&server, Some((&session, None))).unwrap();
+        let (kept, _) = state.credential(&server).unwrap().unwrap();
         assert!(kept.is_account && kept.rooms.is_empty() && kept.outbox.is_empty());
         assert_eq!(kept.token, session.token);
         state.keep_credential(&server, None).unwrap();

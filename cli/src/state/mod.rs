@@ -2,6 +2,7 @@
 //! is replaced as a whole.
 
 mod credential;
+mod known;
 mod saved;
 mod slot;
 
@@ -12,8 +13,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) use self::slot::Slot;
-use crate::arguments::Address;
+use palabre_runtime::client::Security;
+
+pub(crate) use self::{known::Known, slot::Slot};
+use crate::{arguments::Address, trust::Contact};
 
 /// The folder of the state.
 #[derive(Clone, Debug)]
@@ -34,7 +37,7 @@ impl State {
 
     /// Remembers the server connected to last.
     pub(crate) fn remember_server(&self, server: &Address) -> io::Result<()> {
-        if self.last_server().as_ref() == Some(server) {
+        if self.last_server().is_some_and(|last| last.to_string() == server.to_string()) {
             return Ok(());
         }
         create_folder(&self.folder)?;
@@ -49,9 +52,14 @@ impl State {
         Ok(file)
     }
 
-    /// The folder with the sessions of a server.
-    fn sessions(&self, server: &Address) -> PathBuf {
-        self.folder.join("sessions").join(file_name(&server.to_string()))
+    /// The folder with the sessions of a server. What was told to one under encryption is not told to any without.
+    fn sessions(&self, contact: &Contact) -> PathBuf {
+        let sessions = self.folder.join("sessions");
+        let sessions = match contact.security {
+            Security::Tls(_) => sessions,
+            Security::Plain => sessions.join("plaintext"),
+        };
+        sessions.join(file_name(&contact.server.to_string()))
     }
 }
 

@@ -8,6 +8,7 @@ use palabre_core::{
     time::WallTime,
     wire::Token,
 };
+use palabre_runtime::server_key::ServerKey;
 use serde::{Deserialize, Serialize};
 
 /// The version of the file.
@@ -23,6 +24,9 @@ struct File {
     token: String,
     #[serde(default)]
     account: bool,
+    /// The key of the server that all this is for; none if it was told in plaintext.
+    #[serde(default)]
+    server_key: Option<String>,
     rooms: Vec<Room>,
     outbox: Vec<Post>,
 }
@@ -55,7 +59,10 @@ pub(super) enum Unreadable {
 }
 
 /// Writes a session down.
-pub(super) fn encode(session: &SavedSession) -> Result<Vec<u8>, serde_json::Error> {
+pub(super) fn encode(
+    session: &SavedSession,
+    server_key: Option<ServerKey>,
+) -> Result<Vec<u8>, serde_json::Error> {
     let file = File {
         v: VERSION,
         incarnation: session.incarnation.get(),
@@ -63,19 +70,22 @@ pub(super) fn encode(session: &SavedSession) -> Result<Vec<u8>, serde_json::Erro
         nick: session.nick.to_string(),
         token: session.token.0.iter().map(|byte| format!("{byte:02x}")).collect(),
         account: session.is_account,
+        server_key: server_key.map(|key| key.to_string()),
         rooms: session.rooms.iter().map(Room::from).collect(),
         outbox: session.outbox.iter().map(Post::from).collect(),
     };
     serde_json::to_vec(&file)
 }
 
-/// Reads a session.
-pub(super) fn decode(bytes: &[u8]) -> Result<SavedSession, Unreadable> {
+/// Reads a session, and the key of the server that it is for.
+pub(super) fn decode(bytes: &[u8]) -> Result<(SavedSession, Option<ServerKey>), Unreadable> {
     let file: File = serde_json::from_slice(bytes)?;
     if file.v != VERSION {
         return Err(Unreadable::Version(file.v));
     }
-    Ok(SavedSession {
+    let server_key = file.server_key.map(|key| key.parse()).transpose();
+    let server_key = server_key.map_err(|_| Unreadable::Field("server key"))?;
+    let session = SavedSession {
         incarnation: Incarnation::new(file.incarnation),
         user: UserId::new(file.user),
         nick: Nick::parse(&file.nick).map_err(|_| Unreadable::Field("nick"))?,
@@ -83,7 +93,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<SavedSession, Unreadable> {
         is_account: file.account,
         rooms: file.rooms.into_iter().map(Room::read).collect(),
         outbox: file.outbox.into_iter().map(Post::read).collect::<Result<_, _>>()?,
-    })
+    };
+    Ok((session, server_key))
 }
 
 fn token(hex: &str) -> Option<Token> {
@@ -160,17 +171,21 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        assert_eq!(decode(&encode(&session()).unwrap()).unwrap(), session());
+        for key in [None, Some(ServerKey([7; 32]))] {
+            assert_eq!(decode(&encode(&session(), key).unwrap()).unwrap(), (session(), key));
+        }
     }
 
     #[test]
     fn nonsense_is_told_from_a_session() {
         assert!(matches!(decode(b"{}"), Err(Unreadable::Json(_))));
-        let text = String::from_utf8(encode(&session()).unwrap()).unwrap();
+        let text = String::from_utf8(encode(&session(), Some(ServerKey([7; 32]))).unwrap()).unwrap();
         let version = text.replace("\"v\":1", "\"v\":2");
         assert!(matches!(decode(version.as_bytes()), Err(Unreadable::Version(2))));
         let token = text.replace("a5a5", "a5zz");
         assert!(matches!(decode(token.as_bytes()), Err(Unreadable::Field("token"))));
+        let key = text.replace("sha256:", "sha1:");
+        assert!(matches!(decode(key.as_bytes()), Err(Unreadable::Field("server key"))));
         let kind = text.replace("\"kind\":2", "\"kind\":9");
         assert!(matches!(decode(kind.as_bytes()), Err(Unreadable::Field("kind of post"))));
     }

@@ -8,9 +8,10 @@ use std::{
 };
 
 use palabre_core::{client::SavedSession, name::Nick};
+use palabre_runtime::server_key::ServerKey;
 
 use super::{State, create_folder, open_private, remove, replace, saved};
-use crate::arguments::Address;
+use crate::trust::Contact;
 
 /// How many sessions of the same name on the same server are saved; more can run, but are not resumed.
 const SLOTS_MAX: u32 = 16;
@@ -28,8 +29,8 @@ pub(crate) struct Slot {
 
 impl Slot {
     /// The first place for this server and name that no other process uses.
-    pub(crate) fn acquire(state: &State, server: &Address, nick: &Nick) -> io::Result<Option<Self>> {
-        let folder = state.sessions(server);
+    pub(crate) fn acquire(state: &State, contact: &Contact, nick: &Nick) -> io::Result<Option<Self>> {
+        let folder = state.sessions(contact);
         create_folder(&folder)?;
         for number in 1..=SLOTS_MAX {
             let slot = Self::lock(folder.join(format!("{nick}.{number}.json")))?;
@@ -41,8 +42,8 @@ impl Slot {
     }
 
     /// The place for the guest that sends the message of a key; nothing while another process uses it.
-    pub(crate) fn for_key(state: &State, server: &Address, key: &str) -> io::Result<Option<Self>> {
-        let folder = state.sessions(server).join("keys");
+    pub(crate) fn for_key(state: &State, contact: &Contact, key: &str) -> io::Result<Option<Self>> {
+        let folder = state.sessions(contact).join("keys");
         create_folder(&folder)?;
         forget_old_keys(&folder);
         let hash = blake3::hash(key.as_bytes()).to_hex();
@@ -58,8 +59,8 @@ impl Slot {
         }
     }
 
-    /// The session saved here, or the reason why it cannot be read.
-    pub(crate) fn read(&self) -> Result<Option<SavedSession>, String> {
+    /// The session saved here and the key of the server that it is for, or the reason why it cannot be read.
+    pub(crate) fn read(&self) -> Result<Option<(SavedSession, Option<ServerKey>)>, String> {
         let explain = |reason: &dyn std::fmt::Display| format!("{}: {reason}", self.file.display());
         match fs::read(&self.file) {
             Ok(bytes) => saved::decode(&bytes).map(Some).map_err(|error| explain(&error)),
@@ -69,9 +70,13 @@ impl Slot {
     }
 
     /// Saves a session durably, or forgets the one saved.
-    pub(crate) fn write(&self, session: Option<&SavedSession>) -> io::Result<()> {
+    pub(crate) fn write(
+        &self,
+        session: Option<&SavedSession>,
+        server_key: Option<ServerKey>,
+    ) -> io::Result<()> {
         match session {
-            Some(session) => replace(&self.file, &saved::encode(session)?),
+            Some(session) => replace(&self.file, &saved::encode(session, server_key)?),
             None => remove(&self.file),
         }
     }
@@ -91,12 +96,20 @@ fn forget_old_keys(folder: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use palabre_runtime::client::{Security, Trust};
+
     use super::{super::saved::tests::session, *};
 
-    fn place() -> (tempfile::TempDir, State, Address, Nick) {
+    const KEY: ServerKey = ServerKey([3; 32]);
+
+    fn contact(security: Security) -> Contact {
+        Contact { server: "chat.example".parse().unwrap(), security }
+    }
+
+    fn place() -> (tempfile::TempDir, State, Contact, Nick) {
         let home = tempfile::tempdir().unwrap();
         let state = State::new(home.path().join("palabre"));
-        (home, state, "chat.example".parse().unwrap(), Nick::parse("ana").unwrap())
+        (home, state, contact(Security::Tls(Trust::Key(KEY))), Nick::parse("ana").unwrap())
     }
 
     #[test]
@@ -104,11 +117,11 @@ mod tests {
         let (_home, state, server, nick) = place();
         let slot = Slot::acquire(&state, &server, &nick).unwrap().unwrap();
         assert_eq!(slot.read(), Ok(None));
-        slot.write(Some(&session())).unwrap();
+        slot.write(Some(&session()), Some(KEY)).unwrap();
         drop(slot);
         let slot = Slot::acquire(&state, &server, &nick).unwrap().unwrap();
-        assert_eq!(slot.read(), Ok(Some(session())));
-        slot.write(None).unwrap();
+        assert_eq!(slot.read(), Ok(Some((session(), Some(KEY)))));
+        slot.write(None, Some(KEY)).unwrap();
         assert_eq!(slot.read(), Ok(None));
     }
 
@@ -116,12 +129,22 @@ mod tests {
     fn two_processes_never_share_a_guest() {
         let (_home, state, server, nick) = place();
         let first = Slot::acquire(&state, &server, &nick).unwrap().unwrap();
-        first.write(Some(&session())).unwrap();
+        first.write(Some(&session()), Some(KEY)).unwrap();
         let second = Slot::acquire(&state, &server, &nick).unwrap().unwrap();
         assert_eq!(second.read(), Ok(None));
         drop(first);
         let third = Slot::acquire(&state, &server, &nick).unwrap().unwrap();
-        assert_eq!(third.read(), Ok(Some(session())));
+        assert_eq!(third.read(), Ok(Some((session(), Some(KEY)))));
+    }
+
+    #[test]
+    fn what_was_told_under_encryption_is_not_found_without() {
+        let (_home, state, server, nick) = place();
+        let slot = Slot::acquire(&state, &server, &nick).unwrap().unwrap();
+        slot.write(Some(&session()), Some(KEY)).unwrap();
+        drop(slot);
+        let slot = Slot::acquire(&state, &contact(Security::Plain), &nick).unwrap().unwrap();
+        assert_eq!(slot.read(), Ok(None));
     }
 
     #[test]

@@ -7,3 +7,4 @@ mod resilience; // what survives a server that stops and a client that is killed
 mod scripts; // send, tail, history, rooms, members, wait, ping: results and exit codes
 mod strangers; // servers that are full, that speak something else, or that are not there
 mod support; // a house with a server, and programs that run in it
+mod trust; // which servers are talked to, and what is asked before

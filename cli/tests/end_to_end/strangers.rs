@@ -37,7 +37,7 @@ fn a_server_of_another_version_is_a_mismatch() {
     ToClient::from(Error { code: ProtocolError::VersionUnsupported.number(), text }).encode(&mut words);
     let address = server_that_says(words).to_string();
     let house = House::new();
-    let refused = house.run(["rooms", "--server", &address]);
+    let refused = house.run(["rooms", "--server", &address, "--plaintext"]);
     assert_eq!(refused.code, 11, "{refused:?}");
     assert!(refused.errors.contains("versions 2 to 3"), "{refused:?}");
 }
@@ -46,8 +46,10 @@ fn a_server_of_another_version_is_a_mismatch() {
 fn what_is_no_palabre_server_is_a_mismatch() {
     let address = server_that_says(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()).to_string();
     let house = House::new();
-    let refused = house.run(["rooms", "--server", &address]);
-    assert_eq!(refused.code, 11, "{refused:?}");
+    for flags in [&[][..], &["--plaintext"]] {
+        let refused = house.run([&["rooms", "--server", &address], flags].concat());
+        assert_eq!(refused.code, 11, "{refused:?}");
+    }
 }
 
 #[test]

@@ -15,7 +15,8 @@ use palabre_core::{config::ServerConfig, limits::Limits, password::Stretching};
 use palabre_runtime::{
     clock::Clock,
     listen::ListenAddress,
-    server::{Data, RunningServer, ServerOptions},
+    server::{Data, IdentitySource, Protection, RunningServer, ServerOptions},
+    server_key::ServerKey,
     storage::SqliteOptions,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -29,6 +30,7 @@ pub(crate) struct House {
     home: TempDir,
     address: SocketAddr,
     config: ServerConfig,
+    protection: Protection,
     server: Option<RunningServer>,
 }
 
@@ -40,8 +42,19 @@ impl House {
 
     pub(crate) fn with_limits(limits: Limits) -> Self {
         let home = tempfile::tempdir().unwrap();
+        let protection = Protection::Tls(IdentitySource::Kept { directory: home.path().join("data") });
+        Self::furnished(home, limits, protection)
+    }
+
+    /// With a server that does not encrypt.
+    pub(crate) fn in_plaintext() -> Self {
+        Self::furnished(tempfile::tempdir().unwrap(), Limits::open(), Protection::Plaintext)
+    }
+
+    fn furnished(home: TempDir, limits: Limits, protection: Protection) -> Self {
         let config = ServerConfig { limits, ..ServerConfig::default() };
-        let mut house = Self { home, address: ([127, 0, 0, 1], 0).into(), config, server: None };
+        let address = ([127, 0, 0, 1], 0).into();
+        let mut house = Self { home, address, config, protection, server: None };
         house.start_server();
         house
     }
@@ -53,6 +66,7 @@ impl House {
             data: Data::Sqlite(SqliteOptions::new(self.home.path().join("data"))),
             config: self.config.clone(),
             stretching: Stretching::LEAST,
+            protection: self.protection.clone(),
             ..ServerOptions::ephemeral()
         };
         let server = options.start().unwrap();
@@ -65,6 +79,30 @@ impl House {
         let server = self.server.take().unwrap();
         server.remote().stop_now();
         let _ = server.join();
+    }
+
+    /// The key that the server shows.
+    pub(crate) fn key(&self) -> ServerKey {
+        self.server.as_ref().unwrap().key().unwrap()
+    }
+
+    /// Has the server show another key from its next start on.
+    pub(crate) fn lose_key(&mut self) {
+        self.protection = Protection::Tls(IdentitySource::Ephemeral);
+    }
+
+    /// Has the server show a certificate of the operator's from its next start on.
+    pub(crate) fn show(&mut self, certificate: PathBuf, key: PathBuf) {
+        self.protection = Protection::Tls(IdentitySource::Files { certificate, key });
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// A file of the home.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
     }
 
     pub(crate) fn server_name(&self) -> String {

@@ -141,8 +141,8 @@ pub(crate) struct Challenged {
 }
 
 impl Challenged {
-    /// Whether the peer knew the password.
-    pub(crate) fn is_proved(self, finish: &[u8; LOGIN_FINISH_BYTES], channel: Channel) -> bool {
+    /// Whether this shows that the peer knows the password.
+    pub(crate) fn proves(self, finish: &[u8; LOGIN_FINISH_BYTES], channel: Channel) -> bool {
         let Ok(finish) = CredentialFinalization::deserialize(finish) else { return false };
         let context = context(channel);
         let parameters =

@@ -44,7 +44,7 @@ fn login(
     let stretching = record.map_or(Stretching::CHEAPEST, |record| record.stretching);
     let work = attempt.work(WorkNumber(2), &response, stretching, ends.1, &mut random(5));
     match work.map_err(|_| "response")?.run().outcome {
-        WorkOutcome::Proved(proof) => Ok(challenged.is_proved(&proof, ends.0)),
+        WorkOutcome::Proved(proof) => Ok(challenged.proves(&proof, ends.0)),
         WorkOutcome::Enrolled(_) => Err("enrolled"),
         WorkOutcome::Failed => Ok(false),
     }

@@ -110,7 +110,7 @@ impl Server {
             return Taken::Yes;
         };
         // An unknown account's proof is checked as well: it takes the same time, and is never right.
-        let proved = proving.challenged.is_proved(&prove.finish, channel);
+        let proved = proving.challenged.proves(&prove.finish, channel);
         self.peers.rearm(id, limits);
         let user = proving.user.filter(|(user, version)| proved && self.has_password(*user, *version));
         match user {

@@ -6,7 +6,7 @@ use palabre_core::time::Monotonic;
 
 use crate::{
     readiness::Readiness,
-    transport::{Progress, Transport},
+    transport::{Flushed, Progress, Transport},
 };
 
 /// How long the server may take to close its side.
@@ -20,14 +20,24 @@ const READS_PER_TURN_MAX: usize = 16;
 pub(super) struct Closing {
     transport: Transport,
     deadline: Monotonic,
+    /// Whether the server was told that nothing more comes.
+    told: Flushed,
 }
 
 impl Closing {
     /// Tells the server that nothing more comes; `None` if it is gone already.
-    pub(super) fn begin(mut transport: Transport, now: Monotonic) -> Option<Self> {
-        transport.shut_down_sending().ok()?;
-        transport.watch(Readiness::READ).ok()?;
-        Some(Self { transport, deadline: now.after(LINGER_MAX) })
+    pub(super) fn begin(transport: Transport, now: Monotonic) -> Option<Self> {
+        let mut closing = Self { transport, deadline: now.after(LINGER_MAX), told: Flushed::Blocked };
+        closing.tell().then_some(closing)
+    }
+
+    /// Whether the connection is of use still.
+    fn tell(&mut self) -> bool {
+        if self.told == Flushed::Blocked {
+            let Ok(told) = self.transport.shut_down_sending() else { return false };
+            self.told = told;
+        }
+        self.transport.watch(Readiness { read: true, write: self.told == Flushed::Blocked }).is_ok()
     }
 
     /// When it is given up.
@@ -36,11 +46,14 @@ impl Closing {
     }
 
     /// Goes as far as it can without waiting. Whether it is over.
-    pub(super) fn advance(&self, scratch: &mut [u8], now: Monotonic) -> bool {
+    pub(super) fn advance(&mut self, scratch: &mut [u8], now: Monotonic) -> bool {
+        if !self.tell() {
+            return true;
+        }
         for _ in 0..READS_PER_TURN_MAX {
-            match self.transport.read(scratch) {
-                Progress::Moved(_) => {}
-                Progress::Blocked => return now >= self.deadline,
+            match self.transport.discard(scratch) {
+                Progress::Moved(_) | Progress::Secured(_) => {}
+                Progress::Blocked => break,
                 Progress::End | Progress::Failed(_) => return true,
             }
         }

@@ -2,17 +2,19 @@
 
 use std::{io, net::TcpStream, sync::Arc};
 
-use palabre_core::time::Monotonic;
+use palabre_core::{channel::Channel, time::Monotonic};
 use polling::{Events, Poller};
 
 use super::{
     READ_BYTES_MAX,
     closing::Closing,
     connecting::{Attempts, Connecting},
+    trust::{Distrust, Securing},
 };
 use crate::{
     readiness::{Readiness, Watched},
-    transport::{Progress, Transport},
+    server_key::ServerKey,
+    transport::{Flushed, Progress, TlsStream, Transport},
 };
 
 /// Reads in one turn, so that a flood does not keep the application from its turn.
@@ -24,6 +26,8 @@ pub(super) struct Link {
     host: String,
     port: u16,
     poller: Arc<Poller>,
+    /// What protects connections; nothing in plaintext.
+    securing: Option<Securing>,
     /// Keys are not used twice, so that an event is never taken for one of a later socket.
     last_key: usize,
     state: State,
@@ -36,6 +40,8 @@ pub(super) struct Link {
 enum State {
     None,
     Connecting(Connecting),
+    /// Under TLS, until the handshake is over.
+    Securing(Transport),
     Open(Open),
 }
 
@@ -51,11 +57,13 @@ struct Open {
 }
 
 /// What became of the connection that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Arrived {
     Nothing,
-    Connected,
+    Connected(Channel),
     Disconnected,
+    /// It is not the server it should be.
+    Distrusted(Distrust),
 }
 
 /// What became of bytes that were to be sent.
@@ -68,11 +76,12 @@ pub(super) enum Sent {
 }
 
 impl Link {
-    pub(super) fn new(host: &str, port: u16, poller: &Arc<Poller>) -> Self {
+    pub(super) fn new(host: &str, port: u16, securing: Option<Securing>, poller: &Arc<Poller>) -> Self {
         Self {
             host: host.to_owned(),
             port,
             poller: Arc::clone(poller),
+            securing,
             last_key: 0,
             state: State::None,
             closing: None,
@@ -98,7 +107,9 @@ impl Link {
     pub(super) fn all_sent(&mut self, now: Monotonic) {
         match std::mem::replace(&mut self.state, State::None) {
             State::Open(open) if open.last_words => self.closing = Closing::begin(open.transport, now),
-            state @ (State::None | State::Connecting(_) | State::Open(_)) => self.state = state,
+            state @ (State::None | State::Connecting(_) | State::Securing(_) | State::Open(_)) => {
+                self.state = state;
+            }
         }
     }
 
@@ -125,34 +136,90 @@ impl Link {
         }
     }
 
+    /// The server is from now on the one with this key.
+    pub(super) fn remember(&self, channel: Channel) {
+        if let (Some(securing), Channel::Tls { server_key, .. }) = (&self.securing, channel) {
+            securing.remember(ServerKey(server_key));
+        }
+    }
+
     /// Goes on with connections that are made or closed.
     pub(super) fn advance(&mut self, now: Monotonic) -> Arrived {
-        if self.closing.as_ref().is_some_and(|closing| closing.advance(&mut self.scratch, now)) {
+        if self.closing.as_mut().is_some_and(|closing| closing.advance(&mut self.scratch, now)) {
             self.closing = None;
         }
-        let State::Connecting(connecting) = &mut self.state else { return Arrived::Nothing };
-        match connecting.advance(&mut self.last_key, now) {
-            Attempts::Pending => Arrived::Nothing,
-            Attempts::Connected(stream) => self.open(stream),
-            Attempts::Failed(error) => {
-                self.connect_error = Some(error);
-                self.state = State::None;
-                Arrived::Disconnected
+        match std::mem::replace(&mut self.state, State::None) {
+            State::Connecting(mut connecting) => match connecting.advance(&mut self.last_key, now) {
+                Attempts::Pending => {
+                    self.state = State::Connecting(connecting);
+                    Arrived::Nothing
+                }
+                Attempts::Connected(stream) => self.secure(stream),
+                Attempts::Failed(error) => self.fail(error),
+            },
+            State::Securing(transport) => self.shake_hands(transport),
+            state @ (State::None | State::Open(_)) => {
+                self.state = state;
+                Arrived::Nothing
             }
         }
     }
 
-    fn open(&mut self, stream: Watched<TcpStream>) -> Arrived {
+    fn secure(&mut self, stream: Watched<TcpStream>) -> Arrived {
+        let Some(securing) = &self.securing else {
+            return self.open(Transport::Plaintext(stream), Channel::Plain);
+        };
+        match TlsStream::client(stream, Arc::clone(&securing.config), securing.name.clone()) {
+            Ok(stream) => self.shake_hands(Transport::Tls(Box::new(stream))),
+            Err(error) => self.fail(io::Error::other(error)),
+        }
+    }
+
+    /// Goes on with the handshake. How long it may take is the client's to say.
+    fn shake_hands(&mut self, mut transport: Transport) -> Arrived {
+        let flushed = match transport.flush() {
+            Ok(flushed) => flushed,
+            Err(error) => return self.fail(error),
+        };
+        match transport.read(&mut self.scratch) {
+            Progress::Secured(channel) => self.open(transport, channel),
+            Progress::Blocked | Progress::Moved(_) => {
+                let wanted =
+                    Readiness { read: true, write: flushed == Flushed::Blocked || transport.wants_write() };
+                match transport.watch(wanted) {
+                    Ok(()) => self.state = State::Securing(transport),
+                    Err(error) => return self.fail(error),
+                }
+                Arrived::Nothing
+            }
+            Progress::End => self.fail(io::ErrorKind::UnexpectedEof.into()),
+            Progress::Failed(error) => self.judge(error),
+        }
+    }
+
+    /// What a handshake failed by: the server, which another try would not mend, or the way to it.
+    fn judge(&mut self, error: io::Error) -> Arrived {
+        let reason = error.get_ref().and_then(|reason| reason.downcast_ref::<rustls::Error>());
+        let distrust =
+            reason.zip(self.securing.as_ref()).and_then(|(reason, securing)| securing.distrust(reason));
+        match distrust {
+            Some(distrust) => Arrived::Distrusted(distrust),
+            None => self.fail(error),
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) -> Arrived {
+        self.connect_error = Some(error);
+        Arrived::Disconnected
+    }
+
+    fn open(&mut self, transport: Transport, channel: Channel) -> Arrived {
         self.connect_error = None;
-        let transport = Transport::Plaintext(stream);
-        self.state = State::Open(Open {
-            transport,
-            readable: false,
-            send_blocked: false,
-            broken: false,
-            last_words: false,
-        });
-        Arrived::Connected
+        // What came with the end of the handshake may not be reported as readable any more.
+        let readable = transport.may_hold_more();
+        self.state =
+            State::Open(Open { transport, readable, send_blocked: false, broken: false, last_words: false });
+        Arrived::Connected(channel)
     }
 
     /// Hands what has arrived to `take`. Whether the connection goes on.
@@ -164,6 +231,7 @@ impl Link {
         for _ in 0..READS_PER_TURN_MAX {
             match open.transport.read(&mut self.scratch) {
                 Progress::Moved(count) => take(self.scratch.get(..count).expect("it was read into")),
+                Progress::Secured(_) => {}
                 Progress::Blocked => return !open.broken,
                 Progress::End => return false,
                 Progress::Failed(error) => {
@@ -172,7 +240,16 @@ impl Link {
                 }
             }
         }
+        open.readable = open.transport.may_hold_more();
         true
+    }
+
+    /// Whether something is to be read although no socket says so.
+    pub(super) const fn has_unread(&self) -> bool {
+        match &self.state {
+            State::Open(open) => open.readable,
+            State::None | State::Connecting(_) | State::Securing(_) => false,
+        }
     }
 
     /// Sends as much of `bytes` as the connection takes at once.
@@ -190,7 +267,7 @@ impl Link {
                 open.send_blocked = true;
                 Sent::Nothing
             }
-            Progress::End | Progress::Failed(_) => {
+            Progress::End | Progress::Secured(_) | Progress::Failed(_) => {
                 open.broken = true;
                 Sent::Nothing
             }
@@ -200,7 +277,10 @@ impl Link {
     /// Has the open connection watched for what it waits for.
     pub(super) fn mind(&mut self) {
         let State::Open(open) = &mut self.state else { return };
-        let wanted = Readiness { read: true, write: open.send_blocked };
+        if !open.send_blocked {
+            open.broken |= open.transport.flush().is_err();
+        }
+        let wanted = Readiness { read: true, write: open.send_blocked || open.transport.wants_write() };
         // A connection that cannot be watched is as good as cut.
         open.broken |= open.transport.watch(wanted).is_err();
     }
@@ -210,7 +290,7 @@ impl Link {
         let state = match &self.state {
             State::Connecting(connecting) => Some(connecting.deadline()),
             State::Open(open) => open.broken.then_some(Monotonic::ZERO),
-            State::None => None,
+            State::None | State::Securing(_) => None,
         };
         state.into_iter().chain(self.closing.as_ref().map(Closing::deadline)).min()
     }

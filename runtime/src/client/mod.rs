@@ -3,6 +3,8 @@
 mod closing;
 mod connecting;
 mod link;
+mod probe;
+mod trust;
 mod workshop;
 
 use std::{collections::VecDeque, io, num::NonZeroUsize, sync::Arc, time::Duration};
@@ -14,11 +16,16 @@ use palabre_core::{
 };
 use polling::{Events, Poller};
 
+pub(crate) use self::trust::Securing;
 use self::{
     link::{Arrived, Link, Sent},
     workshop::Workshop,
 };
-use crate::{clock::Clock, entropy};
+pub use self::{
+    probe::{Probed, probe},
+    trust::{Distrust, Security, Trust},
+};
+use crate::{clock::Clock, entropy, server_key::ServerKey};
 
 /// Events that wait to be taken, past which nothing more is read from the network.
 const EVENTS_WAITING_MAX: usize = 1_024;
@@ -41,7 +48,10 @@ pub struct ClientDriver {
     ready: Events,
     link: Link,
     workshop: Workshop,
-    save: Box<dyn FnMut(Option<&SavedSession>)>,
+    save: Box<dyn FnMut(Option<&SavedSession>, Option<ServerKey>)>,
+    /// The key of the server that was talked to last.
+    server_key: Option<ServerKey>,
+    distrust: Option<Distrust>,
     events: VecDeque<ClientEvent>,
     unfinished: bool,
     ended: bool,
@@ -51,27 +61,33 @@ impl ClientDriver {
     /// A driver that connects to `host`, a name or an address, in its first turn.
     ///
     /// `save` is called with what has to survive the process whenever that changes, before anything is sent
-    /// that depends on it; with `None` when there is nothing to keep any more.
+    /// that depends on it; with `None` when there is nothing to keep any more. What is saved belongs to the server
+    /// with the key it is called with, and must not be given to a driver that might talk to another; that is
+    /// `None` in plaintext.
     ///
     /// # Errors
-    /// The operating system gives neither a poller nor randomness.
+    /// The operating system gives neither a poller nor randomness, or what TLS needs is not there.
     #[allow(clippy::type_complexity)]
     pub fn new(
         host: &str,
         port: u16,
+        security: Security,
         config: ClientConfig,
-        save: Box<dyn FnMut(Option<&SavedSession>)>,
+        save: Box<dyn FnMut(Option<&SavedSession>, Option<ServerKey>)>,
     ) -> io::Result<Self> {
         let clock = Clock::start();
         let poller = Arc::new(Poller::new()?);
+        let securing = security.securing(host)?;
         Ok(Self {
             client: Client::new(config, entropy::seed()?, clock.now()),
             clock,
             ready: Events::with_capacity(NonZeroUsize::new(16).expect("16 is not 0")),
-            link: Link::new(host, port, &poller),
+            link: Link::new(host, port, securing, &poller),
             workshop: Workshop::new(&poller),
             poller,
             save,
+            server_key: security.key(),
+            distrust: None,
             events: VecDeque::new(),
             unfinished: true,
             ended: false,
@@ -98,8 +114,12 @@ impl ClientDriver {
     /// could see; and at once while events wait to be taken.
     ///
     /// # Errors
-    /// The operating system cannot wait. Failures of the network are events instead.
-    pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+    /// The operating system cannot wait, or the server is [not to be trusted](DriveError::Distrusted). Failures of the
+    /// network are events instead.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> Result<(), DriveError> {
+        if let Some(distrust) = &self.distrust {
+            return Err(DriveError::Distrusted(distrust.clone()));
+        }
         self.ready.clear();
         let timeout = self.wait_time(timeout);
         self.poller.wait(&mut self.ready, timeout)?;
@@ -115,7 +135,10 @@ impl ClientDriver {
             self.client.handle_timeout(now);
         }
         self.settle(now);
-        Ok(())
+        match &self.distrust {
+            None => Ok(()),
+            Some(distrust) => Err(DriveError::Distrusted(distrust.clone())),
+        }
     }
 
     /// The next thing that happened; `None` until another turn brings more.
@@ -142,8 +165,14 @@ impl ClientDriver {
         self.link.connect_error()
     }
 
+    /// The key of the server that was talked to last; `None` before, and in plaintext.
+    #[must_use]
+    pub const fn server_key(&self) -> Option<ServerKey> {
+        self.server_key
+    }
+
     fn wait_time(&self, asked: Option<Duration>) -> Option<Duration> {
-        if self.unfinished || !self.events.is_empty() {
+        if self.unfinished || !self.events.is_empty() || self.link.has_unread() {
             return Some(Duration::ZERO);
         }
         let now = self.clock.monotonic();
@@ -157,8 +186,17 @@ impl ClientDriver {
     fn receive(&mut self, now: Now) {
         match self.link.advance(now.monotonic) {
             Arrived::Nothing => {}
-            Arrived::Connected => self.client.handle_connected(Channel::Plain, now),
+            Arrived::Connected(channel) => {
+                self.link.remember(channel);
+                self.server_key = match channel {
+                    Channel::Plain => None,
+                    Channel::Tls { server_key, .. } => Some(ServerKey(server_key)),
+                };
+                self.client.handle_connected(channel, now);
+            }
             Arrived::Disconnected => self.client.handle_disconnected(now),
+            // The client is not told: it would try again.
+            Arrived::Distrusted(distrust) => self.distrust = Some(distrust),
         }
         let client = &mut self.client;
         if !self.link.receive(|bytes| client.handle_received(bytes, now)) {
@@ -217,9 +255,20 @@ impl ClientDriver {
         }
         // Nothing is written to the network before outputs are drained, so that saving once is soon enough.
         if unsaved {
-            (self.save)(self.client.saved().as_ref());
+            (self.save)(self.client.saved().as_ref(), self.server_key);
         }
     }
+}
+
+/// Why a driver cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// The operating system cannot wait for the network.
+    #[error(transparent)]
+    System(#[from] io::Error),
+    /// The server is not the one it should be. It was told nothing, and is not tried again.
+    #[error(transparent)]
+    Distrusted(Distrust),
 }
 
 impl std::fmt::Debug for ClientDriver {

@@ -6,13 +6,13 @@ use clap::{Parser, Subcommand, ValueEnum};
 use palabre_core::config::Registration;
 use serde::Deserialize;
 
-use crate::listen::ListenAddress;
+use crate::{listen::ListenAddress, plaintext::Plaintext};
 
 /// What stands under the flags in `--help`.
 const AFTER_HELP: &str = "\
 Examples:
-  runtime-server --listen :4000             serve this machine, keep data in ./palabre-data
-  runtime-server --config /etc/palabre.toml
+  runtime-server --listen :4000             serve everybody over TLS, keep data and key in ./palabre-data
+  runtime-server --listen 127.0.0.1:4000    serve this machine
   runtime-server --ephemeral --limits open  for tests and benchmarks: nothing is kept
   runtime-server accounts export backup.txt
 
@@ -20,6 +20,7 @@ What is not given as a flag is taken from the environment, then from the configu
 
 Signals:
   SIGTERM, SIGINT   shut down in order: clients are told and reconnect later; a second one stops at once
+  SIGHUP            read --certificate and --key again; connections go on
   SIGUSR1           write figures into the log
 
 Exit codes:
@@ -33,8 +34,8 @@ Exit codes:
 #[derive(Clone, Debug, Default, Parser)]
 #[command(name = "runtime-server", version, about = "Palabre's chat server", after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Arguments {
-    /// Listen here; may be given several times. `:4000` listens on 127.0.0.1 and ::1, and with --plaintext on all
-    /// addresses. Port 0 takes any that is free [default: :4000]
+    /// Listen here; may be given several times. `:4000` listens on all addresses, with --plaintext on 127.0.0.1 and
+    /// ::1. Port 0 takes any that is free [default: :4000]
     #[arg(long, value_name = "ADDRESS", env = "PALABRE_LISTEN", value_delimiter = ',')]
     pub listen: Vec<ListenAddress>,
     /// Do this instead of serving
@@ -68,9 +69,16 @@ pub struct Arguments {
     /// Who may make an account [default: open]
     #[arg(long, value_name = "WHO", env = "PALABRE_REGISTRATION")]
     pub registration: Option<MayRegister>,
-    /// Let other machines in without encryption
+    /// Show this certificate (PEM, followed by those that vouch for it) instead of one of the server's own making;
+    /// needs --key
+    #[arg(long, value_name = "FILE", env = "PALABRE_CERTIFICATE")]
+    pub certificate: Option<PathBuf>,
+    /// The certificate's key (PEM)
+    #[arg(long, value_name = "FILE", env = "PALABRE_KEY")]
+    pub key: Option<PathBuf>,
+    /// Do not encrypt, and let only this machine in. Given twice (or =anywhere): let other machines in as well
     #[arg(long, env = "PALABRE_PLAINTEXT", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
-    pub plaintext: Option<bool>,
+    pub plaintext: Vec<Plaintext>,
     /// Give clients so long to take what remains when the server shuts down [default: 10]
     #[arg(long, value_name = "SECONDS", env = "PALABRE_DRAIN")]
     pub drain: Option<u32>,

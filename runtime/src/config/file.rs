@@ -16,6 +16,7 @@ use super::{
     ConfigError,
     arguments::{LogFormat, LogLevel, MayRegister, Preset},
 };
+use crate::plaintext::Plaintext;
 
 /// The keys of the file.
 pub(super) const KEYS: &[&str] = &[
@@ -26,6 +27,8 @@ pub(super) const KEYS: &[&str] = &[
     "manual",
     "limits",
     "ephemeral",
+    "certificate",
+    "key",
     "plaintext",
     "guests",
     "registration",
@@ -68,7 +71,10 @@ pub(super) struct File {
     #[serde(deserialize_with = "preset_or_table")]
     pub(super) limits: FileLimits,
     pub(super) ephemeral: Option<bool>,
-    pub(super) plaintext: Option<bool>,
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    #[serde(deserialize_with = "plaintext")]
+    pub(super) plaintext: Option<Plaintext>,
     pub(super) guests: Option<bool>,
     pub(super) registration: Option<MayRegister>,
     pub(super) drain: Option<u32>,
@@ -106,7 +112,8 @@ impl File {
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let mut file = Self::parse(&text, path)?;
         let directory = path.parent().unwrap_or_else(|| Path::new(""));
-        for path in [&mut file.data, &mut file.manual].into_iter().flatten() {
+        let paths = [&mut file.data, &mut file.manual, &mut file.certificate, &mut file.key];
+        for path in paths.into_iter().flatten() {
             *path = directory.join(&*path);
         }
         Ok(file)
@@ -174,6 +181,23 @@ fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
         }
     }
     deserializer.deserialize_any(OneOrMore)
+}
+
+fn plaintext<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Plaintext>, D::Error> {
+    /// `true`, `false` or a word.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Plain(bool),
+        Word(String),
+    }
+    let word = match Written::deserialize(deserializer) {
+        Ok(Written::Plain(is_so)) => is_so.to_string(),
+        Ok(Written::Word(word)) => word,
+        Err(_) => String::new(),
+    };
+    let mistaken = |_| de::Error::custom("plaintext is true, false or \"anywhere\"");
+    word.parse().map(Some).map_err(mistaken)
 }
 
 fn preset_or_table<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FileLimits, D::Error> {

@@ -16,7 +16,8 @@ pub use self::arguments::{AccountsCommand, Arguments, Command, LogFormat, LogLev
 use self::file::{File, FileLimits};
 use crate::{
     listen::{AddressError, ListenAddress, Reach},
-    server::{Data, ServerOptions},
+    plaintext::Plaintext,
+    server::{Data, IdentitySource, Protection, ServerOptions},
     storage::{MEMORY_BYTES_MAX, SqliteOptions},
 };
 
@@ -84,6 +85,19 @@ pub enum ConfigError {
         /// What is wrong with it.
         source: AddressError,
     },
+    /// A certificate without its key, or the other way round.
+    #[error("There is {there} but no {missing}: give both, or neither and the server makes its own.")]
+    HalfAPair {
+        /// What was given.
+        there: &'static str,
+        /// What was not.
+        missing: &'static str,
+    },
+    /// A certificate for a server that does not encrypt.
+    #[error(
+        "--plaintext does not encrypt, so that --certificate and --key have no use: leave one or the other out."
+    )]
+    CertificateInPlaintext,
     /// A number is out of range.
     #[error("{key} = {value} is out of range: it must be from {min} to {max}.")]
     OutOfRange {
@@ -146,13 +160,16 @@ impl Settings {
         let mut config = ServerConfig { limits, ..ServerConfig::default() };
         config.manual = manual.unwrap_or(config.manual);
         config.guests = typed.guests.or(file.guests).unwrap_or(config.guests);
-        let plaintext = typed.plaintext.or(file.plaintext).unwrap_or(false);
+        let plaintext = Plaintext::of(&typed.plaintext).or(file.plaintext).unwrap_or_default();
         let ephemeral = typed.ephemeral.or(file.ephemeral).unwrap_or(false);
         let directory = typed.data.or(file.data).unwrap_or_else(|| DATA_DEFAULT.into());
+        let files = (typed.certificate.or(file.certificate), typed.key.or(file.key));
+        let (protection, reach) = protection(plaintext, files, ephemeral, &directory)?;
         Ok(Self {
             server: ServerOptions {
                 listen: listen(typed.listen, &file.listen)?,
-                reach: if plaintext { Reach::Plaintext } else { Reach::Loopback },
+                reach,
+                protection,
                 data: data(ephemeral, directory),
                 config,
                 registration: typed.registration.or(file.registration).unwrap_or_default().into(),
@@ -176,6 +193,35 @@ fn listen(typed: Vec<ListenAddress>, file: &[String]) -> Result<Vec<ListenAddres
         address.map_err(|source| ConfigError::Address { text: text.clone(), source })
     };
     file.iter().map(parsed).collect()
+}
+
+fn protection(
+    plaintext: Plaintext,
+    files: (Option<PathBuf>, Option<PathBuf>),
+    ephemeral: bool,
+    directory: &Path,
+) -> Result<(Protection, Reach), ConfigError> {
+    let reach = match plaintext {
+        Plaintext::No | Plaintext::Anywhere => Reach::Anywhere,
+        Plaintext::Loopback => Reach::Loopback,
+    };
+    let source = match files {
+        (Some(certificate), Some(key)) => IdentitySource::Files { certificate, key },
+        (Some(_), None) => return Err(ConfigError::HalfAPair { there: "a certificate", missing: "key" }),
+        (None, Some(_)) => return Err(ConfigError::HalfAPair { there: "a key", missing: "certificate" }),
+        (None, None) if ephemeral => IdentitySource::Ephemeral,
+        (None, None) => IdentitySource::Kept { directory: directory.to_owned() },
+    };
+    match (plaintext, source) {
+        (Plaintext::No, source) => Ok((Protection::Tls(source), reach)),
+        (Plaintext::Loopback | Plaintext::Anywhere, IdentitySource::Files { .. }) => {
+            Err(ConfigError::CertificateInPlaintext)
+        }
+        (
+            Plaintext::Loopback | Plaintext::Anywhere,
+            IdentitySource::Ephemeral | IdentitySource::Kept { .. },
+        ) => Ok((Protection::Plaintext, reach)),
+    }
 }
 
 fn data(ephemeral: bool, directory: PathBuf) -> Data {
@@ -274,12 +320,51 @@ mod tests {
     }
 
     #[test]
-    fn nothing_said_means_loopback_port_4000_and_a_database() {
+    fn nothing_said_means_tls_on_port_4000_of_all_addresses_and_a_database() {
         let settings = Settings::resolve(Arguments::default()).unwrap().server;
         assert_eq!(settings.listen, [ListenAddress::Port(4000)]);
-        assert_eq!(settings.reach, Reach::Loopback);
+        assert_eq!(settings.reach, Reach::Anywhere);
+        let kept = IdentitySource::Kept { directory: "palabre-data".into() };
+        assert_eq!(settings.protection, Protection::Tls(kept));
         let Data::Sqlite(options) = settings.data else { panic!("nothing would be kept") };
         assert_eq!(options.directory, Path::new("palabre-data"));
+    }
+
+    #[test]
+    fn plaintext_is_for_this_machine_unless_it_is_said_twice() {
+        let reach = |flags: &[&str], file: &str| {
+            let server = resolved(flags, file).unwrap().server;
+            (server.protection == Protection::Plaintext).then_some(server.reach)
+        };
+        assert_eq!(reach(&["--plaintext"], ""), Some(Reach::Loopback));
+        assert_eq!(reach(&["--plaintext", "--plaintext"], ""), Some(Reach::Anywhere));
+        assert_eq!(reach(&["--plaintext=anywhere"], ""), Some(Reach::Anywhere));
+        assert_eq!(reach(&["--plaintext=false"], "plaintext = true"), None);
+        assert_eq!(reach(&["--plaintext", "--plaintext=false"], ""), None);
+        assert_eq!(reach(&[], "plaintext = true"), Some(Reach::Loopback));
+        assert_eq!(reach(&[], "plaintext = \"anywhere\""), Some(Reach::Anywhere));
+        let error = resolved(&[], "plaintext = \"everywhere\"").unwrap_err().to_string();
+        assert!(error.contains("line 1: plaintext is true, false or \"anywhere\""), "{error}");
+    }
+
+    #[test]
+    fn a_certificate_comes_with_its_key_and_with_encryption() {
+        let pair = ["--certificate", "a.pem", "--key", "b.pem"];
+        let files = IdentitySource::Files { certificate: "a.pem".into(), key: "b.pem".into() };
+        assert_eq!(resolved(&pair, "").unwrap().server.protection, Protection::Tls(files));
+        assert!(matches!(resolved(&pair[..2], ""), Err(ConfigError::HalfAPair { missing: "key", .. })));
+        assert!(matches!(
+            resolved(&pair[2..], ""),
+            Err(ConfigError::HalfAPair { missing: "certificate", .. })
+        ));
+        let plain = [&pair[..], &["--plaintext"]].concat();
+        assert!(matches!(resolved(&plain, ""), Err(ConfigError::CertificateInPlaintext)));
+        let Protection::Tls(IdentitySource::Files { key, .. }) =
+            resolved(&pair[..2], "key = \"mine.pem\"").unwrap().server.protection
+        else {
+            panic!("the files are not used")
+        };
+        assert!(key.is_absolute(), "{}", key.display());
     }
 
     #[test]

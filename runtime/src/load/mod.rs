@@ -21,7 +21,10 @@ use self::{
     peer::{Observer, Peer},
     traffic::Posting,
 };
-use crate::clock::Clock;
+use crate::{
+    client::{Securing, Security},
+    clock::Clock,
+};
 
 /// Sockets that one turn serves.
 const EVENTS_PER_TURN_MAX: usize = 1_024;
@@ -39,9 +42,12 @@ const AT_A_TIME: usize = 64;
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// use palabre_runtime::load::{Load, Traffic};
+/// use palabre_runtime::{
+///     client::Security,
+///     load::{Load, Traffic},
+/// };
 ///
-/// let mut load = Load::new(([127, 0, 0, 1], 4000).into(), "bench")?;
+/// let mut load = Load::new(([127, 0, 0, 1], 4000).into(), Security::Plain, "bench")?;
 /// load.enter(100, 64)?;
 /// load.join(1, 100)?;
 /// load.start(Traffic { senders: 1, text_bytes: 64, window: 256, per_second: None });
@@ -54,6 +60,8 @@ const AT_A_TIME: usize = 64;
 /// ```
 pub struct Load {
     server: SocketAddr,
+    /// What protects connections; nothing in plaintext.
+    securing: Option<Securing>,
     /// What names of peers and rooms begin with.
     name: String,
     clock: Clock,
@@ -137,13 +145,16 @@ impl Load {
     /// A load without peers. Names of its peers and rooms begin with `name`, which should not be in use there.
     ///
     /// # Errors
-    /// The system has no poller.
-    pub fn new(server: SocketAddr, name: &str) -> Result<Self, LoadError> {
+    /// The system has no poller, or not what TLS needs.
+    pub fn new(server: SocketAddr, security: Security, name: &str) -> Result<Self, LoadError> {
         let clock = Clock::start();
         let poller =
             Poller::new().map_err(|source| LoadError::System { action: "watching sockets", source })?;
         Ok(Self {
             server,
+            securing: security
+                .securing(&server.ip().to_string())
+                .map_err(|source| LoadError::System { action: "preparing TLS", source })?,
             name: name.to_owned(),
             clock,
             poller: Arc::new(poller),
@@ -169,7 +180,13 @@ impl Load {
             while self.peers.len() < before + count && self.peers.len() < self.observer.entered + at_a_time {
                 let index = self.peers.len();
                 let nick = format!("{}-{index}", self.name);
-                self.peers.push(Peer::connect(self.server, &self.poller, index, nick)?);
+                self.peers.push(Peer::connect(
+                    self.server,
+                    self.securing.as_ref(),
+                    &self.poller,
+                    index,
+                    nick,
+                )?);
             }
             self.turn(None)?;
         }

@@ -17,8 +17,9 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{LoadError, latency::Latencies, traffic::stamp};
 use crate::{
+    client::Securing,
     readiness::{Readiness, Watched},
-    transport::{Progress, Transport},
+    transport::{Progress, TlsStream, Transport},
 };
 
 /// The most that is left over from a read.
@@ -68,6 +69,7 @@ pub(super) struct Peer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Connecting,
+    Securing,
     Greeting,
     Entering,
     Entered,
@@ -79,11 +81,12 @@ impl Peer {
     /// Begins to connect.
     pub(super) fn connect(
         server: SocketAddr,
+        securing: Option<&Securing>,
         poller: &Arc<Poller>,
         key: usize,
         nick: String,
     ) -> Result<Self, LoadError> {
-        let transport = connect(server, poller, key)
+        let transport = connect(server, securing, poller, key)
             .map_err(|source| LoadError::System { action: "connecting to the server", source })?;
         Ok(Self {
             transport,
@@ -116,16 +119,35 @@ impl Peer {
     pub(super) fn unblock(&mut self) -> Result<(), LoadError> {
         self.blocked = false;
         if self.phase == Phase::Connecting {
-            self.phase = Phase::Greeting;
-            self.say(wire::Hello {
-                first: wire::VERSION,
-                last: wire::VERSION,
-                client: "palabre load",
-                features: 0,
-                session: None,
-            });
+            match self.transport {
+                Transport::Plaintext(_) => self.greet(),
+                Transport::Tls(_) => self.phase = Phase::Securing,
+            }
         }
+        self.flush()?;
         self.watch()
+    }
+
+    fn greet(&mut self) {
+        self.phase = Phase::Greeting;
+        self.say(wire::Hello {
+            first: wire::VERSION,
+            last: wire::VERSION,
+            client: "palabre load",
+            features: 0,
+            session: None,
+        });
+    }
+
+    fn flush(&mut self) -> Result<(), LoadError> {
+        match self.transport.flush() {
+            Ok(_) => {
+                self.blocked = self.transport.wants_write();
+                Ok(())
+            }
+            Err(_) if self.phase == Phase::Leaving => Ok(()),
+            Err(source) => Err(LoadError::System { action: "sending", source }),
+        }
     }
 
     /// Asks to join a room.
@@ -168,22 +190,34 @@ impl Peer {
         match self.transport.write(&self.to_send) {
             Progress::Moved(count) => {
                 self.to_send.drain(..count);
-                self.blocked = !self.to_send.is_empty();
+                self.blocked = !self.to_send.is_empty() || self.transport.wants_write();
             }
             Progress::Blocked => self.blocked = true,
-            Progress::End => return self.end(),
+            Progress::End | Progress::Secured(_) => return self.end(),
             Progress::Failed(_) if self.phase == Phase::Leaving => return Ok(()),
             Progress::Failed(source) => return Err(LoadError::System { action: "sending", source }),
         }
         self.watch()
     }
 
-    /// Reads once and handles what came.
+    /// Reads once, under TLS until nothing is left, and handles what came.
     pub(super) fn receive(&mut self, buffer: &mut [u8], observer: &mut Observer) -> Result<(), LoadError> {
+        self.receive_once(buffer, observer)?;
+        while self.transport.may_hold_more() {
+            self.receive_once(buffer, observer)?;
+        }
+        Ok(())
+    }
+
+    fn receive_once(&mut self, buffer: &mut [u8], observer: &mut Observer) -> Result<(), LoadError> {
         let held = self.partial.len();
         buffer[..held].copy_from_slice(&self.partial);
         match self.transport.read(&mut buffer[held..]) {
             Progress::Moved(count) => self.handle(&buffer[..held + count], observer),
+            Progress::Secured(_) => {
+                self.greet();
+                Ok(())
+            }
             Progress::Blocked => Ok(()),
             Progress::End => {
                 observer.left += usize::from(self.phase == Phase::Leaving);
@@ -284,7 +318,7 @@ impl Peer {
     fn watch(&mut self) -> Result<(), LoadError> {
         let interest = match self.phase {
             Phase::Connecting => Readiness::WRITE,
-            Phase::Greeting | Phase::Entering | Phase::Entered | Phase::Leaving => {
+            Phase::Securing | Phase::Greeting | Phase::Entering | Phase::Entered | Phase::Leaving => {
                 Readiness { read: true, write: self.blocked }
             }
             Phase::Ended => Readiness::NONE,
@@ -295,7 +329,12 @@ impl Peer {
     }
 }
 
-fn connect(server: SocketAddr, poller: &Arc<Poller>, key: usize) -> io::Result<Transport> {
+fn connect(
+    server: SocketAddr,
+    securing: Option<&Securing>,
+    poller: &Arc<Poller>,
+    key: usize,
+) -> io::Result<Transport> {
     let socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     let stream = TcpStream::from(socket);
@@ -306,5 +345,7 @@ fn connect(server: SocketAddr, poller: &Arc<Poller>, key: usize) -> io::Result<T
     }
     let mut stream = Watched::new(stream, poller, key);
     stream.watch(Readiness::WRITE)?;
-    Ok(Transport::Plaintext(stream))
+    let Some(securing) = securing else { return Ok(Transport::Plaintext(stream)) };
+    let stream = TlsStream::client(stream, Arc::clone(&securing.config), securing.name.clone());
+    stream.map(|stream| Transport::Tls(Box::new(stream))).map_err(io::Error::other)
 }

@@ -3,7 +3,10 @@
 use palabre_core::limits::Limits;
 
 use super::*;
-use crate::server::{Ending, RunningServer, ServerOptions};
+use crate::{
+    client::Trust,
+    server::{Ending, Protection, RunningServer, ServerOptions},
+};
 
 fn started(limits: Limits) -> RunningServer {
     let mut options = ServerOptions::ephemeral();
@@ -12,7 +15,8 @@ fn started(limits: Limits) -> RunningServer {
 }
 
 fn load_on(server: &RunningServer) -> Load {
-    Load::new(server.addresses()[0], "tester").expect("the server is there")
+    let security = server.key().map_or(Security::Plain, |key| Security::Tls(Trust::Key(key)));
+    Load::new(server.addresses()[0], security, "tester").expect("the server is there")
 }
 
 fn traffic(per_second: Option<u32>) -> Traffic {
@@ -34,6 +38,18 @@ fn every_event_comes_to_everybody_once_and_all_leave() {
     load.leave().unwrap();
     let stats = server.stats().unwrap().core;
     assert_eq!((stats.events_stored, stats.clients, stats.lost), (echoes, 0, 0));
+}
+
+#[test]
+fn a_load_in_plaintext_is_the_same() {
+    let options = ServerOptions { protection: Protection::Plaintext, ..ServerOptions::ephemeral() };
+    let server = options.start().unwrap();
+    let mut load = load_on(&server);
+    load.enter(4, 4).unwrap();
+    load.join(1, 4).unwrap();
+    load.finish().unwrap();
+    load.leave().unwrap();
+    assert_eq!(server.stats().unwrap().core.clients, 0);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::TcpStream,
     num::NonZeroUsize,
     ops::ControlFlow,
     sync::{Arc, mpsc::Receiver},
@@ -21,13 +22,16 @@ use super::{
     accept::{Accepted, Listeners},
     event_log::EventLog,
     handle::{Command, Ending, ServerStats},
+    identity::Identity,
     keys,
     seam::{Heard, Input, Seam},
     sockets::{Fate, Sockets},
 };
 use crate::{
     clock::Clock,
+    readiness::Watched,
     storage::{Storage, StorageStopped},
+    transport::{TlsStream, Transport},
 };
 
 /// Sockets that one turn serves; others have their turn in the next.
@@ -46,10 +50,20 @@ pub(super) struct Driver {
     pub(super) core: Seam,
     pub(super) storage: Storage,
     pub(super) listeners: Listeners,
+    pub(super) protection: Protecting,
     pub(super) commands: Receiver<Command>,
     pub(super) sockets: Sockets,
     pub(super) log: EventLog,
     pub(super) work: Work,
+}
+
+/// How connections are protected that are accepted from now on.
+#[derive(Debug)]
+pub(super) enum Protecting {
+    /// Not at all: the operator wants it so.
+    Plaintext,
+    /// By TLS.
+    Tls(Identity),
 }
 
 /// What is carried about within a turn. Kept between turns for the memory, and for what is left over.
@@ -57,6 +71,7 @@ pub(super) struct Work {
     buffer: Box<[u8]>,
     to_send: Vec<ConnectionId>,
     ending: Vec<ConnectionId>,
+    unread: Vec<ConnectionId>,
     requests: Vec<StorageRequest>,
     replies: Vec<StorageReply>,
     turns: u64,
@@ -77,6 +92,7 @@ impl Default for Work {
             buffer: vec![0; RECEIVE_BYTES_MAX].into_boxed_slice(),
             to_send: Vec::new(),
             ending: Vec::new(),
+            unread: Vec::new(),
             requests: Vec::new(),
             replies: Vec::new(),
             turns: 0,
@@ -118,6 +134,7 @@ impl Driver {
                 None => self.serve(event),
             }
         }
+        self.serve_unread();
         self.settle()?;
         self.send();
         self.disconnect_ended();
@@ -129,7 +146,7 @@ impl Driver {
     }
 
     fn wait_time(&self) -> Option<Duration> {
-        if self.sockets.any_noted() || !self.work.replies.is_empty() {
+        if self.sockets.any_noted() || self.sockets.any_unread() || !self.work.replies.is_empty() {
             return Some(Duration::ZERO);
         }
         let deadline = self.core.deadline().into_iter().chain(self.listeners.deadline()).min()?;
@@ -149,6 +166,7 @@ impl Driver {
                 }
                 // Whoever asked may have given up waiting.
                 Command::Stats(answer) => drop(answer.send(self.stats())),
+                Command::Identify(identity) => self.protection = Protecting::Tls(identity),
             }
         }
         ControlFlow::Continue(())
@@ -159,6 +177,7 @@ impl Driver {
             core: self.core.stats(),
             storage: self.storage.stats(),
             sockets: self.sockets.open() as u64,
+            tls_bytes: self.sockets.bytes_waiting() as u64,
             turns: self.work.turns,
         }
     }
@@ -174,19 +193,41 @@ impl Driver {
         }
     }
 
-    fn welcome(&mut self, stream: std::net::TcpStream, source: Source) {
+    fn welcome(&mut self, stream: TcpStream, source: Source) {
         match self.core.feed(Input::Connected(source)) {
             Heard::Accepted(id) => {
                 tracing::debug!(connection = %id, ?source, "connected");
-                self.sockets.insert(id, stream, &self.poller);
-                self.core.feed(Input::Secured(id, Channel::Plain));
+                self.protect(id, stream);
             }
             Heard::Refused(error) => {
                 tracing::debug!(?source, %error, "connection refused");
-                // A socket that does not take these few bytes at once does not get them.
-                let _ = io::Write::write(&mut &stream, &refusal_frame(error));
+                match self.protection {
+                    // A socket that does not take these few bytes at once does not get them.
+                    Protecting::Plaintext => drop(io::Write::write(&mut &stream, &refusal_frame(error))),
+                    // A handshake only to say no would be work for nothing (K6).
+                    Protecting::Tls(_) => {}
+                }
             }
             Heard::Taken => unreachable!("a connection is accepted or refused"),
+        }
+    }
+
+    fn protect(&mut self, id: ConnectionId, stream: TcpStream) {
+        let socket = Watched::new(stream, &self.poller, keys::of(id));
+        match &self.protection {
+            Protecting::Plaintext => {
+                self.sockets.insert(id, Transport::Plaintext(socket));
+                self.core.feed(Input::Secured(id, Channel::Plain));
+            }
+            Protecting::Tls(identity) => {
+                match TlsStream::server(socket, Arc::clone(&identity.config), identity.key) {
+                    Ok(stream) => self.sockets.insert(id, Transport::Tls(Box::new(stream))),
+                    Err(error) => {
+                        tracing::error!(connection = %id, %error, "no handshake can be begun");
+                        self.core.feed(Input::Disconnected(id));
+                    }
+                }
+            }
         }
     }
 
@@ -200,6 +241,22 @@ impl Driver {
         if event.writable {
             socket.unblock();
         }
+        self.note_fate(id, fate);
+    }
+
+    /// Goes on with those of which something was left in the turn before that no socket reports.
+    fn serve_unread(&mut self) {
+        let mut unread = std::mem::take(&mut self.work.unread);
+        self.sockets.take_unread(&mut unread);
+        for id in unread.drain(..) {
+            let Some(socket) = self.sockets.find(id) else { continue };
+            let fate = socket.receive(&mut self.core, &mut self.work.buffer);
+            self.note_fate(id, fate);
+        }
+        self.work.unread = unread;
+    }
+
+    fn note_fate(&mut self, id: ConnectionId, fate: Fate) {
         match fate {
             // What it is watched for may have to change, whether the core says so or not.
             Fate::Kept => self.sockets.note(id),
@@ -275,8 +332,9 @@ impl Driver {
                 Fate::Kept => socket.mind(self.core.interest(id)),
                 Fate::Ending | Fate::Over => Fate::Over,
             };
-            if fate == Fate::Over {
-                self.disconnect(id);
+            match fate {
+                Fate::Kept => self.sockets.note_if_unread(id, self.core.interest(id)),
+                Fate::Ending | Fate::Over => self.disconnect(id),
             }
         }
         self.work.to_send = noted;

@@ -14,7 +14,11 @@ use std::{
 use palabre_core::output::Stats;
 use polling::Poller;
 
-use crate::storage::{StorageStats, StorageStopped};
+use super::identity::{Identity, IdentityError, IdentitySource};
+use crate::{
+    server_key::ServerKey,
+    storage::{StorageStats, StorageStopped},
+};
 
 /// How long to wait for figures: a loop that takes longer for a turn has other worries.
 const STATS_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -25,6 +29,7 @@ const STATS_WAIT_MAX: Duration = Duration::from_secs(5);
 /// [`join`](Self::join) end it in order.
 pub struct RunningServer {
     addresses: Vec<SocketAddr>,
+    key: Option<ServerKey>,
     remote: Remote,
     thread: Option<JoinHandle<Ending>>,
 }
@@ -34,6 +39,7 @@ pub(super) enum Command {
     ShutDown(String),
     StopNow,
     Stats(Sender<ServerStats>),
+    Identify(Identity),
 }
 
 /// How a server ended.
@@ -58,6 +64,8 @@ pub struct ServerStats {
     pub storage: StorageStats,
     /// Open sockets of connections.
     pub sockets: u64,
+    /// Bytes that TLS has taken from the core and the system not yet from TLS.
+    pub tls_bytes: u64,
     /// Turns of the loop since start.
     pub turns: u64,
 }
@@ -69,14 +77,25 @@ impl Ending {
 }
 
 impl RunningServer {
-    pub(super) const fn new(addresses: Vec<SocketAddr>, remote: Remote, thread: JoinHandle<Ending>) -> Self {
-        Self { addresses, remote, thread: Some(thread) }
+    pub(super) const fn new(
+        addresses: Vec<SocketAddr>,
+        key: Option<ServerKey>,
+        remote: Remote,
+        thread: JoinHandle<Ending>,
+    ) -> Self {
+        Self { addresses, key, remote, thread: Some(thread) }
     }
 
     /// Where it listens, with the ports it was given where it had asked for any.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The key that it showed at its start; nothing in plaintext.
+    #[must_use]
+    pub const fn key(&self) -> Option<ServerKey> {
+        self.key
     }
 
     /// What speaks to the server from yet another thread.
@@ -126,11 +145,16 @@ impl fmt::Debug for RunningServer {
 pub struct Remote {
     commands: Sender<Command>,
     poller: Arc<Poller>,
+    identity: Option<IdentitySource>,
 }
 
 impl Remote {
-    pub(super) const fn new(commands: Sender<Command>, poller: Arc<Poller>) -> Self {
-        Self { commands, poller }
+    pub(super) const fn new(
+        commands: Sender<Command>,
+        poller: Arc<Poller>,
+        identity: Option<IdentitySource>,
+    ) -> Self {
+        Self { commands, poller, identity }
     }
 
     /// See [`RunningServer::shut_down`].
@@ -141,6 +165,23 @@ impl Remote {
     /// Ends the server within its next turn: connections are cut. What it had handed to storage is still stored.
     pub fn stop_now(&self) {
         self.tell(Command::StopNow);
+    }
+
+    /// Reads the operator's certificate and key again, on this thread. Whoever connects from now on is shown these;
+    /// connections that there are go on. The key; nothing if the server has no such files.
+    ///
+    /// # Errors
+    /// They cannot be used: the server goes on with those it has.
+    pub fn reload_certificate(&self) -> Result<Option<ServerKey>, IdentityError> {
+        match &self.identity {
+            None | Some(IdentitySource::Ephemeral | IdentitySource::Kept { .. }) => Ok(None),
+            Some(source @ IdentitySource::Files { .. }) => {
+                let identity = source.open()?;
+                let key = identity.key;
+                self.tell(Command::Identify(identity));
+                Ok(Some(key))
+            }
+        }
     }
 
     /// See [`RunningServer::stats`].

@@ -4,6 +4,7 @@ mod accept;
 mod driver;
 mod event_log;
 mod handle;
+mod identity;
 mod keys;
 mod seam;
 mod sockets;
@@ -23,8 +24,16 @@ use palabre_core::{
 };
 use polling::Poller;
 
-pub use self::handle::{Ending, Remote, RunningServer, ServerStats};
-use self::{accept::Listeners, driver::Driver, event_log::EventLog, seam::Seam};
+use self::{
+    accept::Listeners,
+    driver::{Driver, Protecting},
+    event_log::EventLog,
+    seam::Seam,
+};
+pub use self::{
+    handle::{Ending, Remote, RunningServer, ServerStats},
+    identity::{IdentityError, IdentitySource, NextStep, Unreadable},
+};
 use crate::{
     accounts::{self, SecretError},
     clock::Clock,
@@ -43,6 +52,8 @@ pub struct ServerOptions {
     pub listen: Vec<ListenAddress>,
     /// Who may reach it.
     pub reach: Reach,
+    /// How connections are protected.
+    pub protection: Protection,
     /// Where it keeps its data.
     pub data: Data,
     /// What its core is held to. Its accounts are filled in at start.
@@ -51,6 +62,15 @@ pub struct ServerOptions {
     pub registration: Registration,
     /// What clients are to spend on a new password.
     pub stretching: Stretching,
+}
+
+/// How a server protects its connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// Not at all.
+    Plaintext,
+    /// By TLS, with this key and certificate.
+    Tls(IdentitySource),
 }
 
 /// Where a server keeps its data.
@@ -71,6 +91,9 @@ pub enum StartError {
     /// It cannot listen where it should.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// It has no key and certificate.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// Its data cannot be opened.
     #[error(transparent)]
     Data(#[from] OpenError),
@@ -97,12 +120,13 @@ pub enum StartError {
 }
 
 impl ServerOptions {
-    /// A server that keeps nothing and listens on 127.0.0.1, on a port that is free: for tests.
+    /// A server that keeps nothing, not even its key, and listens on 127.0.0.1, on a port that is free: for tests.
     #[must_use]
     pub fn ephemeral() -> Self {
         Self {
             listen: vec![ListenAddress::Address(([127, 0, 0, 1], 0).into())],
             reach: Reach::Loopback,
+            protection: Protection::Tls(IdentitySource::Ephemeral),
             data: Data::Memory { bytes_max: MEMORY_BYTES_MAX },
             config: ServerConfig::default(),
             registration: Registration::Open,
@@ -134,13 +158,20 @@ impl ServerOptions {
         let (storage, recovered, setup) = open(self.data, clock, &poller)?;
         let (registration, stretching) = (self.registration, self.stretching);
         self.config.accounts = Some(AccountsConfig { setup, registration, stretching });
+        // After the data, whose directory then is there and ours alone.
+        let (protection, source) = protect(self.protection)?;
         let (commands, incoming) = mpsc::channel();
         let seed = entropy::seed().map_err(lacking("randomness"))?;
+        let key = match &protection {
+            Protecting::Plaintext => None,
+            Protecting::Tls(identity) => Some(identity.key),
+        };
         let driver = Driver {
             clock,
             core: Seam::new(self.config, seed, recovered, clock.now()),
             storage,
             listeners: Listeners::new(listeners, connections_max, &poller).map_err(lacking("poller"))?,
+            protection,
             commands: incoming,
             sockets: sockets::Sockets::default(),
             log: EventLog::default(),
@@ -153,12 +184,19 @@ impl ServerOptions {
             driver.run()
         };
         let thread = thread::Builder::new().name("server".into()).spawn(run).map_err(lacking("thread"))?;
-        Ok(RunningServer::new(addresses, Remote::new(commands, poller), thread))
+        Ok(RunningServer::new(addresses, key, Remote::new(commands, poller, source), thread))
     }
 }
 
 fn lacking(what: &'static str) -> impl Fn(io::Error) -> StartError {
     move |source| StartError::System { what, source }
+}
+
+fn protect(protection: Protection) -> Result<(Protecting, Option<IdentitySource>), IdentityError> {
+    match protection {
+        Protection::Plaintext => Ok((Protecting::Plaintext, None)),
+        Protection::Tls(source) => Ok((Protecting::Tls(source.open()?), Some(source))),
+    }
 }
 
 fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {

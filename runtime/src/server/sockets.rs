@@ -1,17 +1,16 @@
 //! The sockets of all connections, found by the server's own numbers for them.
 
-use std::{net::TcpStream, sync::Arc};
+use std::io;
 
 use palabre_core::{ids::ConnectionId, output::Interest};
-use polling::Poller;
 
 use super::{
     keys,
     seam::{Input, Seam},
 };
 use crate::{
-    readiness::{Readiness, Watched},
-    transport::{Progress, Transport},
+    readiness::Readiness,
+    transport::{Flushed, Progress, Transport},
 };
 
 /// The open sockets, and which of them the core has something new for.
@@ -20,6 +19,7 @@ pub(super) struct Sockets {
     slots: Vec<Option<Socket>>,
     open: usize,
     noted: Vec<ConnectionId>,
+    unread: Vec<ConnectionId>,
 }
 
 /// The socket of one connection.
@@ -32,6 +32,7 @@ pub(super) struct Socket {
     /// The socket took less than there was; it is watched until it takes more.
     blocked: bool,
     noted: bool,
+    unread: bool,
 }
 
 /// What goes out.
@@ -41,6 +42,8 @@ enum Sending {
     Open,
     /// What the core has left, and no more.
     Rest,
+    /// Nothing; the peer is being told so.
+    Ending,
     /// Nothing, and the peer was told so.
     Shut,
 }
@@ -74,12 +77,16 @@ impl Sockets {
         self.open
     }
 
+    /// How many bytes wait in all of them, beside those of the core.
+    pub(super) fn bytes_waiting(&self) -> usize {
+        self.slots.iter().flatten().map(|socket| socket.transport.bytes_waiting()).sum()
+    }
+
     /// Takes the socket of a connection that the core has accepted.
-    pub(super) fn insert(&mut self, id: ConnectionId, stream: TcpStream, poller: &Arc<Poller>) {
+    pub(super) fn insert(&mut self, id: ConnectionId, transport: Transport) {
         if self.slots.len() <= id.slot() {
             self.slots.resize_with(id.slot() + 1, || None);
         }
-        let transport = Transport::Plaintext(Watched::new(stream, poller, keys::of(id)));
         let socket = Socket {
             id,
             transport,
@@ -87,6 +94,7 @@ impl Sockets {
             receiving: Receiving::Open,
             blocked: false,
             noted: false,
+            unread: false,
         };
         self.open += 1;
         let previous = self.slots.get_mut(id.slot()).and_then(|slot| slot.replace(socket));
@@ -121,6 +129,34 @@ impl Sockets {
             && !std::mem::replace(&mut socket.noted, true)
         {
             self.noted.push(id);
+        }
+    }
+
+    /// Remembers to go on reading from a connection that the core takes something from, if something was left that
+    /// its socket does not report.
+    pub(super) fn note_if_unread(&mut self, id: ConnectionId, interest: Interest) {
+        if let Some(socket) = self.find(id)
+            && socket.receiving == Receiving::Open
+            && interest.receive_bytes > 0
+            && socket.transport.may_hold_more()
+            && !std::mem::replace(&mut socket.unread, true)
+        {
+            self.unread.push(id);
+        }
+    }
+
+    /// Whether there is something left to read from any.
+    pub(super) const fn any_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// Those something is left to read from, in exchange for an empty list.
+    pub(super) fn take_unread(&mut self, into: &mut Vec<ConnectionId>) {
+        std::mem::swap(&mut self.unread, into);
+        for id in into {
+            if let Some(socket) = self.find(*id) {
+                socket.unread = false;
+            }
         }
     }
 
@@ -174,16 +210,19 @@ impl Socket {
                 return Fate::Kept;
             }
             let space = &mut buffer[..wanted];
-            match self.transport.read(space) {
+            match self.read(space) {
                 Progress::Moved(count) => {
                     if self.receiving == Receiving::Open {
                         core.feed(Input::Received(self.id, &space[..count]));
                     }
                     // There is no more: asking once again would only cost a system call.
-                    if count < wanted {
+                    if count < wanted && self.transport.is_emptied_by_a_short_read() {
                         return Fate::Kept;
                     }
                     left -= count;
+                }
+                Progress::Secured(channel) => {
+                    core.feed(Input::Secured(self.id, channel));
                 }
                 Progress::Blocked => return Fate::Kept,
                 Progress::End => return self.end_receiving(),
@@ -196,43 +235,68 @@ impl Socket {
         Fate::Kept
     }
 
+    fn read(&mut self, space: &mut [u8]) -> Progress {
+        match self.receiving {
+            Receiving::Open | Receiving::Ended => self.transport.read(space),
+            Receiving::Discarding => self.transport.discard(space),
+        }
+    }
+
     fn end_receiving(&mut self) -> Fate {
         self.receiving = Receiving::Ended;
         match self.sending {
-            Sending::Open | Sending::Rest => Fate::Ending,
+            Sending::Open | Sending::Rest | Sending::Ending => Fate::Ending,
             Sending::Shut => Fate::Over,
         }
     }
 
-    /// Writes once, if the core has something and the socket is not known to be full.
+    /// Writes once, if there is something and the socket is not known to be full.
     pub(super) fn send(&mut self, core: &mut Seam) -> Fate {
+        if self.blocked || self.sending == Sending::Shut {
+            return Fate::Kept;
+        }
         let bytes = core.sendable(self.id);
-        if !bytes.is_empty() && !self.blocked && self.sending != Sending::Shut {
-            match self.transport.write(bytes) {
-                Progress::Moved(count) => {
-                    self.blocked = count < bytes.len();
-                    core.feed(Input::Sent(self.id, count));
-                }
-                Progress::Blocked => self.blocked = true,
-                Progress::End => return Fate::Over,
-                Progress::Failed(error) => {
-                    tracing::debug!(connection = %self.id, %error, "sending failed");
-                    return Fate::Over;
-                }
-            }
+        let sent = if bytes.is_empty() {
+            self.transport.flush().map(|flushed| self.blocked = flushed == Flushed::Blocked)
+        } else {
+            self.write(bytes.len(), core)
+        };
+        if let Err(error) = sent {
+            tracing::debug!(connection = %self.id, %error, "sending failed");
+            return Fate::Over;
         }
         if self.sending == Sending::Rest && core.sendable(self.id).is_empty() {
-            return self.shut_down_sending();
+            self.sending = Sending::Ending;
         }
-        Fate::Kept
+        if self.sending == Sending::Ending { self.shut_down_sending() } else { Fate::Kept }
+    }
+
+    /// Has all of what the core has taken, or as much as is taken at once.
+    fn write(&mut self, length: usize, core: &mut Seam) -> io::Result<()> {
+        match self.transport.write(core.sendable(self.id)) {
+            Progress::Moved(count) => {
+                self.blocked = count < length || self.transport.wants_write();
+                core.feed(Input::Sent(self.id, count));
+            }
+            Progress::Blocked => self.blocked = true,
+            Progress::Failed(error) => return Err(error),
+            Progress::End | Progress::Secured(_) => unreachable!("only reads are answered so"),
+        }
+        Ok(())
     }
 
     fn shut_down_sending(&mut self) -> Fate {
-        self.sending = Sending::Shut;
-        if self.transport.shut_down_sending().is_err() || self.receiving == Receiving::Ended {
-            return Fate::Over;
+        match self.transport.shut_down_sending() {
+            Ok(Flushed::Blocked) => {
+                self.blocked = true;
+                Fate::Kept
+            }
+            Ok(Flushed::All) if self.receiving != Receiving::Ended => {
+                self.sending = Sending::Shut;
+                Fate::Kept
+            }
+            Ok(Flushed::All) | Err(_) => Fate::Over,
         }
-        Fate::Kept
     }
 
     /// Has the socket watched for what it waits for.
@@ -255,7 +319,7 @@ impl Socket {
     pub(super) fn fate_after_end(&self) -> Fate {
         match self.sending {
             Sending::Open | Sending::Shut => Fate::Over,
-            Sending::Rest => Fate::Kept,
+            Sending::Rest | Sending::Ending => Fate::Kept,
         }
     }
 }

@@ -6,9 +6,14 @@ use palabre_core::{
     password::Stretching,
     storage::EventKind,
 };
-use palabre_runtime::{client::ClientDriver, clock::Clock};
+use palabre_runtime::{
+    client::{ClientDriver, Security, Trust},
+    clock::Clock,
+    server::RunningServer,
+    server_key::ServerKey,
+};
 
-use crate::support::{PATIENCE, Process, server};
+use crate::support::{PATIENCE, Process, plaintext_server, server};
 
 fn config(nick: &str) -> ClientConfig {
     ClientConfig {
@@ -23,8 +28,17 @@ fn config(nick: &str) -> ClientConfig {
     }
 }
 
-fn driver(host: &str, port: u16, config: ClientConfig) -> ClientDriver {
-    ClientDriver::new(host, port, config, Box::new(|_| ())).unwrap()
+fn driver(host: &str, port: u16, security: Security, config: ClientConfig) -> ClientDriver {
+    ClientDriver::new(host, port, security, config, Box::new(|_, _| ())).unwrap()
+}
+
+/// A driver to a server in this process, whose key it knows.
+fn driver_to(server: &RunningServer, host: &str, config: ClientConfig) -> ClientDriver {
+    driver(host, server.addresses()[0].port(), security(server), config)
+}
+
+fn security(server: &RunningServer) -> Security {
+    server.key().map_or(Security::Plain, |key| Security::Tls(Trust::Key(key)))
 }
 
 /// Turns until an event is what is looked for.
@@ -65,10 +79,20 @@ fn posted(event: &ClientEvent) -> Option<()> {
 #[test]
 fn a_client_finds_its_server_by_name_enters_and_posts() {
     let server = server();
-    let mut driver = driver("localhost", server.addresses()[0].port(), config("ana"));
+    let mut driver = driver_to(&server, "localhost", config("ana"));
     assert!(!ready(&mut driver));
     say(&mut driver, "hello");
     find(&mut driver, posted);
+}
+
+#[test]
+fn a_client_and_a_server_that_were_both_told_so_talk_in_plaintext() {
+    let server = plaintext_server();
+    let mut driver = driver_to(&server, "127.0.0.1", config("ana"));
+    assert!(!ready(&mut driver));
+    say(&mut driver, "hello");
+    find(&mut driver, posted);
+    assert_eq!(driver.server_key(), None);
 }
 
 #[test]
@@ -76,9 +100,13 @@ fn a_post_is_saved_before_it_is_sent_and_forgotten_after() {
     let server = server();
     let saved: Rc<RefCell<Vec<Option<SavedSession>>>> = Rc::default();
     let log = Rc::clone(&saved);
-    let save = Box::new(move |session: Option<&SavedSession>| log.borrow_mut().push(session.cloned()));
-    let mut driver =
-        ClientDriver::new("127.0.0.1", server.addresses()[0].port(), config("ana"), save).unwrap();
+    let expected = server.key();
+    let save = Box::new(move |session: Option<&SavedSession>, key: Option<ServerKey>| {
+        assert_eq!(key, expected, "it belongs to the server with this key");
+        log.borrow_mut().push(session.cloned());
+    });
+    let port = server.addresses()[0].port();
+    let mut driver = ClientDriver::new("127.0.0.1", port, security(&server), config("ana"), save).unwrap();
     ready(&mut driver);
     say(&mut driver, "hello");
     // The verb has flushed: saved and sent, and not answered yet.
@@ -93,7 +121,7 @@ fn a_post_is_saved_before_it_is_sent_and_forgotten_after() {
 #[test]
 fn leaving_is_heard_by_the_server_before_the_driver_has_ended() {
     let server = server();
-    let mut driver = driver("127.0.0.1", server.addresses()[0].port(), config("ana"));
+    let mut driver = driver_to(&server, "127.0.0.1", config("ana"));
     ready(&mut driver);
     driver.with_client(|client, now| client.leave(false, now));
     let cause = find(&mut driver, |event| match event {
@@ -115,7 +143,8 @@ fn a_server_that_is_not_there_is_told_with_the_reason() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = holder.local_addr().unwrap().port();
     drop(holder);
-    let mut driver = driver("127.0.0.1", port, ClientConfig { reconnect: false, ..config("ana") });
+    let mut driver =
+        driver("127.0.0.1", port, Security::Plain, ClientConfig { reconnect: false, ..config("ana") });
     let cause = find(&mut driver, |event| match event {
         ClientEvent::Ended { cause } => Some(cause.clone()),
         _ => None,
@@ -128,7 +157,7 @@ fn a_server_that_is_not_there_is_told_with_the_reason() {
 #[test]
 fn a_name_that_means_nothing_is_told_so() {
     let config = ClientConfig { reconnect: false, ..config("ana") };
-    let mut driver = driver("no-such-host.invalid", 4000, config);
+    let mut driver = driver("no-such-host.invalid", 4000, Security::Plain, config);
     find(&mut driver, |event| matches!(event, ClientEvent::Ended { .. }).then_some(()));
     assert!(driver.connect_error().is_some());
 }
@@ -136,7 +165,7 @@ fn a_name_that_means_nothing_is_told_so() {
 #[test]
 fn another_thread_ends_the_waiting() {
     let server = server();
-    let mut driver = driver("127.0.0.1", server.addresses()[0].port(), config("ana"));
+    let mut driver = driver_to(&server, "127.0.0.1", config("ana"));
     ready(&mut driver);
     let waker = driver.waker();
     let clock = Clock::start();
@@ -160,7 +189,8 @@ fn a_client_survives_its_server_and_nothing_is_lost() {
     let data = tempfile::tempdir().unwrap();
     let first = Process::start_in(data.path());
     let port = first.address().port();
-    let mut driver = driver("127.0.0.1", port, config("ana"));
+    let security = Security::Tls(Trust::Key(first.key()));
+    let mut driver = driver("127.0.0.1", port, security, config("ana"));
     ready(&mut driver);
     say(&mut driver, "before");
     find(&mut driver, posted);

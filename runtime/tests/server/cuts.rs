@@ -72,7 +72,7 @@ struct Bystander {
 
 impl Bystander {
     fn enter(address: SocketAddr) -> Self {
-        let mut peer = Peer::connect(address);
+        let mut peer = Peer::plaintext(address);
         peer.enter("bystander");
         assert_eq!(peer.join("#lobby"), LOBBY);
         Self { peer, said: 0, heard: 0 }
@@ -112,7 +112,16 @@ fn figures(server: &mut Process, bystander: Bystander, cuts: usize) {
 }
 
 fn server() -> Process {
-    Process::start(&["--ephemeral", "--listen", "127.0.0.1:0", "--limits", "open", "--max-clients", "5000"])
+    Process::start(&[
+        "--ephemeral",
+        "--listen",
+        "127.0.0.1:0",
+        "--limits",
+        "open",
+        "--max-clients",
+        "5000",
+        "--plaintext",
+    ])
 }
 
 #[test]

@@ -15,10 +15,14 @@ use palabre_core::{
     client::{ClientConfig, ClientEvent, PostId},
     ids::{RoomId, Seq},
     name::{Nick, RoomName},
+    password::Stretching,
     storage::EventKind,
     wire::{Goodbye, Join, ToClient},
 };
-use palabre_runtime::{client::ClientDriver, clock::Clock};
+use palabre_runtime::{
+    client::{ClientDriver, Security},
+    clock::Clock,
+};
 use rustix::process::Signal;
 
 use crate::support::{Peer, Process, until};
@@ -50,12 +54,13 @@ fn driver(port: u16, nick: &str) -> ClientDriver {
         nick: Nick::parse(nick).unwrap(),
         take_suggestion: false,
         account: None,
-        stretching_min: palabre_core::password::Stretching::LEAST,
+        stretching_min: Stretching::LEAST,
         saved: None,
         reconnect: true,
         outbox_posts_max: UNANSWERED_MAX,
     };
-    let mut driver = ClientDriver::new("127.0.0.1", port, config, Box::new(|_| ())).unwrap();
+    let mut driver =
+        ClientDriver::new("127.0.0.1", port, Security::Plain, config, Box::new(|_, _| ())).unwrap();
     for room in ROOMS {
         let room = RoomName::parse(room).unwrap();
         driver.with_client(|client, now| client.join(&room, Some(Seq::new(0)), now)).unwrap();
@@ -140,7 +145,7 @@ struct Witness {
 impl Witness {
     /// Reads on from where the last reader stopped, as a new guest.
     fn read(&mut self, server: &Process, nick: &str) {
-        let mut peer = Peer::connect(server.address());
+        let mut peer = Peer::plaintext(server.address());
         peer.enter(nick);
         for name in ROOMS {
             let known = self.room_named(name);
@@ -197,7 +202,15 @@ impl Witness {
 
 fn start(port: u16, data: &Path) -> Process {
     let address = format!("127.0.0.1:{port}");
-    Process::start(&["--listen", &address, "--data", data.to_str().unwrap(), "--limits", "open"])
+    Process::start(&[
+        "--listen",
+        &address,
+        "--data",
+        data.to_str().unwrap(),
+        "--limits",
+        "open",
+        "--plaintext",
+    ])
 }
 
 /// Kills a server so often, and looks at its logs after each restart.

@@ -66,17 +66,33 @@ fn an_unknown_name_is_told_so() {
 }
 
 #[test]
-fn other_machines_are_let_in_only_by_plaintext() {
-    let (code, message) = failing(&["--ephemeral", "--listen", "0.0.0.0:0"]);
+fn other_machines_are_let_in_without_encryption_only_if_that_is_said_twice() {
+    let (code, message) = failing(&["--ephemeral", "--listen", "0.0.0.0:0", "--plaintext"]);
     assert_eq!(code, Some(1));
-    assert!(message.contains("does not encrypt yet"), "{message}");
-    let server = Process::start(&["--ephemeral", "--listen", "0.0.0.0:0", "--plaintext"]);
+    assert!(message.contains("say --plaintext twice"), "{message}");
+    let server = Process::start(&["--ephemeral", "--listen", "0.0.0.0:0", "--plaintext", "--plaintext"]);
     assert!(server.ready_line.contains("WITHOUT ENCRYPTION"), "{}", server.ready_line);
+    let port = server.address().port();
+    let expected = format!("; connect with: cli connect localhost:{port} --plaintext --plaintext. ");
+    assert!(server.ready_line.contains(&expected), "{}", server.ready_line);
+    Peer::plaintext(SocketAddr::from(([127, 0, 0, 1], port))).enter("ana");
 }
 
 #[test]
-fn a_port_alone_listens_everywhere_with_plaintext() {
-    let server = ServerOptions { reach: Reach::Plaintext, ..options(&[":0"]) }.start().unwrap();
+fn a_port_alone_in_plaintext_is_for_this_machine() {
+    let server = Process::start(&["--ephemeral", "--listen", ":0", "--plaintext"]);
+    assert!(server.address().ip().is_loopback(), "{}", server.ready_line);
+    assert!(
+        server.ready_line.ends_with(" --plaintext. Only this machine can connect.\n"),
+        "{}",
+        server.ready_line
+    );
+    Peer::plaintext(server.address()).enter("ana");
+}
+
+#[test]
+fn a_port_alone_listens_everywhere() {
+    let server = ServerOptions { reach: Reach::Anywhere, ..options(&[":0"]) }.start().unwrap();
     assert!(server.addresses().iter().all(|address| address.ip().is_unspecified()), "{server:?}");
     let port = server.addresses()[0].port();
     Peer::connect(SocketAddr::from(([127, 0, 0, 1], port))).enter("ana");
@@ -99,11 +115,15 @@ fn the_readiness_line_says_where_and_how() {
     assert_eq!(
         server.ready_line,
         format!(
-            "Listening on {address}; data in {}; connect with: cli connect {address}. Only this machine can \
-             connect until the server encrypts.\n",
+            "Listening on {address}; data in {}; connect with: cli connect {address}.\n",
             data.path().display()
         )
     );
+    let key = server.key();
+    assert_eq!(server.key_line, format!("Its key is {key}; invite with: palabre://{address}/#{key}\n"));
     let server = Process::start(&["--ephemeral", "--listen", "127.0.0.1:0"]);
     assert!(server.ready_line.contains("; nothing is kept (--ephemeral); "), "{}", server.ready_line);
+    assert!(server.key_line.contains(" (made for this run alone); "), "{}", server.key_line);
+    let server = Process::start(&["--ephemeral", "--listen", "localhost:0"]);
+    assert!(server.key_line.contains(" invite with: palabre://localhost:"), "{}", server.key_line);
 }

@@ -15,6 +15,10 @@ mod cuts;
 mod descriptors;
 /// Disks that are full or broken.
 mod full_disk;
+/// TLS as the server has it: what it takes, what it refuses, what that costs.
+mod handshakes;
+/// The key of a server: made, kept, replaced.
+mod identity;
 /// `kill -9` under load.
 mod kills;
 /// Where a server listens, and what it says when it cannot.
@@ -27,3 +31,7 @@ mod sockets;
 mod support;
 /// Deliveries a second; run by hand.
 mod throughput;
+/// Certificates and configurations of others.
+mod tls;
+/// TLS as the client has it: whom it talks to, and what others can read of that.
+mod trust;

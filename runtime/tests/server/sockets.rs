@@ -1,6 +1,6 @@
 use std::{
     io::{Read, Write},
-    net::{Shutdown, TcpStream},
+    net::TcpStream,
     thread,
     time::Duration,
 };
@@ -9,7 +9,7 @@ use palabre_core::{
     limits::Limits,
     wire::{Goodbye, Guest, ToClient},
 };
-use palabre_runtime::server::{Ending, RunningServer, ServerOptions};
+use palabre_runtime::server::{Ending, IdentitySource, Protection, RunningServer, ServerOptions};
 
 use crate::support::{Peer, Process, frame, hello, post, server, until};
 
@@ -132,7 +132,7 @@ fn a_peer_that_says_all_it_has_to_say_and_ends_is_still_answered() {
     bytes.extend(frame(palabre_core::wire::Ping { token: 1 }));
     bytes.extend([0, 0, 0, 0]);
     peer.stream.write_all(&bytes).unwrap();
-    peer.stream.shutdown(Shutdown::Write).unwrap();
+    peer.stream.end();
     assert_eq!(peer.error(), Some(1));
     let mut rest = Vec::new();
     assert_eq!(peer.stream.read_to_end(&mut rest).unwrap(), 0);
@@ -169,7 +169,7 @@ fn a_reset_frees_the_socket() {
     let server = server();
     let mut peer = Peer::connect(server.addresses()[0]);
     peer.enter("ana");
-    socket2::SockRef::from(&peer.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    socket2::SockRef::from(peer.stream.socket()).set_linger(Some(Duration::ZERO)).unwrap();
     drop(peer);
     until("the socket to be closed", || server.stats().unwrap().sockets == 0);
 }
@@ -179,7 +179,7 @@ fn an_urgent_byte_does_not_make_the_server_spin() {
     let server = Process::start(&["--ephemeral", "--listen", "127.0.0.1:0"]);
     let mut peer = Peer::connect(server.address());
     peer.enter("ana");
-    socket2::SockRef::from(&peer.stream).send_out_of_band(&[0]).unwrap();
+    socket2::SockRef::from(peer.stream.socket()).send_out_of_band(&[0]).unwrap();
     thread::sleep(Duration::from_millis(200));
     let before = server.cpu_seconds();
     thread::sleep(Duration::from_secs(1));
@@ -202,15 +202,28 @@ fn a_flood_of_posts_over_credit_does_not_make_the_server_spin() {
 }
 
 #[test]
-fn connections_over_a_cap_are_told_so() {
-    let mut options = ServerOptions::ephemeral();
-    options.config.limits.loopback_exempt = false;
-    options.config.limits.source_connections_max = 2;
-    let server = options.start().unwrap();
+fn connections_over_a_cap_are_told_so_in_plaintext() {
+    let server = two_at_a_time(Protection::Plaintext);
     let address = server.addresses()[0];
     let _held: Vec<_> = (0..2).map(|_| TcpStream::connect(address).unwrap()).collect();
-    let mut peer = Peer::connect(address);
-    assert_eq!(peer.error(), Some(11));
+    assert_eq!(Peer::plaintext(address).error(), Some(11));
+}
+
+#[test]
+fn connections_over_a_cap_are_closed_without_a_word_under_tls() {
+    let server = two_at_a_time(Protection::Tls(IdentitySource::Ephemeral));
+    let address = server.addresses()[0];
+    let _held: Vec<_> = (0..2).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let mut read = Vec::new();
+    TcpStream::connect(address).unwrap().read_to_end(&mut read).unwrap();
+    assert_eq!(read, b"");
+}
+
+fn two_at_a_time(protection: Protection) -> RunningServer {
+    let mut options = ServerOptions { protection, ..ServerOptions::ephemeral() };
+    options.config.limits.loopback_exempt = false;
+    options.config.limits.source_connections_max = 2;
+    options.start().unwrap()
 }
 
 #[test]

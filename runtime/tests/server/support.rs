@@ -2,10 +2,10 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     path::Path,
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
@@ -17,9 +17,13 @@ use palabre_core::{
 };
 use palabre_runtime::{
     clock::Clock,
-    server::{RunningServer, ServerOptions},
+    server::{Protection, RunningServer, ServerOptions},
+    server_key::ServerKey,
 };
 use rustix::process::{Pid, Signal, kill_process};
+use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
+
+use crate::tls;
 
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,6 +31,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A server in this process that keeps nothing.
 pub(crate) fn server() -> RunningServer {
     ServerOptions::ephemeral().start().unwrap()
+}
+
+/// The same without encryption.
+pub(crate) fn plaintext_server() -> RunningServer {
+    ServerOptions { protection: Protection::Plaintext, ..ServerOptions::ephemeral() }.start().unwrap()
 }
 
 /// Waits until something is so.
@@ -40,23 +49,84 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// A peer that says exactly what it is told to.
 pub(crate) struct Peer {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     decoder: FrameDecoder,
 }
 
+/// What a peer talks over.
+pub(crate) enum Stream {
+    Plaintext(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    pub(crate) fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plaintext(socket) => socket,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+
+    /// Says that nothing more comes.
+    pub(crate) fn end(&mut self) {
+        if let Self::Tls(stream) = self {
+            stream.conn.send_close_notify();
+            stream.flush().unwrap();
+        }
+        self.socket().shutdown(Shutdown::Write).unwrap();
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plaintext(socket) => socket.read(bytes),
+            Self::Tls(stream) => stream.read(bytes),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plaintext(socket) => socket.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Plaintext(socket) => socket.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
 impl Peer {
+    /// A peer that speaks TLS, and to any server.
     pub(crate) fn connect(address: SocketAddr) -> Self {
         Self::on(TcpStream::connect(address).unwrap())
     }
 
-    pub(crate) fn on(stream: TcpStream) -> Self {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
+    pub(crate) fn on(socket: TcpStream) -> Self {
+        let name = ServerName::try_from("palabre.invalid").unwrap();
+        let connection = ClientConnection::new(Arc::new(tls::client_config()), name).unwrap();
+        Self::over(Stream::Tls(Box::new(StreamOwned::new(connection, socket))))
+    }
+
+    /// A peer that does not encrypt.
+    pub(crate) fn plaintext(address: SocketAddr) -> Self {
+        Self::over(Stream::Plaintext(TcpStream::connect(address).unwrap()))
+    }
+
+    pub(crate) fn over(stream: Stream) -> Self {
+        stream.socket().set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.socket().set_nodelay(true).unwrap();
         Self { stream, decoder: FrameDecoder::new(FRAME_BYTES_MAX) }
     }
 
     pub(crate) fn say<'a>(&mut self, message: impl Into<ToServer<'a>>) {
-        self.stream.write_all(&frame(message)).unwrap();
+        self.stream.write_all(&frame(message)).and_then(|()| self.stream.flush()).unwrap();
     }
 
     /// Reads until a message is what is looked for. `None` when the server ends the connection before.
@@ -71,6 +141,8 @@ impl Peer {
             match self.stream.read(&mut bytes) {
                 Ok(0) => return None,
                 Ok(count) => self.decoder.push(&bytes[..count]),
+                // Closed under TLS without its farewell, as a process that is killed closes.
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return None,
                 Err(error) => panic!("the server was waited for in vain: {error}"),
             }
         }
@@ -151,6 +223,8 @@ pub(crate) fn frame<'a>(message: impl Into<ToServer<'a>>) -> Vec<u8> {
 pub(crate) struct Process {
     child: Child,
     pub(crate) ready_line: String,
+    /// The second line; empty without encryption.
+    pub(crate) key_line: String,
     stderr: mpsc::Receiver<String>,
     pub(crate) log: String,
 }
@@ -169,9 +243,13 @@ impl Process {
     pub(crate) fn run(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = collect(child.stderr.take().unwrap());
-        let mut ready_line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready_line).unwrap();
-        let mut process = Self { child, ready_line, stderr, log: String::new() };
+        let (mut ready_line, mut key_line) = (String::new(), String::new());
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut ready_line).unwrap();
+        if !ready_line.is_empty() && !ready_line.contains("--plaintext") {
+            stdout.read_line(&mut key_line).unwrap();
+        }
+        let mut process = Self { child, ready_line, key_line, stderr, log: String::new() };
         if process.ready_line.is_empty() {
             let status = process.child.wait().unwrap();
             process.read_log();
@@ -183,6 +261,12 @@ impl Process {
     /// Where it says that it listens first.
     pub(crate) fn address(&self) -> SocketAddr {
         let rest = self.ready_line.strip_prefix("Listening on ").unwrap();
+        rest.split([' ', ';']).next().unwrap().parse().unwrap()
+    }
+
+    /// The key it says that it has.
+    pub(crate) fn key(&self) -> ServerKey {
+        let rest = self.key_line.strip_prefix("Its key is ").unwrap();
         rest.split([' ', ';']).next().unwrap().parse().unwrap()
     }
 
@@ -218,6 +302,13 @@ impl Process {
             self.read_log();
             self.log.contains(text)
         });
+    }
+
+    /// Bytes of memory it has in RAM.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix("kB").unwrap().trim().parse::<u64>().unwrap() * 1_024
     }
 
     /// Seconds of CPU it has used so far.

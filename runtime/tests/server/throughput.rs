@@ -1,6 +1,6 @@
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     thread,
     time::Duration,
 };
@@ -8,7 +8,7 @@ use std::{
 use palabre_core::{limits::Limits, wire::ToClient};
 use palabre_runtime::{clock::Clock, server::ServerOptions};
 
-use crate::support::{Peer, frame, post};
+use crate::support::{Peer, Stream, frame, post};
 
 const MEMBERS: usize = 100;
 const SECONDS: u64 = 5;
@@ -54,14 +54,14 @@ fn deliveries_a_second_in_a_saturated_room_of_100() {
     println!("{per_second:.0} deliveries/s, {turns:.0} turns/s, {} lagged", after.core.lagged);
 }
 
-fn member(address: SocketAddr, index: usize) -> TcpStream {
+fn member(address: SocketAddr, index: usize) -> Stream {
     let mut peer = Peer::connect(address);
     peer.enter(&format!("member{index}"));
     peer.join("#lobby");
     peer.stream
 }
 
-fn discard(mut stream: TcpStream) {
+fn discard(mut stream: Stream) {
     let mut bytes = vec![0; 256 << 10];
     while stream.read(&mut bytes).is_ok_and(|count| count > 0) {}
 }
