@@ -83,3 +83,44 @@ impl Connections {
         self.iter().map(|connection| connection.id).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Monotonic;
+
+    fn insert(connections: &mut Connections) -> ConnectionId {
+        connections.insert(|id| Connection::new(id, None, Monotonic::ZERO))
+    }
+
+    #[test]
+    fn a_slot_is_used_again_only_after_its_connection_was_taken_out_and_released() {
+        let mut connections = Connections::default();
+        let first = insert(&mut connections);
+        connections.release(first);
+        let second = insert(&mut connections);
+        assert_eq!((first.slot(), second.slot()), (0, 1), "it was not taken out");
+        assert!(connections.remove(first).is_some_and(|connection| connection.id == first));
+        assert_eq!(insert(&mut connections).slot(), 2, "it was not released");
+        connections.release(first);
+        connections.release(first);
+        let again = insert(&mut connections);
+        assert_eq!((again.slot(), again.generation()), (0, 1));
+        assert_eq!(insert(&mut connections).slot(), 3, "it was released once");
+        assert_eq!(connections.len(), 4);
+    }
+
+    #[test]
+    fn an_id_of_an_earlier_generation_is_nobodys() {
+        let mut connections = Connections::default();
+        let old = insert(&mut connections);
+        connections.remove(old);
+        connections.release(old);
+        let new = insert(&mut connections);
+        assert!(connections.get(old).is_none() && connections.get_mut(old).is_none());
+        assert!(connections.remove(old).is_none());
+        connections.release(old);
+        assert!(connections.get(new).is_some());
+        assert_eq!(connections.ids(), [new]);
+    }
+}
