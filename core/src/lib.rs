@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod channel;
 pub mod client;
 pub mod commands;
 pub mod config;

@@ -10,6 +10,8 @@ use crate::{
 /// The limits a server holds itself and its peers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// From being accepted to being protected (T4).
+    pub securing_max: Duration,
     /// From connecting to having entered or waiting (OpenSSH: 120 s; we have no person at the keyboard yet).
     pub entering_max: Duration,
     /// Frames before `Ready` (`PROTOCOL.md` F8).
@@ -121,6 +123,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            securing_max: Duration::from_secs(5),
             entering_max: Duration::from_secs(15),
             frames_before_ready_max: 32,
             entering_free: 32,

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, hint::black_box, time::Duration};
 
 use palabre_core::{
+    channel::Channel,
     config::ServerConfig,
     ids::{ConnectionId, Incarnation, Nonce, RoomId, Seq, UserId},
     limits::Limits,
@@ -93,6 +94,7 @@ impl Hall {
 
     fn enter(&mut self, nick: &str) -> ConnectionId {
         let id = self.server.handle_connected(Source::V4([127, 0, 0, 1]), self.now).expect("no limits");
+        self.server.handle_secured(id, Channel::Plain, self.now);
         self.say(id, wire::Hello { first: 1, last: 1, client: "bench", features: 0 });
         self.say(id, wire::Guest { id: 1, nick });
         id

@@ -35,6 +35,7 @@ use self::{
     session::Session,
 };
 use crate::{
+    channel::Channel,
     error::{Misuse, Refusal, RefusalCode},
     ids::{Nonce, RoomId, Seq, UserId},
     name::{Nick, RoomName},
@@ -99,9 +100,9 @@ impl Client {
         Self { phase: Phase::connect(&mut session), session }
     }
 
-    /// The connection asked for by [`ClientOutput::Connect`] is there.
-    pub fn handle_connected(&mut self, now: Now) {
-        self.step(now, |phase, session| Ok(phase.handle_connected(session)));
+    /// The connection asked for by [`ClientOutput::Connect`] is there, and protected by this.
+    pub fn handle_connected(&mut self, channel: Channel, now: Now) {
+        self.step(now, |phase, session| Ok(phase.handle_connected(channel, session)));
     }
 
     /// Bytes arrived.

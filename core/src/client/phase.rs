@@ -10,7 +10,7 @@ use super::{
     ready::Ready,
     session::Session,
 };
-use crate::{time::Monotonic, wire::Goodbye};
+use crate::{channel::Channel, time::Monotonic, wire::Goodbye};
 
 /// How long making a connection may take, TLS included.
 const CONNECT_MAX: Duration = Duration::from_secs(15);
@@ -63,9 +63,12 @@ impl Phase {
         Self::Connecting(Connecting { deadline: session.now.monotonic.after(CONNECT_MAX) })
     }
 
-    pub(super) fn handle_connected(self, session: &mut Session) -> Self {
+    pub(super) fn handle_connected(self, channel: Channel, session: &mut Session) -> Self {
         match self {
-            Self::Connecting(_) if session.link.opened() => Self::Greeting(Greeting::new(session)),
+            Self::Connecting(_) if session.link.opened() => {
+                session.channel = channel;
+                Self::Greeting(Greeting::new(session))
+            }
             Self::Offline(_)
             | Self::Connecting(_)
             | Self::Greeting(_)

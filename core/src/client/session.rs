@@ -17,6 +17,7 @@ use super::{
     rooms::Rooms,
 };
 use crate::{
+    channel::Channel,
     ids::{Incarnation, UserId},
     name::Nick,
     time::Now,
@@ -34,6 +35,8 @@ pub(super) struct Session {
     pub(super) random: ChaCha12Rng,
     pub(super) outputs: Outputs,
     pub(super) link: Link,
+    /// What protects the latest connection.
+    pub(super) channel: Channel,
     pub(super) keepalive: Keepalive,
     pub(super) backoff: Backoff,
     /// The database that ids and numbers are of, once one is known.
@@ -79,6 +82,7 @@ impl Session {
             random,
             outputs: Outputs::default(),
             link: Link::new(),
+            channel: Channel::Plain,
             keepalive: Keepalive::new(now.monotonic),
             backoff: Backoff::default(),
             incarnation: None,

@@ -14,6 +14,7 @@ pub(crate) use self::{
     table::Connections,
 };
 use crate::{
+    channel::Channel,
     ids::{ConnectionId, UserId},
     limits::Limits,
     output::Source,
@@ -28,6 +29,8 @@ pub(crate) struct Connection {
     /// Counted under this source, if it counts.
     pub(crate) source: Option<Source>,
     pub(crate) phase: Phase,
+    /// What protects it, known once it is secured.
+    pub(crate) channel: Channel,
     /// What arrived and was not handled yet.
     pub(crate) inbound: Vec<u8>,
     pub(crate) outbound: Outbound,
@@ -68,7 +71,8 @@ impl Connection {
         Self {
             id,
             source,
-            phase: Phase::Greeting,
+            phase: Phase::Securing,
+            channel: Channel::Plain,
             inbound: Vec::new(),
             outbound: Outbound::new(),
             connected: now,
@@ -89,7 +93,8 @@ impl Connection {
     pub(crate) const fn user(&self) -> Option<UserId> {
         match &self.phase {
             Phase::Ready(ready) => Some(ready.user),
-            Phase::Greeting
+            Phase::Securing
+            | Phase::Greeting
             | Phase::Choosing
             | Phase::Entering(_)
             | Phase::Waiting(_)
@@ -100,7 +105,8 @@ impl Connection {
     pub(crate) const fn ready(&self) -> Option<&Ready> {
         match &self.phase {
             Phase::Ready(ready) => Some(ready),
-            Phase::Greeting
+            Phase::Securing
+            | Phase::Greeting
             | Phase::Choosing
             | Phase::Entering(_)
             | Phase::Waiting(_)
@@ -111,7 +117,8 @@ impl Connection {
     pub(crate) const fn ready_mut(&mut self) -> Option<&mut Ready> {
         match &mut self.phase {
             Phase::Ready(ready) => Some(ready),
-            Phase::Greeting
+            Phase::Securing
+            | Phase::Greeting
             | Phase::Choosing
             | Phase::Entering(_)
             | Phase::Waiting(_)
@@ -125,7 +132,7 @@ impl Connection {
 
     /// Whether it counts as one that has not entered yet (a waiting one has been accepted).
     pub(crate) const fn is_entering(&self) -> bool {
-        matches!(self.phase, Phase::Greeting | Phase::Choosing | Phase::Entering(_))
+        matches!(self.phase, Phase::Securing | Phase::Greeting | Phase::Choosing | Phase::Entering(_))
     }
 
     /// The longest frame it may send now (F2).
@@ -145,6 +152,7 @@ impl Connection {
     /// When it is to be looked at next, if at all.
     pub(crate) fn deadline(&self, limits: &Limits) -> Monotonic {
         let mut next = match &self.phase {
+            Phase::Securing => self.entering.after(limits.securing_max),
             Phase::Greeting | Phase::Choosing | Phase::Entering(_) => {
                 self.entering.after(limits.entering_max)
             }

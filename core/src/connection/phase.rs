@@ -15,6 +15,8 @@ use crate::{
 /// The phases of a connection.
 #[derive(Debug)]
 pub(crate) enum Phase {
+    /// Accepted; the driver is protecting it.
+    Securing,
     /// Connected; `Hello` is expected.
     Greeting,
     /// Welcomed; `Guest` or `Resume` is expected.

@@ -3,7 +3,13 @@
 use rand_core::RngCore;
 
 use super::{Server, sources::counted_as};
-use crate::{connection::Connection, error::ProtocolError, ids::ConnectionId, output::Source};
+use crate::{
+    channel::Channel,
+    connection::{Connection, Phase},
+    error::ProtocolError,
+    ids::ConnectionId,
+    output::Source,
+};
 
 impl Server {
     pub(super) fn accept(&mut self, source: Source) -> Result<ConnectionId, ProtocolError> {
@@ -22,6 +28,15 @@ impl Server {
         self.peers.rearm(id, limits);
         self.peers.note_interest(id);
         Ok(id)
+    }
+
+    /// The conversation may begin. The time to enter runs since the connection was accepted (V5).
+    pub(super) fn secured(&mut self, id: ConnectionId, channel: Channel) {
+        let Some(connection) = self.peers.connections.get_mut(id) else { return };
+        if matches!(connection.phase, Phase::Securing) {
+            connection.channel = channel;
+            self.peers.move_to(id, Phase::Greeting, &self.config.limits);
+        }
     }
 
     /// Past some connections that have not entered, the more there are the likelier one more is dropped: an honest

@@ -24,12 +24,13 @@ impl Server {
     }
 
     fn end(&mut self, id: ConnectionId, cause: EndCause, farewell: Option<ToClient<'_>>) {
-        let limits = &self.config.limits;
         if self.peers.connections.get(id).is_none_or(|connection| connection.is_closing()) {
             return;
         }
+        // A connection that is not protected yet carries no frames.
+        let farewell = farewell.filter(|_| !self.is_securing(id));
         if let Some(farewell) = farewell {
-            self.peers.answer(id, farewell, limits);
+            self.peers.answer(id, farewell, &self.config.limits);
         }
         self.let_go(id, cause);
         let limits = &self.config.limits;
@@ -40,6 +41,10 @@ impl Server {
         }
         self.peers.move_to(id, Phase::Closing(Closing { until }), limits);
         self.outputs.push_back(Output::Close(id));
+    }
+
+    fn is_securing(&self, id: ConnectionId) -> bool {
+        self.peers.connections.get(id).is_some_and(|found| matches!(found.phase, Phase::Securing))
     }
 
     /// The driver says that a connection is no more.
@@ -72,20 +77,21 @@ impl Server {
         let phase = core::mem::replace(&mut connection.phase, Phase::Greeting);
         let user = match &phase {
             Phase::Ready(ready) => Some(ready.user),
-            Phase::Greeting
+            Phase::Securing
+            | Phase::Greeting
             | Phase::Choosing
             | Phase::Entering(_)
             | Phase::Waiting(_)
             | Phase::Closing(_) => None,
         };
-        if !matches!(phase, Phase::Greeting | Phase::Choosing | Phase::Entering(_)) {
+        if !matches!(phase, Phase::Securing | Phase::Greeting | Phase::Choosing | Phase::Entering(_)) {
             self.peers.entering += 1;
         }
         if let Some(source) = source {
             self.sources.ended(source);
         }
         match phase {
-            Phase::Greeting | Phase::Choosing | Phase::Closing(_) => {}
+            Phase::Securing | Phase::Greeting | Phase::Choosing | Phase::Closing(_) => {}
             Phase::Entering(entering) => {
                 self.release_newcomer(id, &entering.newcomer, cause == EndCause::Left);
                 self.places.taken -= 1;

@@ -203,6 +203,7 @@ impl Server {
         let entering = self.peers.connections.get(id).and_then(|connection| match &connection.phase {
             Phase::Entering(entering) if entering.ticket == ticket => Some(entering),
             Phase::Entering(_)
+            | Phase::Securing
             | Phase::Greeting
             | Phase::Choosing
             | Phase::Waiting(_)

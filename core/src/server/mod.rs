@@ -38,6 +38,7 @@ use self::{
     sources::Sources,
 };
 use crate::{
+    channel::Channel,
     config::ServerConfig,
     error::ProtocolError,
     hub::{NameTable, Rooms, Users},
@@ -53,7 +54,7 @@ use crate::{
 ///
 /// # How to drive it
 /// 1. Hand in what happened, each with the time: [`handle_connected`](Self::handle_connected),
-///    [`handle_received`](Self::handle_received), [`handle_sent`](Self::handle_sent),
+///    [`handle_secured`](Self::handle_secured), [`handle_received`](Self::handle_received), [`handle_sent`](Self::handle_sent),
 ///    [`handle_disconnected`](Self::handle_disconnected), [`handle_storage`](Self::handle_storage), and
 ///    [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) says so.
 /// 2. Drain [`poll_output`](Self::poll_output) until it answers `None`.
@@ -131,6 +132,13 @@ impl Server {
     pub fn handle_connected(&mut self, source: Source, now: Now) -> Result<ConnectionId, ProtocolError> {
         self.observe(now);
         self.accept(source)
+    }
+
+    /// A connection can carry frames: what protects it is in place, or nothing does and both ends want it so. Until then
+    /// it has [`Limits::securing_max`](crate::limits::Limits), and bytes handed in for it are dropped.
+    pub fn handle_secured(&mut self, id: ConnectionId, channel: Channel, now: Now) {
+        self.observe(now);
+        self.secured(id, channel);
     }
 
     /// Bytes arrived, at most `interest(id).receive_bytes` of them.

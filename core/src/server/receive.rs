@@ -35,7 +35,7 @@ impl Server {
     pub(super) fn receive(&mut self, id: ConnectionId, bytes: &[u8]) {
         let now = self.peers.now.monotonic;
         let Some(connection) = self.peers.connections.get_mut(id) else { return };
-        if connection.is_closing() {
+        if connection.is_closing() || matches!(connection.phase, Phase::Securing) {
             return;
         }
         connection.heard = now;
@@ -122,6 +122,7 @@ impl Server {
         let speaks = match connection.phase {
             Phase::Ready(_) => return Some(Speaks::Everything),
             Phase::Closing(_) => return Some(Speaks::Nothing),
+            Phase::Securing => return None,
             Phase::Greeting => Speaks::Hello,
             Phase::Choosing => Speaks::Entry,
             Phase::Entering(_) | Phase::Waiting(_) => Speaks::KeepAlive,
@@ -129,7 +130,12 @@ impl Server {
         connection.frames += 1;
         let silences = match connection.phase {
             Phase::Waiting(_) => now.since(connection.connected).as_micros() / silence,
-            Phase::Greeting | Phase::Choosing | Phase::Entering(_) | Phase::Ready(_) | Phase::Closing(_) => 0,
+            Phase::Securing
+            | Phase::Greeting
+            | Phase::Choosing
+            | Phase::Entering(_)
+            | Phase::Ready(_)
+            | Phase::Closing(_) => 0,
         };
         if u128::from(connection.frames) > u128::from(frames_max) + WAITING_FRAMES_PER_SILENCE * silences {
             self.accuse(id, ProtocolError::TooManyFrames);

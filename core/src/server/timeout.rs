@@ -48,6 +48,11 @@ impl Server {
         let now = self.peers.now.monotonic;
         let Some(connection) = self.peers.connections.get_mut(id) else { return };
         match &mut connection.phase {
+            Phase::Securing => {
+                if connection.entering.after(limits.securing_max) <= now {
+                    self.time_out(id, "");
+                }
+            }
             Phase::Greeting | Phase::Choosing | Phase::Entering(_) => {
                 if connection.entering.after(limits.entering_max) <= now {
                     self.time_out(id, "You did not enter in time.");

@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use palabre_core::{
+    channel::Channel,
     client::{Client, ClientConfig, ClientEvent, ClientOutput, SavedSession},
     ids::{Incarnation, Nonce, RoomId, Seq, UserId},
     name::{Nick, RoomName},
@@ -160,7 +161,7 @@ impl Bench {
     pub(crate) fn connect(&mut self) {
         self.take_connect();
         self.decoder = FrameDecoder::new(FRAME_BYTES_MAX);
-        self.client.handle_connected(self.now);
+        self.client.handle_connected(Channel::Plain, self.now);
         self.drain();
     }
 

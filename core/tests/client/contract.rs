@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use palabre_core::{
+    channel::Channel,
     client::{Client, ClientEvent, ClientOutput},
     error::RefusalCode,
     ids::{Nonce, RoomId, Seq, UserId},
@@ -135,12 +136,12 @@ fn time_never_goes_back() {
 #[test]
 fn a_late_connection_and_a_second_one_change_nothing() {
     let mut bench = Bench::in_lobby(0);
-    bench.client.handle_connected(bench.now);
+    bench.client.handle_connected(Channel::Plain, bench.now);
     bench.drain();
     assert!(bench.frames.is_empty() && bench.client.is_ready());
     bench.disconnect();
     bench.outputs.clear();
-    bench.client.handle_connected(bench.now);
+    bench.client.handle_connected(Channel::Plain, bench.now);
     bench.client.handle_disconnected(bench.now);
     bench.drain();
     assert!(bench.frames.is_empty() && bench.outputs.is_empty());

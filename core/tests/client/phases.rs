@@ -1,6 +1,7 @@
 //! What each frame does in each phase, as one table.
 
 use palabre_core::{
+    channel::Channel,
     client::{ClientEvent, OfflineCause},
     error::{ProtocolError, RefusalCode},
     ids::{RoomId, Seq},
@@ -158,7 +159,7 @@ fn after_the_end_nothing_has_an_effect() {
     bench.drain();
     assert_eq!(bench.events(), [ClientEvent::Ended { cause: OfflineCause::Left }]);
     bench.frames.clear();
-    bench.client.handle_connected(bench.now);
+    bench.client.handle_connected(Channel::Plain, bench.now);
     bench.client.handle_disconnected(bench.now);
     bench.client.connect_now(bench.now);
     bench.client.leave(false, bench.now);

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use palabre_core::{
+    channel::Channel,
     limits::Limits,
+    output::Source,
     storage::StorageFailure,
     time::WallTime,
     wire::{self, Token},
@@ -21,6 +23,29 @@ fn a_client_of_another_version_is_told_which_the_server_speaks() {
     let id = world.connect();
     world.say(id, wire::Hello { first: 0, last: 9, client: "both", features: u64::MAX });
     assert!(has(&world.heard(id), "Welcome(Welcome { version: 1"));
+}
+
+#[test]
+fn a_connection_that_is_not_protected_in_time_is_closed_without_a_word() {
+    let mut world = World::new(Limits::default());
+    let id = world.server.handle_connected(Source::V4([127, 0, 0, 1]), world.now).expect("not over a cap");
+    world.settle();
+    world.pass(Duration::from_millis(4_999));
+    assert!(world.closed.is_empty());
+    world.pass(Duration::from_millis(1));
+    assert!(world.heard(id).is_empty());
+    assert_eq!(world.closed, [id]);
+}
+
+#[test]
+fn nothing_is_heard_of_a_connection_before_it_is_protected() {
+    let mut world = World::new(Limits::default());
+    let id = world.server.handle_connected(Source::V4([127, 0, 0, 1]), world.now).expect("not over a cap");
+    world.say(id, wire::Hello { first: 1, last: 1, client: "early", features: 0 });
+    assert!(world.heard(id).is_empty());
+    world.server.handle_secured(id, Channel::Plain, world.now);
+    world.greet(id);
+    assert!(has(&world.heard(id), "Welcome"));
 }
 
 #[test]

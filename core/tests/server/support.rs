@@ -7,6 +7,7 @@ use std::{
 };
 
 use palabre_core::{
+    channel::Channel,
     config::ServerConfig,
     ids::{ConnectionId, Incarnation, Nonce, RoomId, Seq, UserId},
     limits::Limits,
@@ -298,6 +299,7 @@ impl World {
 
     pub(crate) fn connect(&mut self) -> ConnectionId {
         let id = self.server.handle_connected(Source::V4([127, 0, 0, 1]), self.now).expect("not over a cap");
+        self.server.handle_secured(id, Channel::Plain, self.now);
         self.settle();
         id
     }

@@ -7,6 +7,7 @@ mod link;
 use std::{collections::VecDeque, io, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use palabre_core::{
+    channel::Channel,
     client::{Client, ClientConfig, ClientEvent, ClientOutput, SavedSession},
     time::{Monotonic, Now},
 };
@@ -147,7 +148,7 @@ impl ClientDriver {
     fn receive(&mut self, now: Now) {
         match self.link.advance(now.monotonic) {
             Arrived::Nothing => {}
-            Arrived::Connected => self.client.handle_connected(now),
+            Arrived::Connected => self.client.handle_connected(Channel::Plain, now),
             Arrived::Disconnected => self.client.handle_disconnected(now),
         }
         let client = &mut self.client;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use palabre_core::{
+    channel::Channel,
     ids::ConnectionId,
     output::{Event, Output, Source},
     server::refusal_frame,
@@ -178,6 +179,7 @@ impl Driver {
             Heard::Accepted(id) => {
                 tracing::debug!(connection = %id, ?source, "connected");
                 self.sockets.insert(id, stream, &self.poller);
+                self.core.feed(Input::Secured(id, Channel::Plain));
             }
             Heard::Refused(error) => {
                 tracing::debug!(?source, %error, "connection refused");

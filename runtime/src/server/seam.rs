@@ -1,6 +1,7 @@
 //! The one way into the server's state machine.
 
 use palabre_core::{
+    channel::Channel,
     config::ServerConfig,
     error::ProtocolError,
     ids::ConnectionId,
@@ -16,6 +17,8 @@ use palabre_core::{
 pub(super) enum Input<'a> {
     /// A connection was accepted.
     Connected(Source),
+    /// A connection can carry frames.
+    Secured(ConnectionId, Channel),
     /// Bytes arrived.
     Received(ConnectionId, &'a [u8]),
     /// The socket took so many bytes of what waits.
@@ -71,6 +74,7 @@ impl Seam {
                     Err(error) => Heard::Refused(error),
                 };
             }
+            Input::Secured(id, channel) => server.handle_secured(id, channel, now),
             Input::Received(id, bytes) => server.handle_received(id, bytes, now),
             Input::Sent(id, count) => server.handle_sent(id, count, now),
             Input::Disconnected(id) => server.handle_disconnected(id, now),

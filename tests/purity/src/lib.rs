@@ -6,6 +6,7 @@ extern crate alloc;
 use alloc::vec::Vec;
 
 use palabre_core::{
+    channel::Channel,
     client::{Client, ClientConfig, ClientOutput},
     config::ServerConfig,
     ids::Incarnation,
@@ -41,11 +42,12 @@ pub extern "C" fn converse(seed: u8, millis: u64) -> usize {
     };
     let mut client = Client::new(config, [seed; 32], now);
     let Ok(id) = server.handle_connected(Source::V4([127, 0, 0, 1]), now) else { return 0 };
+    server.handle_secured(id, Channel::Plain, now);
     let mut passed = 0;
     for _ in 0..100 {
         while let Some(output) = client.poll_output() {
             if output == ClientOutput::Connect {
-                client.handle_connected(now);
+                client.handle_connected(Channel::Plain, now);
             }
         }
         let bytes = client.sendable().to_vec();

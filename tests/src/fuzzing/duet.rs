@@ -7,6 +7,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use palabre_core::{
+    channel::Channel,
     client::{Client, ClientConfig, ClientEvent, ClientOutput, Happening, OfflineCause},
     config::ServerConfig,
     ids::{ConnectionId, Incarnation, RoomId, Seq},
@@ -161,9 +162,10 @@ impl Duet {
         let end = &mut self.ends[index];
         match self.server.handle_connected(Source::V4([127, 0, 0, 1]), self.now) {
             Ok(id) => {
+                self.server.handle_secured(id, Channel::Plain, self.now);
                 let left = end.cuts.pop_front().unwrap_or(usize::MAX);
                 end.link = Some(Link { id, left, closing: false });
-                end.client.handle_connected(self.now);
+                end.client.handle_connected(Channel::Plain, self.now);
             }
             Err(_) => end.client.handle_disconnected(self.now),
         }

@@ -7,6 +7,7 @@ pub mod frame_decoder;
 
 pub use self::{duet::disconnects, frame_decoder::frame_decoder};
 use palabre_core::{
+    channel::Channel,
     client::{Client, ClientConfig, ClientOutput},
     error::ProtocolError,
     ids::Seq,
@@ -147,7 +148,7 @@ impl Victim {
             sent: FrameDecoder::new(FRAME_BYTES_MAX),
         };
         victim.drain();
-        victim.client.handle_connected(now(0));
+        victim.client.handle_connected(Channel::Plain, now(0));
         victim.drain();
         let lobby = RoomName::lobby();
         drop(victim.client.join(&lobby, None, now(0)));
@@ -191,7 +192,7 @@ impl Victim {
             assert!(outputs < OUTPUTS_MAX, "outputs without end");
             if output == ClientOutput::Connect {
                 self.sent = FrameDecoder::new(FRAME_BYTES_MAX);
-                self.client.handle_connected(now(self.millis));
+                self.client.handle_connected(Channel::Plain, now(self.millis));
             }
         }
         let count = self.client.sendable().len();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use palabre_core::{
+    channel::Channel,
     config::ServerConfig,
     ids::{ConnectionId, Incarnation},
     output::{Output, Source},
@@ -53,6 +54,7 @@ impl Driver {
     pub(super) fn connect(&mut self) -> Result<(), Divergence> {
         let id = self.server.handle_connected(Source::V4([127, 0, 0, 1]), self.now);
         let id = id.map_err(|error| Divergence(format!("a connection was not taken: {error}")))?;
+        self.server.handle_secured(id, Channel::Plain, self.now);
         let decoder = FrameDecoder::new(FRAME_BYTES_MAX);
         self.lines.push(Line { id, open: true, unread: Vec::new(), decoder, frames: Vec::new() });
         Ok(())

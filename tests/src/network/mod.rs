@@ -7,7 +7,7 @@ mod pipe;
 
 use std::time::Duration;
 
-use palabre_core::{ids::ConnectionId, time::Monotonic};
+use palabre_core::{channel::Channel, ids::ConnectionId, time::Monotonic};
 
 pub use self::pipe::{End, Pipe, Read};
 use crate::{
@@ -39,6 +39,16 @@ impl Way {
 /// Names a link. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub usize);
+
+impl LinkId {
+    /// What both ends of the link know of its protection: they export what no other link does.
+    #[must_use]
+    pub fn channel(self) -> Channel {
+        let mut exporter = [0; 32];
+        exporter[..8].copy_from_slice(&(self.0 as u64).to_le_bytes());
+        Channel::Tls { exporter, server_key: [1; 32] }
+    }
+}
 
 /// Who holds the client's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

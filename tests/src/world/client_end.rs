@@ -35,8 +35,11 @@ impl World {
         wire.link.client = ClientEnd::Open;
         let arrival = wire.link.down.next_arrival();
         self.note(Step::Connected(link, owner));
+        let channel = link.channel();
         match owner {
-            Owner::Actor(actor) => self.client_input(actor, |client, now| client.handle_connected(now))?,
+            Owner::Actor(actor) => {
+                self.client_input(actor, |client, now| client.handle_connected(channel, now))?;
+            }
             Owner::Peer(peer) => self.peer_connected(peer, link),
         }
         if let Some(arrival) = arrival {

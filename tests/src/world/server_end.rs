@@ -70,6 +70,10 @@ impl World {
             wire.link.server = ServerEnd::Open(id);
             (wire.accepted_at, wire.heard_at, wire.took_at) = (now, now, now);
         }
+        let at = self.host.now(now);
+        if let Some(server) = self.host.server.as_mut() {
+            server.handle_secured(id, link.channel(), at);
+        }
         self.wake(link, Transfer::ServerRead, now);
         self.wake(link, Transfer::ServerWrite, now);
         self.check_accounting()
