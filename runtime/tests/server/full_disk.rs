@@ -9,12 +9,12 @@ use std::{
 
 use palabre_core::{
     ids::{RoomId, Seq},
-    wire::{Follow, ToClient},
+    wire::{Follow, Guest, ToClient},
 };
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use tempfile::TempDir;
 
-use crate::support::{Peer, Process, failing, post};
+use crate::support::{Peer, Process, failing, hello, post};
 
 /// Refusals by their numbers in PROTOCOL X.
 const NO_SPACE: u16 = 16;
@@ -114,6 +114,15 @@ fn a_full_disk_refuses_posts_with_no_space_goes_on_reading_and_recovers_when_spa
     }
     server.until_logged("no space left for the data");
     assert!(read(&mut ana, room).into_iter().eq(1..=stored), "reading goes on");
+
+    let mut newcomer = Peer::connect(server.address());
+    newcomer.say(hello());
+    newcomer.say(Guest { id: 1, nick: "bob" });
+    let refused = newcomer.find(|message| match message {
+        ToClient::Refused(refused) => Some(refused.code),
+        _ => None,
+    });
+    assert_eq!(refused, Some(NO_SPACE), "a new guest cannot be stored");
 
     // Also for one who was cut off meanwhile.
     drop(ana);

@@ -1,15 +1,25 @@
 //! The committed seeds of the fuzz targets, replayed: what a fuzzer once found stays found.
 #![allow(missing_docs)]
 
-use std::path::Path;
+/// Seeds that are built.
+mod golden;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use palabre_tests::fuzzing;
 
+fn corpus(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target)
+}
+
 fn replay(target: &str, body: impl Fn(&[u8])) {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+    let corpus = corpus(target);
     let mut seeds = 0;
-    for entry in std::fs::read_dir(&corpus).expect("the corpus is committed") {
-        body(&std::fs::read(entry.expect("readable").path()).expect("readable"));
+    for entry in fs::read_dir(&corpus).expect("the corpus is committed") {
+        body(&fs::read(entry.expect("readable").path()).expect("readable"));
         seeds += 1;
     }
     assert!(seeds > 0, "{} is empty", corpus.display());
@@ -38,4 +48,21 @@ fn the_seeds_of_client_bytes_find_nothing() {
 #[test]
 fn the_seeds_of_world_find_nothing() {
     replay("world", fuzzing::world);
+}
+
+#[test]
+fn the_seeds_that_are_built_are_those_that_are_committed() {
+    for (target, name, bytes) in golden::seeds() {
+        let committed = fs::read(corpus(target).join(name)).unwrap_or_default();
+        assert_eq!(committed, bytes, "{target}/{name}: run the_seeds_are_built_anew, and commit");
+    }
+}
+
+/// After a change of the wire: `cargo test -p palabre-tests --test corpora -- --ignored`.
+#[test]
+#[ignore = "writes into fuzz/corpus"]
+fn the_seeds_are_built_anew() {
+    for (target, name, bytes) in golden::seeds() {
+        fs::write(corpus(target).join(name), bytes).expect("it can be written");
+    }
 }
