@@ -204,6 +204,11 @@ impl Link {
             reason.zip(self.securing.as_ref()).and_then(|(reason, securing)| securing.distrust(reason));
         match distrust {
             Some(distrust) => Arrived::Distrusted(distrust),
+            // So does a server that takes no more connections (K6).
+            None if error.kind() == io::ErrorKind::UnexpectedEof => {
+                let reason = "it ended the connection before that was encrypted, perhaps because it is full";
+                self.fail(io::Error::new(error.kind(), reason))
+            }
             None => self.fail(error),
         }
     }

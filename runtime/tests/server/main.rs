@@ -33,5 +33,7 @@ mod support;
 mod throughput;
 /// Certificates and configurations of others.
 mod tls;
+/// Connections under TLS that are cut.
+mod torn;
 /// TLS as the client has it: whom it talks to, and what others can read of that.
 mod trust;
