@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -51,7 +51,7 @@ impl TwiceRun {
                 scope.spawn(|| self.work(&next, &found));
             }
         });
-        found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+        found.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn work(&self, next: &AtomicU64, found: &Mutex<io::Result<Option<Difference>>>) {
@@ -64,7 +64,7 @@ impl TwiceRun {
             if matches!(outcome, Ok(None)) {
                 continue;
             }
-            let mut found = found.lock().expect("no thread panics while it holds what was found");
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
             let known = matches!(&*found, Ok(Some(earlier)) if earlier.seed < seed);
             if !known {
                 *found = outcome;

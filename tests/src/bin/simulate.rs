@@ -165,12 +165,14 @@ fn run_campaign(arguments: &Arguments, options: &Options) -> io::Result<ExitCode
     Ok(conclude(arguments, options, &tally, elapsed))
 }
 
-/// On a terminal, a line that changes; anywhere, a line for each failure when it happens.
+/// On a terminal, a line that changes; elsewhere one every thousand seeds. A line for each failure when it happens.
 fn tell_progress(tally: &Tally, told: &AtomicUsize, elapsed: Duration) {
     let is_terminal = io::stderr().is_terminal();
     if is_terminal {
         eprint!("\r\x1b[K{}", tally.progress(elapsed));
         let _ = io::stderr().flush();
+    } else if tally.seeds.is_multiple_of(1_000) {
+        eprintln!("{}", tally.progress(elapsed));
     }
     if told.swap(tally.failures.len(), Ordering::Relaxed) < tally.failures.len()
         && let Some((seed, failure)) = tally.failures.last()

@@ -194,17 +194,26 @@ impl World {
                 format!("c{actor} saved post {} in its outbox, but has it no more after starting", number.0)
             })?;
         }
+        self.forget_posts_but(actor, &kept);
+        Ok(())
+    }
+
+    fn forget_posts_but(&mut self, actor: usize, kept: &[PostNumber]) {
         let open: Vec<_> = self.ledger.open_posts(actor).filter(|number| !kept.contains(number)).collect();
         for number in open {
             self.ledger.give_up(number, Outcome::Forgotten);
         }
-        Ok(())
     }
 
     /// A client process is killed, and starts again after a while.
     pub(super) fn crash_client(&mut self, actor: usize) {
         self.note(Step::Fault(format!("c{actor} is killed")));
-        self.kill_client(actor, End::Reset);
+        // Its machine still sends what it had handed over, unless it had something unread.
+        let how = if self.choices.chance(Subsystem::Process, 1, 2) { End::Reset } else { End::Finished };
+        self.kill_client(actor, how);
+        let saved = self.actors[actor].saved.iter().flat_map(|saved| &saved.outbox);
+        let kept: Vec<_> = saved.filter_map(|post| self.ledger.number_in(&post.text)).collect();
+        self.forget_posts_but(actor, &kept);
         let down = self.choices.duration(Subsystem::Process, Duration::from_secs(3));
         self.agenda.add(self.now.after(down), Task::StartClient(actor));
     }

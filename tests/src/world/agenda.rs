@@ -31,6 +31,8 @@ pub(super) enum Task {
     StartServer,
     /// A client process starts again.
     StartClient(usize),
+    /// A client leaves, keeping its guest or not, and is killed meanwhile.
+    LeaveDying(usize, bool),
     /// A client tries another name, or another password.
     Rename(usize),
     /// A client's password is stretched.

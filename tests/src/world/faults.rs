@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use palabre_core::time::Monotonic;
+use palabre_core::{client::Client, storage::EventKind, time::Monotonic};
 
-use super::{Phase, Task, Transfer, World};
+use super::{Phase, Task, Transfer, World, actor::Actor};
 use crate::{
     choices::Subsystem,
     network::{ClientEnd, End, LinkId, Owner, ServerEnd, Way},
@@ -271,11 +271,25 @@ impl World {
         sometimes!("a client detached", keep);
         sometimes!("a client left for good", !keep);
         self.note(Step::Fault(format!("c{actor} leaves, keep {keep}")));
-        let dies = self.choices.chance(Subsystem::Process, self.plan.strength(Fault::ClientCrash), 6);
-        if dies && self.actors[actor].client.is_some() {
-            let outputs = self.choices.between(Subsystem::Process, 1, 4);
-            self.actors[actor].outputs_to_crash = Some(outputs);
+        if self.choices.chance(Subsystem::Process, self.plan.strength(Fault::ClientCrash), 6) {
+            // It says one thing more, and is killed while it leaves: that may be on its way still.
+            let is_heard = |actor: &Actor| actor.client.as_ref().is_some_and(Client::is_ready);
+            let actor = (0..self.actors.len()).find(|actor| is_heard(&self.actors[*actor])).unwrap_or(actor);
+            self.post(actor, EventKind::Posted)?;
+            let after = Duration::from_micros(self.choices.between(Subsystem::Process, 300, 3_000));
+            self.agenda.add(self.now.after(after), Task::LeaveDying(actor, keep));
+            return Ok(());
         }
+        self.leave(actor, keep)
+    }
+
+    /// A client says goodbye, and is killed before its driver has done all that it asks for.
+    pub(super) fn leave_dying(&mut self, actor: usize, keep: bool) -> Result<(), Violation> {
+        if self.phase > Phase::Safety || self.actors[actor].client.is_none() {
+            return Ok(());
+        }
+        let outputs = self.choices.between(Subsystem::Process, 1, 2);
+        self.actors[actor].outputs_to_crash = Some(outputs);
         self.leave(actor, keep)
     }
 

@@ -259,6 +259,7 @@ impl World {
             Task::ServerExits => self.server_exits(),
             Task::StartServer => self.start_server(),
             Task::StartClient(actor) => self.start_client(actor),
+            Task::LeaveDying(actor, keep) => self.leave_dying(actor, keep),
             Task::Rename(actor) => self.try_another_name(actor),
             Task::Worked(actor) => self.worked(actor),
             Task::Commit => self.commit(),

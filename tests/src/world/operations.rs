@@ -286,7 +286,7 @@ impl World {
         known.filter(|_| other != actor && !stranger).unwrap_or_else(|| name("nobody"))
     }
 
-    fn post(&mut self, actor: usize, kind: EventKind) -> Result<(), Violation> {
+    pub(super) fn post(&mut self, actor: usize, kind: EventKind) -> Result<(), Violation> {
         let Some(room) = self.some_room(actor) else { return Ok(()) };
         let number = self.ledger.next_number();
         let (text, valid) = self.draw_text(number, kind);

@@ -135,7 +135,10 @@ impl World {
         if self.phase > Phase::Safety {
             return Ok(());
         }
+        // While nobody can connect, trying at every turn would be most of what happens.
+        let hopeless = self.host.server.is_none() || self.now < self.partitioned_until;
         match self.peers[peer].link {
+            None if hopeless && !self.choices.chance(Subsystem::Peers, 1, 16) => {}
             None => {
                 let link = self.connect(Owner::Peer(peer));
                 self.peers[peer].link = Some(link);
@@ -266,11 +269,14 @@ impl World {
             return state.send(Join { id, name: "#lobby", after: None });
         };
         sometimes!("a flood of posts");
-        for _ in 0..10 {
+        for number in 0..10 {
             let id = state.next_request();
             state.nonces += 1;
-            let nonce = Nonce::new(state.nonces);
-            state.send(Post { id, room, nonce, kind: 1, text: RAW_TEXTS[0] });
+            // The last of ten has the nonce of the first, and says something else.
+            let (nonce, text) =
+                if number < 9 { (state.nonces, RAW_TEXTS[0]) } else { (state.nonces - 9, "again") };
+            let nonce = Nonce::new(nonce);
+            state.send(Post { id, room, nonce, kind: 1, text });
             state.send(Rooms { id, after: None });
         }
     }
