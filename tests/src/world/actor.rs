@@ -151,6 +151,8 @@ impl World {
         }
         let now = self.client_now();
         let saved = self.actors[actor].saved.clone();
+        // What an earlier process was working on is gone with it.
+        self.actors[actor].holding.forget_work();
         let account = self.account_entry(actor);
         let config = ClientConfig {
             program: "simulated".to_owned(),
