@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use palabre_core::{
+    error::ProtocolError,
     ids::{ConnectionId, RoomId, Seq},
     limits::Limits,
-    output::{EndCause, Event},
+    output::{EndCause, Event, Source},
     storage::StorageOperation,
     wire::{self, ToServer},
 };
@@ -207,6 +208,27 @@ fn the_thirty_third_post_over_credit_is_one_too_many() {
 }
 
 #[test]
+fn what_arrives_while_a_post_waits_for_credit_waits_behind_it_and_costs_nothing() {
+    let mut world = World::new(Limits { post_burst: 1, posts_per_second: 1, ..Limits::default() });
+    let (ana, _) = world.enter("ana");
+    world.join(ana, "#lobby");
+    world.post(ana, 1, 0, "within credit");
+    world.post(ana, 1, 1, "over credit");
+    world.heard(ana);
+    let mut pings = Vec::new();
+    for token in 0..8 {
+        ToServer::from(wire::Ping { token }).encode(&mut pings);
+    }
+    for byte in pings {
+        world.say_bytes(ana, &[byte]);
+    }
+    assert!(world.heard(ana).is_empty() && world.closed.is_empty());
+    world.pass(Duration::from_secs(1));
+    let heard = world.heard(ana);
+    assert!(has(&heard, "over credit") && has(&heard, "Pong(Pong { token: 7 })"), "{heard:?}");
+}
+
+#[test]
 fn text_has_credit_of_its_own() {
     let limits = Limits { post_burst_bytes: 100, post_bytes_per_second: 50, ..Limits::default() };
     let mut world = World::new(limits);
@@ -270,4 +292,46 @@ fn frames_that_came_with_a_goodbye_or_a_mistake_are_not_looked_at() {
         assert_eq!(world.server.stats().inbound_bytes, 0);
         assert_eq!(world.server.stats().lost, u64::from(cause != EndCause::Left));
     }
+}
+
+#[test]
+fn only_those_who_have_not_entered_count_towards_being_dropped_early() {
+    let limits = Limits { entering_free: 2, entering_full: 3, clients_max: 1, ..Limits::default() };
+    let mut world = World::new(limits);
+    let one_more = |world: &mut World| {
+        let taken = world.server.handle_connected(Source::V4([127, 0, 0, 1]), world.now);
+        world.settle();
+        taken
+    };
+    let full = Err(ProtocolError::TooManyConnections);
+    let people = [world.connect(), world.connect(), world.connect()];
+    assert_eq!(one_more(&mut world), full);
+    for (id, nick) in people.into_iter().zip(["ana", "bob"]) {
+        world.greet(id);
+        assert_eq!(one_more(&mut world), full, "who was greeted has not entered");
+        world.say(id, wire::Guest { id: 1, nick });
+        assert!(one_more(&mut world).is_ok(), "{nick} has entered, or waits for a place");
+        assert_eq!(one_more(&mut world), full);
+    }
+    world.cut(people[2]);
+    let last = one_more(&mut world).expect("one has gone");
+    assert_eq!(one_more(&mut world), full);
+    world.stuck.push(last);
+    world.say_bytes(last, &[0, 0, 0, 0]);
+    assert!(one_more(&mut world).is_ok(), "one that is closing does not count");
+    assert_eq!(one_more(&mut world), full);
+}
+
+#[test]
+fn one_that_is_closing_already_is_not_closed_again_by_a_shutdown() {
+    let mut world = World::new(Limits::default());
+    let (ana, _) = world.enter("ana");
+    world.stuck.push(ana);
+    world.say_bytes(ana, &[0, 0, 0, 0]);
+    let rest = world.server.sendable(ana).len();
+    world.server.shut_down("bye", world.now);
+    world.settle();
+    assert_eq!(world.closed, [ana]);
+    assert_eq!(world.server.sendable(ana).len(), rest, "the error was its last word");
+    assert_eq!(causes(&world), [EndCause::Broke(ProtocolError::FrameEmpty)]);
 }
