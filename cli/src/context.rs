@@ -132,11 +132,11 @@ impl Context {
     }
 
     /// The account somebody is logged in by on a server, unless a name was asked for: then they are its guest.
-    pub(crate) fn credential(&mut self, server: &Address) -> Option<(SavedSession, Option<ServerKey>)> {
+    pub(crate) fn credential(&mut self, contact: &Contact) -> Option<(SavedSession, Option<ServerKey>)> {
         if self.common.nick.is_some() || self.environment.nick.is_some() {
             return None;
         }
-        self.state.as_ref()?.credential(server).unwrap_or_else(|reason| {
+        self.state.as_ref()?.credential(contact).unwrap_or_else(|reason| {
             self.output.warning(format_args!("the login cannot be read, log in again: {reason}"));
             None
         })
@@ -145,7 +145,7 @@ impl Context {
     /// Keeps the account of a session for the commands to come.
     pub(crate) fn keep_credential(
         &self,
-        server: &Address,
+        contact: &Contact,
         session: &SavedSession,
         server_key: Option<ServerKey>,
     ) -> Result<(), Failure> {
@@ -153,14 +153,14 @@ impl Context {
             return Err(Failure::usage("there is no home to keep the login in; set HOME or XDG_STATE_HOME"));
         };
         state
-            .keep_credential(server, Some((session, server_key)))
+            .keep_credential(contact, Some((session, server_key)))
             .map_err(|error| Failure::local("keeping the login", &error))
     }
 
     /// Forgets the account kept for a server.
-    pub(crate) fn forget_credential(&self, server: &Address) -> Result<(), Failure> {
+    pub(crate) fn forget_credential(&self, contact: &Contact) -> Result<(), Failure> {
         let Some(state) = &self.state else { return Ok(()) };
-        state.keep_credential(server, None).map_err(|error| Failure::local("forgetting the login", &error))
+        state.keep_credential(contact, None).map_err(|error| Failure::local("forgetting the login", &error))
     }
 
     /// Remembers a server that was reached.

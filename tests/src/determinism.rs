@@ -51,7 +51,7 @@ impl TwiceRun {
                 scope.spawn(|| self.work(&next, &found));
             }
         });
-        found.into_inner().expect("no thread panics while it holds what was found")
+        found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn work(&self, next: &AtomicU64, found: &Mutex<io::Result<Option<Difference>>>) {

@@ -22,7 +22,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments, context: &mut Context) -> Result<(), Failure> {
-    let server = context.server()?;
+    // Before a password is asked for, the server has to be known.
+    let server = context.contact()?.server;
     let name = name_or_own(arguments.name, context)?;
     let password = arguments.password.present(context, &format!("password of {name} on {server}"))?;
     enter(context, name, password, false)

@@ -15,8 +15,9 @@ use crate::{
 pub(crate) struct Arguments {}
 
 pub(crate) fn run(Arguments {}: &Arguments, context: &mut Context) -> Result<(), Failure> {
-    let server = context.server()?;
-    if context.credential(&server).is_none() {
+    let contact = context.contact()?;
+    let server = contact.server.clone();
+    if context.credential(&contact).is_none() {
         context.output.status(format_args!("{server}: not logged in"));
         return Ok(());
     }
@@ -31,7 +32,7 @@ pub(crate) fn run(Arguments {}: &Arguments, context: &mut Context) -> Result<(),
         Err(failure) => Err(failure),
     };
     ended?;
-    context.forget_credential(&server)
+    context.forget_credential(&contact)
 }
 
 fn end_this_device(session: &mut Session<'_>) -> Result<(), Failure> {

@@ -19,8 +19,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
-    let server = context.server()?;
-    let name = match context.credential(&server) {
+    let contact = context.contact()?;
+    let server = contact.server.clone();
+    let name = match context.credential(&contact) {
         Some((credential, _)) => credential.nick,
         None => name_or_own(None, context)?,
     };
@@ -30,9 +31,9 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Fa
     let entry = AccountEntry { make: false, password: present, device: device_name(context) };
     let mut session = Session::open_by_account(context, name, entry)?;
     let changed = session.ask(|client, now| client.change_password(new.clone(), now));
-    let changed = changed.and_then(|answer| match answer {
-        ClientEvent::PasswordChanged { .. } => session.keep_credential(),
-        other => Err(unexpected(&other)),
+    let changed = changed.and_then(|answer| {
+        let ClientEvent::PasswordChanged { .. } = answer else { return Err(unexpected(&answer)) };
+        session.keep_credential()
     });
     if changed.is_ok() {
         session.output().status("the password is changed, and all other devices are logged out");

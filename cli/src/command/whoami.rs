@@ -14,8 +14,9 @@ use crate::{
 pub(crate) struct Arguments {}
 
 pub(crate) fn run(Arguments {}: &Arguments, context: &mut Context) -> Result<(), Failure> {
-    let server = context.server()?;
-    if context.credential(&server).is_none() {
+    let contact = context.contact()?;
+    let server = contact.server.clone();
+    if context.credential(&contact).is_none() {
         let sentence = format!("{server}: not logged in; `cli login NAME` or `cli register NAME` does it");
         return Err(Failure::new(ExitStatus::NotAllowed, "not-logged-in", sentence));
     }

@@ -125,11 +125,10 @@ impl<'a> Session<'a> {
     }
 
     /// Keeps the account for the commands to come.
-    pub(crate) fn keep_credential(&self) -> Result<(), Failure> {
-        let saved = self.client().saved().filter(|saved| saved.is_account);
-        saved.map_or(Ok(()), |saved| {
-            self.context.keep_credential(self.server(), &saved, self.driver.server_key())
-        })
+    pub(crate) fn keep_credential(&mut self) -> Result<(), Failure> {
+        let Some(saved) = self.client().saved().filter(|saved| saved.is_account) else { return Ok(()) };
+        let contact = self.context.contact()?;
+        self.context.keep_credential(&contact, &saved, self.driver.server_key())
     }
 
     pub(crate) const fn output(&mut self) -> &mut Output {
@@ -291,7 +290,7 @@ pub(crate) fn resume(
         })
     });
     let saved = admit(saved, "a session saved for its former key is not resumed", contact, context)?;
-    let credential = context.credential(&contact.server);
+    let credential = context.credential(contact);
     let refused = "the login was for its former key; log in again";
     let credential = admit(credential, refused, contact, context)?;
     Ok(match (saved, credential) {

@@ -6,7 +6,7 @@ use palabre_core::client::SavedSession;
 use palabre_runtime::server_key::ServerKey;
 
 use super::{State, create_folder, remove, replace, saved};
-use crate::arguments::Address;
+use crate::trust::Contact;
 
 const FILE: &str = "account.json";
 
@@ -15,9 +15,9 @@ impl State {
     /// be read.
     pub(crate) fn credential(
         &self,
-        server: &Address,
+        contact: &Contact,
     ) -> Result<Option<(SavedSession, Option<ServerKey>)>, String> {
-        let file = self.sessions(server).join(FILE);
+        let file = self.sessions(contact).join(FILE);
         let explain = |reason: &dyn std::fmt::Display| format!("{}: {reason}", file.display());
         match fs::read(&file) {
             Ok(bytes) => saved::decode(&bytes).map(Some).map_err(|error| explain(&error)),
@@ -29,10 +29,10 @@ impl State {
     /// Keeps the account of a session, or forgets the one kept.
     pub(crate) fn keep_credential(
         &self,
-        server: &Address,
+        contact: &Contact,
         session: Option<(&SavedSession, Option<ServerKey>)>,
     ) -> io::Result<()> {
-        let folder = self.sessions(server);
+        let folder = self.sessions(contact);
         let file = folder.join(FILE);
         let Some((session, server_key)) = session else { return remove(&file) };
         create_folder(&folder)?;
@@ -43,13 +43,15 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use palabre_runtime::client::Security;
+
     use super::{super::saved::tests::session, *};
 
     #[test]
     fn a_credential_is_kept_without_what_was_read_and_said() {
         let home = tempfile::tempdir().unwrap();
         let state = State::new(home.path().join("palabre"));
-        let server: Address = "chat.example".parse().unwrap();
+        let server = Contact { server: "chat.example".parse().unwrap(), security: Security::Plain };
         assert_eq!(state.credential(&server), Ok(None));
         let session = SavedSession { is_account: true, ..session() };
         state.keep_credential(&server, Some((&session, None))).unwrap();

@@ -150,20 +150,20 @@ impl House {
 
     /// The texts a client was told.
     pub(crate) fn heard(&self, end: usize) -> Vec<String> {
-        let happened = self.ends[end].events.iter().filter_map(|event| match event {
-            ClientEvent::Happened(happening) => Some(happening.event.text.to_string()),
-            _ => None,
+        let happened = self.ends[end].events.iter().filter_map(|event| {
+            let ClientEvent::Happened(happening) = event else { return None };
+            Some(happening.event.text.to_string())
         });
         happened.collect()
     }
 
     /// The code a client was last refused entry with.
     pub(crate) fn refused(&self, end: usize) -> Option<&'static str> {
-        self.ends[end].events.iter().rev().find_map(|event| match event {
-            ClientEvent::EnterRefused { refusal } | ClientEvent::Refused { refusal, .. } => {
-                Some(refusal.code.name())
-            }
-            _ => None,
+        self.ends[end].events.iter().rev().find_map(|event| {
+            let (ClientEvent::EnterRefused { refusal } | ClientEvent::Refused { refusal, .. }) = event else {
+                return None;
+            };
+            Some(refusal.code.name())
         })
     }
 

@@ -114,7 +114,8 @@ impl Store {
                     return Err(StorageFailure::NoSuchRoom);
                 }
                 let guest = self.guests.get_mut(&user).map(|guest| &mut guest.rooms);
-                if let Some(rooms) = guest.or(self.accounts.get_mut(&user).map(|account| &mut account.rooms))
+                if let Some(rooms) =
+                    guest.or_else(|| self.accounts.get_mut(&user).map(|account| &mut account.rooms))
                 {
                     rooms.retain(|other| *other != room);
                     if member {

@@ -2,6 +2,11 @@
 #![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking, its helpers too")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one message among all")]
+#![allow(
+    clippy::unwrap_in_result,
+    clippy::print_stdout,
+    reason = "the same; and some say what they saw or skipped"
+)]
 
 /// Exporting and importing accounts, and the secret of their passwords.
 mod accounts;

@@ -75,11 +75,11 @@ impl Accounts {
         user: UserId,
         device: &NewDevice,
     ) -> Result<DeviceId, StorageFailure> {
-        if let Some((_, found)) = self.find_token(device.token_hash) {
-            return Ok(found);
-        }
         if !self.contains(user) {
             return Err(StorageFailure::NoSuchUser);
+        }
+        if let Some((_, found)) = self.find_token(device.token_hash) {
+            return Ok(found);
         }
         Ok(self.store_device(user, device))
     }

@@ -68,6 +68,14 @@ impl Holding {
     }
 }
 
+/// A password of ours.
+///
+/// # Panics
+/// If it is none.
+fn password(text: &str) -> Password {
+    Password::parse(text).expect("long enough")
+}
+
 impl World {
     /// How a client is to enter that has no account's token: it makes the account, or tries one of its passwords.
     pub(super) fn account_entry(&mut self, actor: usize) -> Option<AccountEntry> {
@@ -89,8 +97,7 @@ impl World {
         let make = turn == 0;
         let chosen = &account.passwords[account.passwords.len() - turn.max(1)];
         holding.given = (!make).then(|| (chosen.clone(), account.certain));
-        let password = Password::parse(chosen).expect("long enough");
-        AccountEntry { make, password, device: format!("machine {actor}") }
+        AccountEntry { make, password: password(chosen), device: format!("machine {actor}") }
     }
 
     /// A client with an account was not let in: it will try again.
@@ -167,7 +174,7 @@ impl World {
             account.certain = false;
             account.passwords.push(text.clone());
         }
-        let password = Password::parse(&text).expect("long enough");
+        let password = password(&text);
         self.verb(actor, Request::Password(self.accounts.passwords), |client, now| {
             client.change_password(password, now)
         })

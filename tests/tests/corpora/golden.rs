@@ -6,7 +6,7 @@ use palabre_core::{
     wire::{
         Away, Change, Direct, Event, Follow, Goodbye, Guest, Hello, History, HistoryPage, Join, Joined,
         LogEvent, Member, Members, MembersPage, Opened, Part, Ping, Pong, Post, Posted, Presence, Refused,
-        Rename, Room, Rooms, ToClient, ToServer, Trimmed, Waiting,
+        Rename, Room, Rooms, ToClient, ToServer, Trimmed, Waiting, role,
     },
 };
 
@@ -47,7 +47,7 @@ fn to_server() -> Vec<Seed> {
         post(2, 3, "a topic").into(),
     ];
     let whole = vec![
-        Hello { first: 1, last: 1, client: "fuzz", features: 0 }.into(),
+        Hello { first: 1, last: 1, client: "fuzz", features: 0, session: None }.into(),
         Guest { id: 1, nick: "fuzz" }.into(),
         Join { id: 2, name: "#lobby", after: None }.into(),
         post(1, 1, "hello").into(),
@@ -83,7 +83,13 @@ fn to_client() -> Vec<Seed> {
             room: LOBBY,
             members: 3,
             stale: false,
-            changes: vec![Change { user: UserId::new(2), nick: "bob", state: 1, was: Some("rob") }],
+            changes: vec![Change {
+                user: UserId::new(2),
+                nick: "bob",
+                state: 1,
+                was: Some("rob"),
+                role: role::GUEST,
+            }],
         }
         .into(),
     ]);
@@ -94,7 +100,7 @@ fn to_client() -> Vec<Seed> {
         MembersPage {
             id: 4,
             room: LOBBY,
-            members: vec![Member { user: UserId::new(1), nick: "victim", state: 1 }],
+            members: vec![Member { user: UserId::new(1), nick: "victim", state: 1, role: role::ACCOUNT }],
             next: None,
         }
         .into(),

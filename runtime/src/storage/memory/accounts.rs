@@ -72,6 +72,9 @@ impl Accounts {
     }
 
     pub(super) fn add_device(&mut self, user: UserId, new: NewDevice) -> Result<DeviceId, StorageFailure> {
+        if !self.accounts.contains_key(&user) {
+            return Err(StorageFailure::NoSuchUser);
+        }
         if let Some((_, found)) = self.find_token(new.token_hash) {
             return Ok(found);
         }

@@ -35,11 +35,11 @@ pub(super) fn add_device(
     user: UserId,
     device: &NewDevice,
 ) -> Result<StorageOutcome, Problem> {
-    if let Some((_, device)) = find_token(connection, device.token_hash)? {
-        return Ok(StorageOutcome::DeviceAdded { device });
-    }
     if !connection.prepare_cached("SELECT 1 FROM accounts WHERE user = ?1")?.exists([signed(user.get())])? {
         return Err(Problem::NoSuchUser);
+    }
+    if let Some((_, device)) = find_token(connection, device.token_hash)? {
+        return Ok(StorageOutcome::DeviceAdded { device });
     }
     Ok(StorageOutcome::DeviceAdded { device: insert_device(connection, user, device)? })
 }
