@@ -1,5 +1,7 @@
 //! The same short life over and over, and each time the next call is the one that goes wrong.
 
+use std::thread;
+
 use crate::{
     disk::{Cut, DiskError, Failure, Trouble},
     story::{Plot, Story, Weather},
@@ -56,15 +58,22 @@ const LIVES: u64 = 3;
 #[test]
 #[ignore = "takes minutes; run by tests/crash"]
 fn each_call_of_many_lives_may_fail() {
-    let mut lives = 0;
-    for seed in 1..=LIVES {
-        for calls in [1, 2, 4] {
-            lives += at_calls(seed, 1, failing(DiskError::Io, calls), false);
-        }
-        for calls in [1, u64::MAX] {
-            lives += at_calls(seed, 1, failing(DiskError::Full, calls), false);
-        }
-        lives += at_calls(seed, 1, cut(Cut::Power), true) + at_calls(seed, 1, cut(Cut::Process), true);
-    }
+    let io = [1, 2, 4].map(|calls| (failing(DiskError::Io, calls), false));
+    let full = [1, u64::MAX].map(|calls| (failing(DiskError::Full, calls), false));
+    let cuts = [Cut::Power, Cut::Process].map(|kind| (cut(kind), true));
+    let troubles: Vec<(Box<dyn Fn(u64) -> Trouble + Sync>, bool)> = io
+        .into_iter()
+        .chain(full)
+        .map(|(trouble, counts)| (Box::new(trouble) as Box<dyn Fn(u64) -> Trouble + Sync>, counts))
+        .chain(cuts.into_iter().map(|(trouble, counts)| (Box::new(trouble) as Box<_>, counts)))
+        .collect();
+    // A storage that opens its database again pauses in between, so that they go side by side.
+    let lives: u64 = thread::scope(|scope| {
+        let all = (1..=LIVES).flat_map(|seed| troubles.iter().map(move |trouble| (seed, trouble)));
+        let running: Vec<_> = all
+            .map(|(seed, (trouble, counts))| scope.spawn(move || at_calls(seed, 1, trouble, *counts)))
+            .collect();
+        running.into_iter().map(|thread| thread.join().expect("no violation")).sum()
+    });
     println!("each call of {LIVES} short lives in trouble, {lives} lives in all: 0 violations");
 }
