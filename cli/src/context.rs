@@ -1,8 +1,8 @@
 //! What every command works with: flags, environment, configuration and state brought together.
 
 use clap::ValueEnum as _;
-use palabre_core::name::Nick;
-use palabre_runtime::plaintext::Plaintext;
+use palabre_core::{client::SavedSession, name::Nick};
+use palabre_runtime::{plaintext::Plaintext, server_key::ServerKey};
 
 use crate::{
     arguments::{Address, Common, HostKey},
@@ -129,6 +129,38 @@ impl Context {
             None => nick_of_user(self.environment.user.as_deref().unwrap_or_default()),
         };
         Ok(Identity { nick, is_explicit: false })
+    }
+
+    /// The account somebody is logged in by on a server, unless a name was asked for: then they are its guest.
+    pub(crate) fn credential(&mut self, contact: &Contact) -> Option<(SavedSession, Option<ServerKey>)> {
+        if self.common.nick.is_some() || self.environment.nick.is_some() {
+            return None;
+        }
+        self.state.as_ref()?.credential(contact).unwrap_or_else(|reason| {
+            self.output.warning(format_args!("the login cannot be read, log in again: {reason}"));
+            None
+        })
+    }
+
+    /// Keeps the account of a session for the commands to come.
+    pub(crate) fn keep_credential(
+        &self,
+        contact: &Contact,
+        session: &SavedSession,
+        server_key: Option<ServerKey>,
+    ) -> Result<(), Failure> {
+        let Some(state) = &self.state else {
+            return Err(Failure::usage("there is no home to keep the login in; set HOME or XDG_STATE_HOME"));
+        };
+        state
+            .keep_credential(contact, Some((session, server_key)))
+            .map_err(|error| Failure::local("keeping the login", &error))
+    }
+
+    /// Forgets the account kept for a server.
+    pub(crate) fn forget_credential(&self, contact: &Contact) -> Result<(), Failure> {
+        let Some(state) = &self.state else { return Ok(()) };
+        state.keep_credential(contact, None).map_err(|error| Failure::local("forgetting the login", &error))
     }
 
     /// Remembers a server that was reached.

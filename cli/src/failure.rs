@@ -35,7 +35,7 @@ exit_codes! {
     Other = 1, "another error";
     Usage = 2, "wrong usage";
     NotFound = 3, "not found: a user or a room";
-    NotAllowed = 4, "not allowed";
+    NotAllowed = 4, "not logged in, or not allowed";
     Unavailable = 5, "cannot connect, or a passing trouble: a retry may help";
     Exists = 6, "it exists already, or the name is in use";
     Limit = 7, "over a limit";
@@ -121,6 +121,7 @@ impl From<Misuse> for Failure {
             Misuse::Text(refusal) => Self::refused(&refusal),
             Misuse::NotInRoom => Self::new(ExitStatus::NotAllowed, "not-a-member", misuse.to_string()),
             Misuse::Ended => Self::new(ExitStatus::Unavailable, "ended", misuse.to_string()),
+            Misuse::Entered => Self::new(ExitStatus::Other, "entered", misuse.to_string()),
         }
     }
 }
@@ -129,8 +130,11 @@ const fn refusal_status(code: RefusalCode) -> ExitStatus {
     match code {
         RefusalCode::NameInUse | RefusalCode::NameLooksAlike | RefusalCode::NonceReused => ExitStatus::Exists,
         RefusalCode::NameInvalid | RefusalCode::TextEmpty | RefusalCode::TextInvalid => ExitStatus::Usage,
-        RefusalCode::NoSuchUser | RefusalCode::NoSuchRoom => ExitStatus::NotFound,
-        RefusalCode::NotAMember | RefusalCode::TokenUnknown => ExitStatus::NotAllowed,
+        RefusalCode::NoSuchUser | RefusalCode::NoSuchRoom | RefusalCode::NoSuchDevice => ExitStatus::NotFound,
+        RefusalCode::NotAMember
+        | RefusalCode::TokenUnknown
+        | RefusalCode::LoginFailed
+        | RefusalCode::NotAllowed => ExitStatus::NotAllowed,
         RefusalCode::ServerFull | RefusalCode::SlowDown | RefusalCode::StorageFailed => {
             ExitStatus::Unavailable
         }

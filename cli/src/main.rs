@@ -10,6 +10,7 @@ mod environment;
 mod failure;
 mod interrupts;
 mod output;
+mod passwords;
 mod roster;
 mod session;
 mod state;

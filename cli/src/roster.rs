@@ -81,7 +81,13 @@ mod tests {
     use super::*;
 
     fn change(user: u64, nick: &str, state: u8, was: Option<&str>) -> MemberChange {
-        MemberChange { user: UserId::new(user), nick: nick.into(), state, was: was.map(Into::into) }
+        MemberChange {
+            user: UserId::new(user),
+            nick: nick.into(),
+            state,
+            is_guest: true,
+            was: was.map(Into::into),
+        }
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use alloc::{string::String, sync::Arc};
 
-use crate::limits::Limits;
+use crate::{
+    limits::Limits,
+    password::{Setup, Stretching},
+};
 
 /// The configuration of a `Server`.
 #[derive(Clone, Debug)]
@@ -13,6 +16,30 @@ pub struct ServerConfig {
     pub program: String,
     /// The manual it serves, at most [`Limits::manual_bytes_max`] bytes.
     pub manual: Arc<str>,
+    /// Whether guests are let in.
+    pub guests: bool,
+    /// Accounts, if there are to be any.
+    pub accounts: Option<AccountsConfig>,
+}
+
+/// What an operator decides about accounts.
+#[derive(Clone, Debug)]
+pub struct AccountsConfig {
+    /// The secret that passwords are kept by. All records that storage recovers must be of this setup.
+    pub setup: Setup,
+    /// Whether anybody may make one.
+    pub registration: Registration,
+    /// What clients are to spend on a new password.
+    pub stretching: Stretching,
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Whoever asks.
+    Open,
+    /// Nobody.
+    Closed,
 }
 
 impl Default for ServerConfig {
@@ -21,6 +48,8 @@ impl Default for ServerConfig {
             limits: Limits::default(),
             program: concat!("palabre/", env!("CARGO_PKG_VERSION")).into(),
             manual: crate::commands::MANUAL.into(),
+            guests: true,
+            accounts: None,
         }
     }
 }

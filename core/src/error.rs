@@ -81,6 +81,9 @@ codes! {
         RoomLimit = 15, "room-limit", "In too many rooms, or too many rooms.";
         NoSpace = 16, "no-space", "The server's storage is full.";
         StorageFailed = 17, "storage-failed", "The server's storage failed.";
+        LoginFailed = 18, "login-failed", "Wrong name or password.";
+        NotAllowed = 19, "not-allowed", "This server, or this user, may not.";
+        NoSuchDevice = 20, "no-such-device", "The account has no such device.";
     }
 }
 
@@ -142,6 +145,8 @@ pub enum Misuse {
     Text(Refusal),
     /// The client has been told to leave, or was ended by the server.
     Ended,
+    /// The client has entered, or is about to.
+    Entered,
 }
 
 impl fmt::Display for Misuse {
@@ -150,6 +155,7 @@ impl fmt::Display for Misuse {
             Self::NotInRoom => f.write_str("you are not in that room; join it first"),
             Self::Text(refusal) => f.write_str(&refusal.text),
             Self::Ended => f.write_str("the connection has ended"),
+            Self::Entered => f.write_str("you have entered already; leave first"),
         }
     }
 }

@@ -39,6 +39,10 @@ number! {
     RoomId
 }
 number! {
+    /// A device of an account. Numbered by storage, from 1, and never given again.
+    DeviceId
+}
+number! {
     /// The place of an event in its room's log: 1, 2, 3, … without holes. 0 stands for "before the first".
     Seq
 }

@@ -83,6 +83,28 @@ pub struct Limits {
     pub silence_end: Duration,
     /// How long a lost guest is kept (E6).
     pub guest_kept: Duration,
+    /// How long the token of an account's device is good for after it was used last (A7).
+    pub device_kept: Duration,
+    /// Devices of one account (A10).
+    pub devices_max: usize,
+    /// Devices of one account connected at a time (A8).
+    pub devices_connected_max: usize,
+    /// Failed logins of one connection, after which it is closed (A5).
+    pub logins_failed_max: u32,
+    /// Logins with one name from one source in [`login_window`](Self::login_window) (A5).
+    pub logins_max: u32,
+    /// See [`logins_max`](Self::logins_max).
+    pub login_window: Duration,
+    /// Failed logins of one source, after which each costs it twice as long a wait as the one before.
+    pub source_failures_free: u32,
+    /// The longest such wait.
+    pub source_penalty_max: Duration,
+    /// Accounts made from one source in [`registration_window`](Self::registration_window) (A3).
+    pub registrations_max: u32,
+    /// See [`registrations_max`](Self::registrations_max).
+    pub registration_window: Duration,
+    /// Challenges of one connection: each costs the server half a millisecond.
+    pub challenges_max: u32,
 
     /// Text of a post (P2).
     pub text_bytes_max: usize,
@@ -161,6 +183,17 @@ impl Default for Limits {
             silence_max: Duration::from_secs(60),
             silence_end: Duration::from_secs(120),
             guest_kept: Duration::from_secs(600),
+            device_kept: Duration::from_secs(90 * 24 * 3_600),
+            devices_max: 64,
+            devices_connected_max: 16,
+            logins_failed_max: 5,
+            logins_max: 3,
+            login_window: Duration::from_secs(60),
+            source_failures_free: 5,
+            source_penalty_max: Duration::from_secs(300),
+            registrations_max: 5,
+            registration_window: Duration::from_secs(3_600),
+            challenges_max: 10,
 
             text_bytes_max: 16_384,
             topic_bytes_max: 400,
@@ -196,6 +229,9 @@ impl Limits {
             posts_per_second: 0,
             requests_per_second: 0,
             rooms_created_max: u32::MAX,
+            logins_max: u32::MAX,
+            source_failures_free: u32::MAX,
+            registrations_max: u32::MAX,
             ..Self::default()
         }
     }

@@ -141,6 +141,10 @@ pub enum EndCause {
     Superseded,
     /// There was neither a place nor room in the queue.
     ServerFull,
+    /// Its device was logged out.
+    Revoked,
+    /// It was refused too often.
+    Refused,
     /// The server shuts down.
     ShuttingDown,
     /// It broke the protocol.
@@ -160,6 +164,8 @@ pub struct Stats {
     pub queued: u64,
     /// Guests that are lost and kept.
     pub lost: u64,
+    /// Accounts, connected or not.
+    pub accounts: u64,
     /// Rooms and direct conversations.
     pub rooms: u64,
     /// Events stored since start.

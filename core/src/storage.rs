@@ -8,7 +8,8 @@
 use alloc::{sync::Arc, vec::Vec};
 
 use crate::{
-    ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
+    password::PasswordRecord,
     time::WallTime,
 };
 
@@ -97,10 +98,52 @@ pub enum StorageOperation {
         /// When it expires; `None` while it is connected.
         expires: Option<WallTime>,
     },
-    /// Delete a guest and its memberships; its events stay. Answer: [`StorageOutcome::Done`].
+    /// Delete a guest (never an account) and its memberships; its events stay. Answer: [`StorageOutcome::Done`].
     RemoveGuest {
         /// Who.
         user: UserId,
+    },
+    /// Store a new account with the next user id (guests and accounts are numbered together), and its first device. A token
+    /// hash that is stored already is answered with its account and device, and nothing is changed; a name that another
+    /// account has fails. Answer:
+    /// [`StorageOutcome::AccountCreated`].
+    CreateAccount {
+        /// Its name: unique letter for letter among accounts (the core takes care of look-alikes).
+        nick: Arc<str>,
+        /// What is kept of its password.
+        record: PasswordRecord,
+        /// The device it was made on.
+        device: NewDevice,
+    },
+    /// Store a new device of an account with the next device id. A token hash that is stored already is answered with
+    /// its device. Answer: [`StorageOutcome::DeviceAdded`], or [`StorageFailure::NoSuchUser`].
+    AddDevice {
+        /// Whose.
+        user: UserId,
+        /// What it is.
+        device: NewDevice,
+    },
+    /// Write when a device was last seen. One that does not exist stays so. Answer: [`StorageOutcome::Done`].
+    SeeDevice {
+        /// Which.
+        device: DeviceId,
+        /// When.
+        seen: WallTime,
+    },
+    /// Delete a device. One that does not exist is deleted already. Answer: [`StorageOutcome::Done`].
+    RemoveDevice {
+        /// Which.
+        device: DeviceId,
+    },
+    /// Write another password of an account, and delete its devices but one, in one step. Answer:
+    /// [`StorageOutcome::Done`], or [`StorageFailure::NoSuchUser`].
+    SetPassword {
+        /// Whose.
+        user: UserId,
+        /// What is kept of it.
+        record: PasswordRecord,
+        /// The device that stays.
+        keep: DeviceId,
     },
     /// Write whether a user is a member of a room. Answer: [`StorageOutcome::Done`], or
     /// [`StorageFailure::NoSuchRoom`].
@@ -112,6 +155,17 @@ pub enum StorageOperation {
         /// Whether it is one from now on.
         member: bool,
     },
+}
+
+/// A device that has no id yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDevice {
+    /// As its client calls it.
+    pub name: Arc<str>,
+    /// The hash of its token; unique among all devices.
+    pub token_hash: TokenHash,
+    /// When it logged in.
+    pub at: WallTime,
 }
 
 /// What a room is found by.
@@ -197,7 +251,7 @@ pub enum PageRange {
     Before(Option<Seq>),
 }
 
-/// The BLAKE3 hash of a resume token.
+/// The BLAKE3 hash of a guest's or device's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenHash(pub [u8; 32]);
 
@@ -230,6 +284,18 @@ pub enum StorageOutcome {
     GuestCreated {
         /// Its id, never given before.
         user: UserId,
+    },
+    /// To [`StorageOperation::CreateAccount`].
+    AccountCreated {
+        /// Its id, never given before.
+        user: UserId,
+        /// The id of its device, never given before.
+        device: DeviceId,
+    },
+    /// To [`StorageOperation::AddDevice`].
+    DeviceAdded {
+        /// Its id, never given before.
+        device: DeviceId,
     },
     /// To the operations that only do something.
     Done,
@@ -280,6 +346,8 @@ pub enum StorageFailure {
     Failed,
     /// There is no such room.
     NoSuchRoom,
+    /// There is no such account.
+    NoSuchUser,
 }
 
 /// A room as storage keeps it.
@@ -312,6 +380,36 @@ pub struct GuestRecord {
     pub rooms: Vec<RoomId>,
 }
 
+/// An account as storage keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRecord {
+    /// Its id.
+    pub user: UserId,
+    /// Its name.
+    pub nick: Arc<str>,
+    /// What is kept of its password.
+    pub record: PasswordRecord,
+    /// The rooms it is a member of, ascending.
+    pub rooms: Vec<RoomId>,
+    /// Its devices, ascending by id.
+    pub devices: Vec<DeviceRecord>,
+}
+
+/// A device as storage keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRecord {
+    /// Its id.
+    pub device: DeviceId,
+    /// As its client calls it.
+    pub name: Arc<str>,
+    /// The hash of its token.
+    pub token_hash: TokenHash,
+    /// When it logged in.
+    pub since: WallTime,
+    /// When it last entered; at first as `since`.
+    pub seen: WallTime,
+}
+
 /// All that storage knows at start, handed to the server's constructor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
@@ -321,4 +419,6 @@ pub struct Recovered {
     pub rooms: Vec<RoomRecord>,
     /// Ascending by id.
     pub guests: Vec<GuestRecord>,
+    /// Ascending by id.
+    pub accounts: Vec<AccountRecord>,
 }

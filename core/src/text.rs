@@ -21,7 +21,8 @@ pub fn check_text(
         EventKind::Posted | EventKind::Action => ("message", text_bytes_max, true),
         EventKind::Topic => ("topic", topic_bytes_max, false),
     };
-    if text.len() > bytes_max {
+    let longest_refused = crate::seeded_bug!("longest-text-refused") && text.len() == bytes_max;
+    if text.len() > bytes_max || longest_refused {
         let length = text.len();
         let text =
             format!("The {what} has {length} bytes, at most {bytes_max} are taken; shorten or split it.");

@@ -4,6 +4,8 @@
 //! feature `server` a server can be started in-process, as the binary `runtime-server` does; without it there are the
 //! [`client`]'s driver, and a [`load`] to measure servers with.
 
+#[cfg(feature = "server")]
+pub mod accounts;
 pub mod client;
 pub mod clock;
 #[cfg(feature = "server")]

@@ -3,23 +3,26 @@
 mod welcome;
 
 use std::{
+    fmt::Write as _,
     io::{self, Write},
     process::ExitCode,
+    sync::Arc,
     thread,
     time::Duration,
 };
 
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1},
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ},
     iterator::Signals,
 };
 
 use self::welcome::Welcome;
 use crate::{
+    accounts::{self, Imported, TransferError},
     clock::Clock,
-    config::{Arguments, ConfigError, Settings},
+    config::{AccountsCommand, Arguments, Command, ConfigError, Settings},
     logging,
-    server::{Ending, Remote, ServerStats, StartError},
+    server::{Data, Ending, Remote, ServerStats, StartError},
 };
 
 /// How long a server that was told twice to stop may take to do so.
@@ -48,19 +51,30 @@ enum Problem {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Accounts(#[from] TransferError),
+    #[error("--ephemeral keeps no accounts. Leave it out, and name the data directory with --data.")]
+    NothingKept,
     #[error("The operating system gives no {0}: {1}.")]
     System(&'static str, io::Error),
 }
 
-/// Serves until it is told to stop.
+/// Serves until it is told to stop, or does what else it was told to.
 #[must_use]
-pub fn run(arguments: Arguments) -> ExitCode {
-    let exit = serve(arguments).unwrap_or_else(|problem| {
+pub fn run(mut arguments: Arguments) -> ExitCode {
+    let done = match arguments.command.take() {
+        None => serve(arguments),
+        Some(Command::Accounts(command)) => transfer_accounts(command, arguments),
+    };
+    let exit = done.unwrap_or_else(|problem| {
         // If nobody reads stderr, the exit code still tells.
         let _ = writeln!(io::stderr(), "runtime-server: {problem}");
         match problem {
-            Problem::Config(_) => Exit::Misconfigured,
-            Problem::Start(_) | Problem::System(..) => Exit::NotStarted,
+            Problem::Config(_) | Problem::NothingKept => Exit::Misconfigured,
+            Problem::Start(StartError::Secret(_)) | Problem::Accounts(TransferError::Secret(_)) => {
+                Exit::StorageUnrecoverable
+            }
+            Problem::Start(_) | Problem::Accounts(_) | Problem::System(..) => Exit::NotStarted,
         }
     });
     ExitCode::from(exit as u8)
@@ -75,10 +89,49 @@ fn serve(arguments: Arguments) -> Result<Exit, Problem> {
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1]);
     let mut signals = signals.map_err(|error| Problem::System("signals", error))?;
     let at_end = signals.handle();
+    // A file may not grow past a limit (`ulimit -f`): a write that fails is refused, it does not end the process.
+    let noted = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    noted.map_err(|error| Problem::System("signals", error))?;
     let server = settings.server.start_and_then(move || at_end.close())?;
     announce(welcome.lines(&server), &welcome);
     obey(&mut signals, &server.remote());
     Ok(exit(server.join()))
+}
+
+/// Carries accounts out of the data directory or into it.
+fn transfer_accounts(command: AccountsCommand, arguments: Arguments) -> Result<Exit, Problem> {
+    let settings = Settings::resolve(arguments)?;
+    let _log = logging::start(settings.log_level, settings.log_format)
+        .map_err(|error| Problem::System("log", error))?;
+    let Data::Sqlite(data) = settings.server.data else { return Err(Problem::NothingKept) };
+    let directory = data.directory.clone();
+    let said = match command {
+        AccountsCommand::Export { file } => {
+            let accounts = accounts::export(data, &file)?;
+            format!(
+                "Exported {} with their secret to {}, which only you can read (mode 0600). Who has it can try out \
+                 passwords: keep it safe.",
+                counted(accounts, "account"),
+                file.display()
+            )
+        }
+        AccountsCommand::Import { file } => {
+            let Imported { accounts, guests_removed } = accounts::import(data, &file)?;
+            let mut said = format!("Imported {} into {}.", counted(accounts, "account"), directory.display());
+            if guests_removed > 0 {
+                let guests = counted(guests_removed, "guest");
+                let _ = write!(said, " Removed {guests} who had a name of theirs or one that looks like it.");
+            }
+            said
+        }
+    };
+    // It is done, whether anybody reads this or not.
+    let _ = writeln!(io::stdout(), "{said}");
+    Ok(Exit::Orderly)
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Says that the server can be reached. Whoever started it may wait for the first line.

@@ -5,6 +5,7 @@
 
 pub mod campaign;
 pub mod choices;
+pub mod determinism;
 pub mod fuzzing;
 pub mod marks;
 pub mod minimise;
@@ -13,6 +14,7 @@ pub mod model;
 pub mod network;
 pub mod oracle;
 pub mod plan;
+pub mod record;
 pub mod report;
 pub mod run;
 pub mod skip;

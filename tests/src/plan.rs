@@ -9,6 +9,9 @@ use palabre_core::limits::Limits;
 
 use crate::choices::{Choices, Subsystem};
 
+/// How many posts an outbox holds: few enough that it is often full when its connection goes.
+pub const OUTBOX_POSTS_MAX: usize = 32;
+
 macro_rules! faults {
     ($($(#[doc = $doc:literal])* $fault:ident = $name:literal,)*) => {
         /// A class of faults.
@@ -54,10 +57,14 @@ faults! {
     Storm = "storm",
     /// People read slowly.
     SlowReader = "slow-reader",
+    /// People's machines send a few bytes at a time.
+    SlowWriter = "slow-writer",
     /// Commits take up to 30 s.
     SlowStore = "slow-store",
     /// Operations of storage fail.
     StoreFails = "store-fails",
+    /// One operation of storage fails, by its number.
+    StoreFailsOnce = "store-fails-once",
     /// Storage has no space for a while.
     StoreFull = "store-full",
     /// Storage does not know whether a commit succeeded, and executes it once more.
@@ -66,6 +73,8 @@ faults! {
     Trim = "trim",
     /// The server process is killed.
     Crash = "crash",
+    /// It is killed between two of its outputs.
+    CrashMidway = "crash-midway",
     /// The server's machine loses power: peers are not told.
     PowerCut = "power-cut",
     /// It crashes again while it starts.
@@ -74,6 +83,10 @@ faults! {
     ShutDown = "shut-down",
     /// The server is paused, as by a debugger.
     Pause = "pause",
+    /// The server has no descriptors left for a while, and accepts nobody.
+    Descriptors = "descriptors",
+    /// Servers and clients start with random numbers that they drew before.
+    RepeatedSeeds = "repeated-seeds",
     /// Clocks leap for all.
     Leap = "leap",
     /// Wall clocks jump by up to ten years.
@@ -173,8 +186,10 @@ impl Plan {
             let default = Limits::default();
             self.limits.posts_per_second = default.posts_per_second;
             self.limits.requests_per_second = default.requests_per_second;
-            self.limits.rooms_created_max = default.rooms_created_max;
-            self.limits.source_connections_max = 16;
+            self.limits.rooms_created_max = *choices.pick(Subsystem::Plan, &[default.rooms_created_max, 2]);
+            self.limits.source_connections_max = *choices.pick(Subsystem::Plan, &[16, 3]);
+            self.limits.entering_free = *choices.pick(Subsystem::Plan, &[default.entering_free, 1]);
+            self.limits.entering_full = *choices.pick(Subsystem::Plan, &[default.entering_full, 4]);
         }
         let seconds = [600, 120, 30];
         self.limits.guest_kept = Duration::from_secs(*choices.pick(Subsystem::Plan, &seconds));
@@ -185,6 +200,9 @@ impl Plan {
             let places = choices.between(Subsystem::Plan, 1, self.clients as u64);
             self.limits.clients_max = u32::try_from(places).expect("few clients");
             self.limits.queue_max = *choices.pick(Subsystem::Plan, &[100, 2, 1]);
+            self.limits.user_rooms_max = *choices.pick(Subsystem::Plan, &[64, 2]);
+            self.limits.user_directs_max = *choices.pick(Subsystem::Plan, &[128, 1]);
+            self.limits.rooms_max = *choices.pick(Subsystem::Plan, &[10_000, 5]);
         }
         if self.has(Fault::SmallBuffers) {
             self.limits.outbound_own_bytes = *choices.pick(Subsystem::Plan, &[16 << 10, 4 << 10, 1 << 10]);

@@ -31,6 +31,15 @@ impl Verdict {
         }
     }
 
+    /// What is wrong, without the facts.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Panicked(_) => "panic",
+            Self::NotLive(violation) | Self::NotSafe(violation) => violation.invariant.name(),
+        }
+    }
+
     /// The exit code of `simulate`.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
@@ -113,26 +122,31 @@ impl Failure {
 /// The command that runs a seed again.
 #[must_use]
 pub fn replay_command(seed: u64, options: &Options) -> String {
-    let mut command =
-        format!("cargo run --release -p palabre-tests -- {seed} --events {}", options.events_max);
+    format!("cargo run --release -p palabre-tests -- {}", replay_arguments(seed, options).join(" "))
+}
+
+/// The arguments with which `simulate` runs a seed again.
+#[must_use]
+pub fn replay_arguments(seed: u64, options: &Options) -> Vec<String> {
+    let mut arguments = vec![seed.to_string(), "--events".to_owned(), options.events_max.to_string()];
+    let mut add = |flag: &str, value: String| arguments.extend([flag.to_owned(), value]);
     if !options.without.is_empty() {
         let names: Vec<_> = options.without.iter().map(|fault| fault.name()).collect();
-        command += &format!(" --without {}", names.join(","));
+        add("--without", names.join(","));
     }
     if let Some(clients) = options.clients_max {
-        command += &format!(" --clients {clients}");
+        add("--clients", clients.to_string());
     }
-    for (flag, numbers) in
-        [("--skip-operations", &options.skip.operations), ("--skip-faults", &options.skip.faults)]
-    {
-        if !numbers.is_empty() {
-            command += &format!(" {flag} {numbers}");
-        }
+    if !options.skip.operations.is_empty() {
+        add("--skip-operations", options.skip.operations.to_string());
+    }
+    if !options.skip.faults.is_empty() {
+        add("--skip-faults", options.skip.faults.to_string());
     }
     if options.lying_store {
-        command += " --lying-store";
+        arguments.push("--lying-store".to_owned());
     }
-    command
+    arguments
 }
 
 /// What a panic said.

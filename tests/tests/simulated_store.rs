@@ -1,8 +1,12 @@
 //! The simulated store beside the real one: the same requests, the same answers, also after opening again.
 
 use palabre_core::{
-    ids::{Incarnation, Nonce, RoomId, Seq, UserId},
-    storage::{EventKind, NewEvent, PageRange, RoomKey, StorageOperation, StorageRequest, Ticket, TokenHash},
+    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
+    password::PasswordRecord,
+    storage::{
+        EventKind, NewDevice, NewEvent, PageRange, RoomKey, StorageOperation, StorageRequest, Ticket,
+        TokenHash,
+    },
     time::WallTime,
 };
 use palabre_runtime::storage::{SqliteOptions, SqliteStorage};
@@ -42,6 +46,50 @@ fn new_event() -> impl Strategy<Value = NewEvent> {
     })
 }
 
+/// One of three records, each of a password that nobody knows.
+fn record() -> impl Strategy<Value = PasswordRecord> {
+    // The base point of ristretto255 (RFC 9496, section 4): any public key must be a point.
+    const POINT: [u8; 32] = [
+        0xe2, 0xf2, 0xae, 0x0a, 0x6a, 0xbc, 0x4e, 0x71, 0xa8, 0x84, 0xa9, 0x61, 0xc5, 0x00, 0x51, 0x5f, 0x58,
+        0xe3, 0x0b, 0x6a, 0xa5, 0x82, 0xdd, 0x8d, 0xb6, 0xa6, 0x59, 0x45, 0xe0, 0x8d, 0x2d, 0x76,
+    ];
+    (0_u8..3).prop_map(|number| {
+        let costs = [19 * 1_024_u32, 2, 1].map(u32::to_be_bytes);
+        let parts = [&[1], [7; 8].as_slice(), costs.as_flattened(), &POINT, &[number; 160]];
+        PasswordRecord::from_bytes(&parts.concat()).expect("a record in its stored form")
+    })
+}
+
+fn device() -> impl Strategy<Value = DeviceId> {
+    (1_u64..8).prop_map(DeviceId::new)
+}
+
+fn new_device() -> impl Strategy<Value = NewDevice> {
+    (0_u8..6, 0_u64..9).prop_map(|(token, at)| NewDevice {
+        name: format!("device{token}").into(),
+        token_hash: TokenHash([token; 32]),
+        at: WallTime::from_millis(at),
+    })
+}
+
+/// What is asked about accounts.
+fn account_operation() -> impl Strategy<Value = StorageOperation> {
+    let nick = (0..3).prop_map(|number| format!("name{number}").into());
+    prop_oneof![
+        2 => (nick, record(), new_device()).prop_map(|(nick, record, device)| {
+            StorageOperation::CreateAccount { nick, record, device }
+        }),
+        2 => (user(), new_device()).prop_map(|(user, device)| StorageOperation::AddDevice { user, device }),
+        1 => (device(), 0_u64..9).prop_map(|(device, seen)| {
+            StorageOperation::SeeDevice { device, seen: WallTime::from_millis(seen) }
+        }),
+        1 => device().prop_map(|device| StorageOperation::RemoveDevice { device }),
+        1 => (user(), record(), device()).prop_map(|(user, record, keep)| {
+            StorageOperation::SetPassword { user, record, keep }
+        }),
+    ]
+}
+
 fn operation() -> impl Strategy<Value = StorageOperation> {
     let range = prop_oneof![seq().prop_map(PageRange::After), option::of(seq()).prop_map(PageRange::Before),];
     let nick = (0..4).prop_map(|number| format!("nick{number}").into());
@@ -66,6 +114,7 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
         3 => (user(), room(), any::<bool>()).prop_map(|(user, room, member)| {
             StorageOperation::SetMember { user, room, member }
         }),
+        7 => account_operation(),
     ]
 }
 

@@ -5,7 +5,7 @@ use palabre_tests::{
     campaign::Campaign,
     choices::Choices,
     network::Way,
-    oracle::Invariant,
+    oracle::{Invariant, Violation},
     plan::Fault,
     report::Verdict,
     run::{run, run_seed},
@@ -67,6 +67,44 @@ fn a_quiet_world_needs_no_faults_to_work() {
     }
     world.wait("everybody has read everything").expect("and hear each other");
     world.conclude().expect("and leave");
+}
+
+/// Two people talk, with a break in between, and leave.
+fn conversation(prepare: impl FnOnce(&mut World)) -> Result<World, Violation> {
+    let mut world = World::quiet_but(prepare)?;
+    for number in 0..4 {
+        world.say(number % 2, "hello")?;
+    }
+    world.steps(10)?;
+    world.break_all();
+    world.say(0, "after the break")?;
+    world.wait("everybody has read everything")?;
+    world.conclude()?;
+    Ok(world)
+}
+
+#[test]
+fn whichever_storage_operation_fails_nothing_is_lost_and_everything_gets_done() {
+    for number in 1.. {
+        let world = conversation(|world| world.fail_storage_call(number));
+        let world = world.unwrap_or_else(|violation| panic!("operation {number} failed: {violation}"));
+        if number > world.storage_calls() {
+            assert!(number > 20, "there were only {number} operations to fail");
+            return;
+        }
+    }
+}
+
+#[test]
+fn after_whichever_output_the_server_dies_nothing_is_lost_and_everything_gets_done() {
+    for outputs in 1.. {
+        let world = conversation(|world| world.crash_after_outputs(outputs));
+        let world = world.unwrap_or_else(|violation| panic!("killed after output {outputs}: {violation}"));
+        if world.crash_is_to_come() {
+            assert!(outputs > 50, "there were only {outputs} outputs to die after");
+            return;
+        }
+    }
 }
 
 #[test]

@@ -18,7 +18,10 @@ pub(crate) use self::{
     target::{Target, parse_room},
 };
 use crate::{
-    command::{completions, connect, history, man, members, ping, rooms, send, server, tail, wait},
+    command::{
+        completions, connect, devices, history, login, logout, man, members, passwd, ping, register, rooms,
+        send, server, tail, wait, whoami,
+    },
     failure::EXIT_CODES_HELP,
 };
 
@@ -91,6 +94,12 @@ pub(crate) enum HostKey {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Connect(connect::Arguments),
+    Register(register::Arguments),
+    Login(login::Arguments),
+    Logout(logout::Arguments),
+    Whoami(whoami::Arguments),
+    Devices(devices::Arguments),
+    Passwd(passwd::Arguments),
     Send(send::Arguments),
     Tail(tail::Arguments),
     History(history::Arguments),

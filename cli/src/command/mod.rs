@@ -2,16 +2,22 @@
 
 pub(crate) mod completions;
 pub(crate) mod connect;
+pub(crate) mod devices;
 pub(crate) mod history;
+pub(crate) mod login;
+pub(crate) mod logout;
 pub(crate) mod man;
 pub(crate) mod members;
+pub(crate) mod passwd;
 pub(crate) mod ping;
+pub(crate) mod register;
 pub(crate) mod rooms;
 pub(crate) mod send;
 mod send_lines;
 pub(crate) mod server;
 pub(crate) mod tail;
 pub(crate) mod wait;
+pub(crate) mod whoami;
 
 use crate::{arguments::Command, context::Context, failure::Failure};
 
@@ -25,6 +31,12 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Rooms(arguments) => rooms::run(&arguments, context),
         Command::Members(arguments) => members::run(arguments, context),
         Command::Wait(arguments) => wait::run(arguments, context),
+        Command::Register(arguments) => register::run(arguments, context),
+        Command::Login(arguments) => login::run(arguments, context),
+        Command::Logout(arguments) => logout::run(&arguments, context),
+        Command::Whoami(arguments) => whoami::run(&arguments, context),
+        Command::Devices(arguments) => devices::run(&arguments, context),
+        Command::Passwd(arguments) => passwd::run(&arguments, context),
         Command::Ping(arguments) => ping::run(&arguments, context),
         Command::Server(arguments) => server::run(arguments, context),
         Command::Bench(arguments) => crate::bench::run(arguments, context),

@@ -37,7 +37,11 @@ impl Chat<'_> {
             ClientEvent::PostIndeterminate { text, .. } => self.post_indeterminate(&text),
             ClientEvent::Refused { request, refusal } => self.refused(request, &refusal)?,
             ClientEvent::Interrupted { request } => self.interrupted(request),
+            ClientEvent::Left { room } => self.parted(room),
             ClientEvent::Parted { .. }
+            | ClientEvent::Devices { .. }
+            | ClientEvent::Revoked { .. }
+            | ClientEvent::PasswordChanged { .. }
             | ClientEvent::Members { .. }
             | ClientEvent::Rooms { .. }
             | ClientEvent::History { .. }

@@ -8,13 +8,14 @@ use palabre_core::{
 };
 
 use super::{
-    Chat, OUTBOX_POSTS_MAX, Stage,
+    Chat, Stage,
     answers::{PAST_EVENTS, Pending},
     input::{Input, Typed},
 };
 use crate::{
     failure::{ExitStatus, Failure},
     output::Printable,
+    session::OUTBOX_POSTS_MAX,
 };
 
 impl Chat<'_> {

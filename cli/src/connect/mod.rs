@@ -32,7 +32,7 @@ use crate::{
     failure::{ExitStatus, Failure},
     interrupts::Interrupts,
     output::{Layout, Printable},
-    session::{Connection, OUTBOX_POSTS_MAX, PROGRAM, SaveError, new_driver, resume, undriven},
+    session::{Connection, SaveError, client_config, new_driver, resume, undriven},
     state::{Slot, State},
     trust::Contact,
 };
@@ -124,14 +124,9 @@ impl<'a> Chat<'a> {
         let saved = resume(slot.as_ref(), &mut contact, context)?;
         let read_before =
             saved.iter().flat_map(|saved| &saved.rooms).map(|(id, _, seen)| (*id, *seen)).collect();
-        let config = ClientConfig {
-            program: PROGRAM.into(),
-            nick: identity.nick.clone(),
-            take_suggestion: !identity.is_explicit,
-            saved,
-            reconnect: true,
-            outbox_posts_max: OUTBOX_POSTS_MAX,
-        };
+        let nick = saved.as_ref().map_or(identity.nick, |saved| saved.nick.clone());
+        let take_suggestion = !identity.is_explicit;
+        let config = ClientConfig { nick: nick.clone(), take_suggestion, saved, ..client_config() };
         let save_error = SaveError::default();
         let driver = new_driver(&contact, config, slot, &save_error)?;
         let interrupts =
@@ -150,7 +145,7 @@ impl<'a> Chat<'a> {
             input,
             stage: Stage::Entering,
             wanted,
-            wished: identity.nick,
+            wished: nick,
             views: Views::default(),
             read_before,
             pending: BTreeMap::new(),

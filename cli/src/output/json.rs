@@ -3,7 +3,7 @@
 use std::fmt;
 
 use palabre_core::{
-    client::{MemberInfo, RoomInfo, RoomListed},
+    client::{DeviceInfo, MemberInfo, RoomInfo, RoomListed},
     ids::Seq,
     storage::{EventKind, StoredEvent},
     wire::state,
@@ -73,7 +73,11 @@ pub(crate) enum Body<'a> {
     /// A room there is.
     Room { r#in: &'a str, members: u32, topic: &'a str, last: u64 },
     /// A member of a room.
-    Member { r#in: &'a str, name: &'a str, state: &'static str },
+    Member { r#in: &'a str, name: &'a str, state: &'static str, guest: bool },
+    /// The account one is logged in by.
+    Account { name: &'a str },
+    /// A device of the account.
+    Device { id: u64, name: &'a str, since: String, seen: String, this: bool },
     /// The server answered.
     Pong { seq: u32, microseconds: u64 },
     /// A server that is known; its key, unless public authorities vouch for it.
@@ -134,9 +138,25 @@ impl<'a> Body<'a> {
         Self::Room { r#in: &room.name, members: room.members, topic: &room.topic, last: room.last.get() }
     }
 
+    /// A device of the account.
+    pub(crate) fn device(device: &'a DeviceInfo) -> Self {
+        Self::Device {
+            id: device.device.get(),
+            name: &device.name,
+            since: utc(device.since),
+            seen: utc(device.seen),
+            this: device.is_this,
+        }
+    }
+
     /// A member of a room.
     pub(crate) fn member(place: &'a str, member: &'a MemberInfo) -> Self {
-        Self::Member { r#in: place, name: &member.nick, state: state_name(member.state) }
+        Self::Member {
+            r#in: place,
+            name: &member.nick,
+            state: state_name(member.state),
+            guest: member.is_guest,
+        }
     }
 
     /// How the program failed.

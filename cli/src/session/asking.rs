@@ -124,6 +124,9 @@ pub(crate) const fn request_answered(event: &ClientEvent) -> Option<RequestId> {
         | ClientEvent::Renamed { request, .. }
         | ClientEvent::AwaySet { request, .. }
         | ClientEvent::Pong { request, .. }
+        | ClientEvent::Devices { request, .. }
+        | ClientEvent::Revoked { request, .. }
+        | ClientEvent::PasswordChanged { request }
         | ClientEvent::Refused { request, .. }
         | ClientEvent::Interrupted { request } => Some(*request),
         ClientEvent::Connected { .. }
@@ -134,6 +137,7 @@ pub(crate) const fn request_answered(event: &ClientEvent) -> Option<RequestId> {
         | ClientEvent::Ended { .. }
         | ClientEvent::Opened { .. }
         | ClientEvent::Unfollowed { .. }
+        | ClientEvent::Left { .. }
         | ClientEvent::Happened(_)
         | ClientEvent::Trimmed { .. }
         | ClientEvent::Presence { .. }

@@ -110,6 +110,10 @@ impl Connection {
             ClientEvent::Joined { .. }
             | ClientEvent::Opened { .. }
             | ClientEvent::Unfollowed { .. }
+            | ClientEvent::Left { .. }
+            | ClientEvent::Devices { .. }
+            | ClientEvent::Revoked { .. }
+            | ClientEvent::PasswordChanged { .. }
             | ClientEvent::Parted { .. }
             | ClientEvent::Happened(_)
             | ClientEvent::Trimmed { .. }

@@ -6,8 +6,10 @@ mod connection;
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 
 use palabre_core::{
-    client::{Client, ClientConfig, ClientEvent, SavedSession},
+    client::{AccountEntry, Client, ClientConfig, ClientEvent, SavedSession},
     error::Misuse,
+    name::Nick,
+    password::Stretching,
     time::{Monotonic, Now},
 };
 use palabre_runtime::{
@@ -55,19 +57,38 @@ pub(crate) struct Session<'a> {
 pub(crate) type SaveError = Rc<RefCell<Option<String>>>;
 
 impl<'a> Session<'a> {
-    /// Enters the server, and is resumed if the slot has a session. The guest leaves at the end unless it is kept.
+    /// Enters the server: by the session in the slot, by the account logged in, or as a new guest, who leaves at the end
+    /// unless it is kept.
     pub(crate) fn open(context: &'a mut Context, slot: Option<Slot>) -> Result<Self, Failure> {
         let mut contact = context.contact()?;
         let identity = context.identity()?;
         let saved = resume(slot.as_ref(), &mut contact, context)?;
         let config = ClientConfig {
-            program: PROGRAM.into(),
-            nick: identity.nick,
+            nick: saved.as_ref().map_or(identity.nick, |saved| saved.nick.clone()),
             take_suggestion: !identity.is_explicit,
             saved,
-            reconnect: true,
-            outbox_posts_max: OUTBOX_POSTS_MAX,
+            ..client_config()
         };
+        Self::start(context, contact, config, slot)
+    }
+
+    /// Enters the server by a password.
+    pub(crate) fn open_by_account(
+        context: &'a mut Context,
+        name: Nick,
+        entry: AccountEntry,
+    ) -> Result<Self, Failure> {
+        let contact = context.contact()?;
+        let config = ClientConfig { nick: name, account: Some(entry), ..client_config() };
+        Self::start(context, contact, config, None)
+    }
+
+    fn start(
+        context: &'a mut Context,
+        contact: Contact,
+        config: ClientConfig,
+        slot: Option<Slot>,
+    ) -> Result<Self, Failure> {
         let save_error = SaveError::default();
         let driver = new_driver(&contact, config, slot, &save_error)?;
         let interrupts =
@@ -101,6 +122,13 @@ impl<'a> Session<'a> {
                 Err(failure)
             }
         }
+    }
+
+    /// Keeps the account for the commands to come.
+    pub(crate) fn keep_credential(&mut self) -> Result<(), Failure> {
+        let Some(saved) = self.client().saved().filter(|saved| saved.is_account) else { return Ok(()) };
+        let contact = self.context.contact()?;
+        self.context.keep_credential(&contact, &saved, self.driver.server_key())
     }
 
     pub(crate) const fn output(&mut self) -> &mut Output {
@@ -205,6 +233,20 @@ pub(crate) fn with_session(
     result
 }
 
+/// What every client of the program has in common.
+pub(crate) fn client_config() -> ClientConfig {
+    ClientConfig {
+        program: PROGRAM.into(),
+        nick: Nick::parse("guest").expect("a name"),
+        take_suggestion: false,
+        account: None,
+        stretching_min: Stretching::LEAST,
+        saved: None,
+        reconnect: true,
+        outbox_posts_max: OUTBOX_POSTS_MAX,
+    }
+}
+
 /// A driver whose client saves its session in a slot.
 pub(crate) fn new_driver(
     contact: &Contact,
@@ -231,18 +273,44 @@ pub(crate) fn undriven(server: &Address, error: DriveError) -> Failure {
     }
 }
 
-/// The session saved in a slot, if it was told to the server that is talked to: what is in it is shown to no other.
-/// From now on the server has to be that one. A session that cannot be read is told and forgotten.
+/// Who to be: the account logged in, with what an earlier run of it has left in the slot, or the guest of an earlier run;
+/// but only where that was told to the server that is talked to: what is in it is shown to no other. From now on the
+/// server has to be that one. What cannot be read is told and forgotten.
 pub(crate) fn resume(
     slot: Option<&Slot>,
     contact: &mut Contact,
     context: &mut Context,
 ) -> Result<Option<SavedSession>, Failure> {
-    let Some(slot) = slot else { return Ok(None) };
-    let read = slot.read().unwrap_or_else(|reason| {
-        context.output.warning(format_args!("a saved session cannot be read and is not resumed: {reason}"));
-        None
+    let saved = slot.and_then(|slot| {
+        slot.read().unwrap_or_else(|reason| {
+            context
+                .output
+                .warning(format_args!("a saved session cannot be read and is not resumed: {reason}"));
+            None
+        })
     });
+    let saved = admit(saved, "a session saved for its former key is not resumed", contact, context)?;
+    let credential = context.credential(contact);
+    let refused = "the login was for its former key; log in again";
+    let credential = admit(credential, refused, contact, context)?;
+    Ok(match (saved, credential) {
+        (Some(saved), Some(credential)) if saved.is_account && saved.user == credential.user => {
+            Some(SavedSession { token: credential.token, ..saved })
+        }
+        (_, Some(credential)) => Some(credential),
+        // An account that was logged out.
+        (Some(saved), None) if saved.is_account => None,
+        (saved, None) => saved,
+    })
+}
+
+/// A session, if it was told to the server that is talked to.
+fn admit(
+    read: Option<(SavedSession, Option<ServerKey>)>,
+    refused: &str,
+    contact: &mut Contact,
+    context: &mut Context,
+) -> Result<Option<SavedSession>, Failure> {
     let Some((session, told_to)) = read else { return Ok(None) };
     let key = match contact.security {
         Security::Plain => None,
@@ -257,8 +325,7 @@ pub(crate) fn resume(
         *last = Some(key);
     }
     if key != told_to {
-        let server = &contact.server;
-        context.output.warning(format_args!("{server}: a session saved for its former key is not resumed"));
+        context.output.warning(format_args!("{}: {refused}", contact.server));
         return Ok(None);
     }
     Ok(Some(session))

@@ -1,6 +1,7 @@
 //! What the program keeps between runs, in `$XDG_STATE_HOME/palabre`: folders are 0700, files 0600, and every file
 //! is replaced as a whole.
 
+mod credential;
 mod known;
 mod saved;
 mod slot;

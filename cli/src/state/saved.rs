@@ -22,6 +22,8 @@ struct File {
     user: u64,
     nick: String,
     token: String,
+    #[serde(default)]
+    account: bool,
     /// The key of the server that all this is for; none if it was told in plaintext.
     #[serde(default)]
     server_key: Option<String>,
@@ -67,6 +69,7 @@ pub(super) fn encode(
         user: session.user.get(),
         nick: session.nick.to_string(),
         token: session.token.0.iter().map(|byte| format!("{byte:02x}")).collect(),
+        account: session.is_account,
         server_key: server_key.map(|key| key.to_string()),
         rooms: session.rooms.iter().map(Room::from).collect(),
         outbox: session.outbox.iter().map(Post::from).collect(),
@@ -87,6 +90,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(SavedSession, Option<ServerKey>), 
         user: UserId::new(file.user),
         nick: Nick::parse(&file.nick).map_err(|_| Unreadable::Field("nick"))?,
         token: token(&file.token).ok_or(Unreadable::Field("token"))?,
+        is_account: file.account,
         rooms: file.rooms.into_iter().map(Room::read).collect(),
         outbox: file.outbox.into_iter().map(Post::read).collect::<Result<_, _>>()?,
     };
@@ -150,6 +154,7 @@ pub(super) mod tests {
             user: UserId::new(7),
             nick: Nick::parse("ana").unwrap(),
             token: Token([0xa5; 32]),
+            is_account: false,
             rooms: vec![
                 (RoomId::new(1), "#lobby".into(), Seq::new(12)),
                 (RoomId::new(2), String::new(), Seq::new(0)),

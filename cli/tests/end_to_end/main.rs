@@ -1,6 +1,7 @@
 //! The program as people and scripts run it, against a server in this process.
 #![allow(clippy::unwrap_used)]
 
+mod accounts;
 mod chat; // conversations: from a stream, and from a terminal
 mod resilience; // what survives a server that stops and a client that is killed
 mod scripts; // send, tail, history, rooms, members, wait, ping: results and exit codes

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use palabre_core::{config::ServerConfig, limits::Limits};
+use palabre_core::{config::ServerConfig, limits::Limits, password::Stretching};
 use palabre_runtime::{
     clock::Clock,
     listen::ListenAddress,
@@ -65,6 +65,7 @@ impl House {
             listen: vec![ListenAddress::Address(self.address)],
             data: Data::Sqlite(SqliteOptions::new(self.home.path().join("data"))),
             config: self.config.clone(),
+            stretching: Stretching::LEAST,
             protection: self.protection.clone(),
             ..ServerOptions::ephemeral()
         };

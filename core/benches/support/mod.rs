@@ -60,7 +60,12 @@ impl Hall {
             limits: Limits { clients_max: 100_000, ..Limits::open() },
             ..ServerConfig::default()
         };
-        let recovered = Recovered { incarnation: Incarnation::new(1), rooms: Vec::new(), guests: Vec::new() };
+        let recovered = Recovered {
+            incarnation: Incarnation::new(1),
+            rooms: Vec::new(),
+            guests: Vec::new(),
+            accounts: Vec::new(),
+        };
         let mut hall = Self {
             server: Server::new(config, [7; 32], recovered, now),
             now,
@@ -95,7 +100,7 @@ impl Hall {
     fn enter(&mut self, nick: &str) -> ConnectionId {
         let id = self.server.handle_connected(Source::V4([127, 0, 0, 1]), self.now).expect("no limits");
         self.server.handle_secured(id, Channel::Plain, self.now);
-        self.say(id, wire::Hello { first: 1, last: 1, client: "bench", features: 0 });
+        self.say(id, wire::Hello { first: 1, last: 1, client: "bench", features: 0, session: None });
         self.say(id, wire::Guest { id: 1, nick });
         id
     }
@@ -213,6 +218,11 @@ impl Store {
                 self.users += 1;
                 StorageOutcome::GuestCreated { user: UserId::new(self.users) }
             }
+            StorageOperation::CreateAccount { .. }
+            | StorageOperation::AddDevice { .. }
+            | StorageOperation::SeeDevice { .. }
+            | StorageOperation::RemoveDevice { .. }
+            | StorageOperation::SetPassword { .. } => panic!("everybody is a guest"),
             StorageOperation::FindNonce { .. } => StorageOutcome::Found(None),
             StorageOperation::ReadPage { .. } => {
                 panic!("everybody keeps up, so that nothing is read back")

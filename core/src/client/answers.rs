@@ -1,7 +1,7 @@
 //! The server's answers to requests and posts, matched by number (`PROTOCOL.md` K1).
 
 use super::{
-    ClientEvent,
+    ClientEvent, ClientOutput,
     arrival::Answer,
     convert,
     requests::{Ask, LISTED_MAX, Request},
@@ -11,7 +11,11 @@ use super::{
 use crate::{
     error::{ProtocolError, Refusal},
     ids::Seq,
-    wire::{Done, HistoryPage, Joined, ManualText, MembersPage, Posted, Refused, RoomsPage},
+    password::{Stretching, WorkDone, WorkOutcome},
+    wire::{
+        self, Challenge, DeviceList, Done, HistoryPage, Joined, ManualText, MembersPage, Posted, Refused,
+        RoomsPage,
+    },
 };
 
 /// An answer to nothing, or to something else.
@@ -27,6 +31,7 @@ impl Session {
             Answer::Rooms(page) => self.answer_rooms(page),
             Answer::History(page) => self.answer_history(page),
             Answer::Manual(manual) => self.answer_manual(manual),
+            Answer::Devices(list) => self.answer_devices(list),
         }
     }
 
@@ -52,10 +57,20 @@ impl Session {
                 self.tell(ClientEvent::AwaySet { request, away });
                 Ok(())
             }
+            Request::Verb(request, Ask::Revoke { device }) => {
+                self.tell(ClientEvent::Revoked { request, device });
+                Ok(())
+            }
+            Request::Verb(request, Ask::SetPassword { .. }) => {
+                self.tell(ClientEvent::PasswordChanged { request });
+                Ok(())
+            }
             Request::Verb(
                 _,
                 Ask::Join { .. }
                 | Ask::Direct { .. }
+                | Ask::Devices
+                | Ask::NewPassword { .. }
                 | Ask::Members { .. }
                 | Ask::Rooms { .. }
                 | Ask::History { .. }
@@ -125,6 +140,10 @@ impl Session {
                 | Ask::Rename { .. }
                 | Ask::Manual
                 | Ask::Away { .. }
+                | Ask::Devices
+                | Ask::Revoke { .. }
+                | Ask::NewPassword { .. }
+                | Ask::SetPassword { .. }
                 | Ask::Ping { .. },
             )
             | Request::Follow(_) => return Err(MISMATCH),
@@ -201,6 +220,48 @@ impl Session {
             return Err(MISMATCH);
         };
         self.tell(ClientEvent::Manual { request, text: manual.text.into() });
+        Ok(())
+    }
+
+    fn answer_devices(&mut self, list: &DeviceList<'_>) -> Result<(), ProtocolError> {
+        let Request::Verb(request, Ask::Devices) = self.requests.take(list.id)? else {
+            return Err(MISMATCH);
+        };
+        let devices = list.devices.iter().map(convert::device).collect();
+        self.tell(ClientEvent::Devices { request, devices });
+        Ok(())
+    }
+
+    /// The server's part of a new password: now it is stretched.
+    pub(super) fn password_challenged(&mut self, challenge: &Challenge<'_>) -> Result<(), ProtocolError> {
+        let Request::Verb(request, Ask::NewPassword { enrolment, .. }) = self.requests.take(challenge.id)?
+        else {
+            return Err(MISMATCH);
+        };
+        let wire::Stretching { memory_kib, passes, lanes } = challenge.stretching;
+        let stretching = Stretching { memory_kib, passes, lanes };
+        if !stretching.is_possible() || !stretching.covers(self.settings.stretching_min) {
+            return Err(ProtocolError::MalformedBody);
+        }
+        let number = self.next_work();
+        let work = enrolment.work(number, challenge.response, stretching, &mut self.random);
+        self.outputs.push(ClientOutput::Work(work.map_err(|_| ProtocolError::MalformedBody)?));
+        self.changing_password = Some((request, number));
+        Ok(())
+    }
+
+    /// A new password is stretched: it is sent before all else.
+    pub(super) fn password_stretched(&mut self, done: WorkDone) -> Result<(), ProtocolError> {
+        let Some((request, _)) = self.changing_password.filter(|(_, number)| *number == done.number) else {
+            return Ok(());
+        };
+        self.changing_password = None;
+        match done.outcome {
+            WorkOutcome::Enrolled(upload) => {
+                self.requests.add_first(Request::Verb(request, Ask::SetPassword { upload }));
+            }
+            WorkOutcome::Proved(_) | WorkOutcome::Failed => return Err(ProtocolError::MalformedBody),
+        }
         Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! The messages to a client, sorted by when they may come.
 
 use crate::wire::{
-    Credit, Done, Error, Event, Goodbye, HistoryPage, Joined, ManualText, MembersPage, Opened, Ping, Pong,
-    Posted, Presence, Ready, Refused, RoomsPage, ToClient, Trimmed, Waiting, Welcome,
+    Challenge, Credit, DeviceList, Done, Error, Event, Goodbye, HistoryPage, Joined, ManualText, MembersPage,
+    Opened, Parted, Ping, Pong, Posted, Presence, Ready, Refused, RoomsPage, ToClient, Trimmed, Waiting,
+    Welcome,
 };
 
 /// A message.
@@ -13,6 +14,8 @@ pub(super) enum Arrival<'a> {
     Welcome(Welcome<'a>),
     Waiting(Waiting),
     Ready(Ready<'a>),
+    /// To a login or registration, or a new password.
+    Challenge(Challenge<'a>),
     /// To every request, that to enter and those after it.
     Refused(Refused<'a>),
     /// To a request of one who has entered.
@@ -38,6 +41,7 @@ pub(super) enum Answer<'a> {
     Rooms(RoomsPage<'a>),
     History(HistoryPage<'a>),
     Manual(ManualText<'a>),
+    Devices(DeviceList<'a>),
 }
 
 #[derive(Debug)]
@@ -47,6 +51,7 @@ pub(super) enum Notice<'a> {
     Opened(Opened<'a>),
     Trimmed(Trimmed),
     Credit(Credit),
+    Parted(Parted),
 }
 
 impl<'a> From<ToClient<'a>> for Arrival<'a> {
@@ -59,6 +64,9 @@ impl<'a> From<ToClient<'a>> for Arrival<'a> {
             ToClient::Welcome(welcome) => Self::Welcome(welcome),
             ToClient::Waiting(waiting) => Self::Waiting(waiting),
             ToClient::Ready(ready) => Self::Ready(ready),
+            ToClient::Challenge(challenge) => Self::Challenge(challenge),
+            ToClient::DeviceList(list) => Self::Answer(Answer::Devices(list)),
+            ToClient::Parted(parted) => Self::Notice(Notice::Parted(parted)),
             ToClient::Refused(refused) => Self::Refused(refused),
             ToClient::Done(done) => Self::Answer(Answer::Done(done)),
             ToClient::Joined(joined) => Self::Answer(Answer::Joined(joined)),

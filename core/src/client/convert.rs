@@ -2,13 +2,13 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
-use super::{MemberChange, MemberInfo, RoomInfo, RoomListed};
+use super::{DeviceInfo, MemberChange, MemberInfo, RoomInfo, RoomListed};
 use crate::{
     error::{ProtocolError, Refusal, RefusalCode},
     ids::Seq,
     name::RoomName,
     storage::{EventKind, StoredEvent},
-    wire::{Change, Listed, LogEvent, Member, Refused, Room, state},
+    wire::{Change, Device, Listed, LogEvent, Member, Refused, Room, role, state},
 };
 
 pub(super) fn refusal(refused: &Refused<'_>) -> Refusal {
@@ -50,7 +50,17 @@ pub(super) fn member(member: &Member<'_>) -> MemberInfo {
         known @ (state::HERE | state::AWAY | state::LOST) => known,
         _ => state::HERE,
     };
-    MemberInfo { user: member.user, nick: member.nick.into(), state }
+    MemberInfo { user: member.user, nick: member.nick.into(), state, is_guest: member.role == role::GUEST }
+}
+
+pub(super) fn device(device: &Device<'_>) -> DeviceInfo {
+    DeviceInfo {
+        device: device.device,
+        name: device.name.into(),
+        since: device.since,
+        seen: device.seen,
+        is_this: device.this,
+    }
 }
 
 /// The changes whose state is known; others are to be ignored.
@@ -61,6 +71,7 @@ pub(super) fn changes(changes: &[Change<'_>]) -> Vec<MemberChange> {
             user: change.user,
             nick: change.nick.into(),
             state: change.state,
+            is_guest: change.role == role::GUEST,
             was: change.was.map(Into::into),
         })
         .collect()

@@ -7,6 +7,7 @@ use super::{
     arrival::{Arrival, Common},
     convert, goodbye,
     keepalive::Keepalive,
+    logging_in::LoggingIn,
     outbox::TextLimits,
     phase::{Offline, Phase},
     ready::Ready,
@@ -64,16 +65,19 @@ enum Way {
     Resume(Identity),
     /// As a new guest, after so many suggestions of the server.
     Guest { suggestions: u32 },
+    /// By an account whose password was given.
+    Account,
 }
 
 impl Greeting {
     /// Says `Hello`.
     pub(super) fn new(session: &mut Session) -> Self {
         let client = cut_to_64_bytes(&session.settings.program);
-        let hello = Hello { first: VERSION, last: VERSION, client, features: 0 };
+        let session_number = Some(session.run);
+        let hello = Hello { first: VERSION, last: VERSION, client, features: 0, session: session_number };
         session.link.send(&hello.into(), &mut session.outputs);
         session.keepalive = Keepalive::new(session.now.monotonic);
-        Self { deadline: session.now.monotonic.after(ANSWER_MAX) }
+        Self { deadline: answer_deadline(session) }
     }
 
     pub(super) fn handle(self, arrival: Arrival<'_>, session: &mut Session) -> Result<Phase, OfflineCause> {
@@ -82,6 +86,7 @@ impl Greeting {
             Arrival::Common(common) => session.handle_common(&common).map(|()| Phase::Greeting(self)),
             Arrival::Waiting(_)
             | Arrival::Ready(_)
+            | Arrival::Challenge(_)
             | Arrival::Refused(_)
             | Arrival::Answer(_)
             | Arrival::Notice(_) => Err(ProtocolError::UnexpectedKind.into()),
@@ -101,11 +106,20 @@ fn enter(welcome: &Welcome<'_>, session: &mut Session) -> Result<Phase, OfflineC
     session.meet(welcome.incarnation);
     session.text_limits = TextLimits::told(&welcome.limits);
     session.keepalive.set_silence_seconds(welcome.limits.silence_seconds);
+    session.mechanisms = welcome.mechanisms;
     session.tell(ClientEvent::Connected { server: welcome.server.into() });
-    Ok(Phase::Entering(match session.identity.clone() {
-        Some(identity) => Entering::by_token(identity, welcome.limits, session),
-        None => Entering::as_wished(welcome.limits, session),
-    }))
+    Ok(match session.identity.clone() {
+        // A password was given: it is meant to be used.
+        Some(identity) if session.wished.account.is_none() => {
+            Phase::Entering(Entering::by_token(identity, welcome.limits, session))
+        }
+        Some(_) | None => Entering::as_wished(welcome.limits, session),
+    })
+}
+
+/// Until when an answer is waited for.
+pub(super) fn answer_deadline(session: &Session) -> Monotonic {
+    session.now.monotonic.after(ANSWER_MAX)
 }
 
 impl Entering {
@@ -115,9 +129,18 @@ impl Entering {
         Self::new(Entry { id, way: Way::Resume(identity), limits }, session)
     }
 
-    fn as_wished(limits: Limits, session: &mut Session) -> Self {
+    fn as_wished(limits: Limits, session: &mut Session) -> Phase {
+        if let Some(wish) = session.wished.account.clone() {
+            return Phase::LoggingIn(LoggingIn::begin(&wish, limits, session));
+        }
+        session.forget_guest();
         let nick = session.wished.nick.clone();
-        Self::as_guest(&nick, 0, limits, session)
+        Phase::Entering(Self::as_guest(&nick, 0, limits, session))
+    }
+
+    /// A proof was sent.
+    pub(super) fn by_account(id: u32, limits: Limits, session: &Session) -> Self {
+        Self::new(Entry { id, way: Way::Account, limits }, session)
     }
 
     fn as_guest(nick: &Nick, suggestions: u32, limits: Limits, session: &mut Session) -> Self {
@@ -127,7 +150,7 @@ impl Entering {
     }
 
     fn new(entry: Entry, session: &Session) -> Self {
-        Self { entry, deadline: session.now.monotonic.after(ANSWER_MAX) }
+        Self { entry, deadline: answer_deadline(session) }
     }
 
     pub(super) fn handle(self, arrival: Arrival<'_>, session: &mut Session) -> Result<Phase, OfflineCause> {
@@ -136,7 +159,7 @@ impl Entering {
             Arrival::Waiting(waiting) => Ok(self.entry.wait(&waiting, session)),
             Arrival::Ready(ready) => self.entry.ready(&ready, session),
             Arrival::Refused(refused) => self.entry.refused(&refused, session),
-            Arrival::Welcome(_) | Arrival::Answer(_) | Arrival::Notice(_) => {
+            Arrival::Welcome(_) | Arrival::Challenge(_) | Arrival::Answer(_) | Arrival::Notice(_) => {
                 Err(ProtocolError::UnexpectedKind.into())
             }
         }
@@ -150,7 +173,7 @@ impl Waiting {
             Arrival::Waiting(waiting) => Ok(self.entry.wait(&waiting, session)),
             Arrival::Ready(ready) => self.entry.ready(&ready, session),
             Arrival::Refused(refused) => self.entry.refused(&refused, session),
-            Arrival::Welcome(_) | Arrival::Answer(_) | Arrival::Notice(_) => {
+            Arrival::Welcome(_) | Arrival::Challenge(_) | Arrival::Answer(_) | Arrival::Notice(_) => {
                 Err(ProtocolError::UnexpectedKind.into())
             }
         }
@@ -160,14 +183,33 @@ impl Waiting {
 impl Naming {
     /// Tries the name that is wished for now.
     pub(super) fn rename(self, session: &mut Session) -> Phase {
-        Phase::Entering(Entering::as_wished(self.limits, session))
+        Entering::as_wished(self.limits, session)
+    }
+
+    pub(super) const fn new(limits: Limits) -> Self {
+        Self { limits }
+    }
+
+    /// An account was refused: the application has to do something about it, unless it passes by itself.
+    pub(super) fn refused(
+        refusal: Refusal,
+        limits: Limits,
+        session: &mut Session,
+    ) -> Result<Phase, OfflineCause> {
+        if passes_by_itself(refusal.code) && refusal.code != RefusalCode::SlowDown {
+            return Err(OfflineCause::ServerFull(refusal));
+        }
+        session.wished.request = None;
+        session.tell(ClientEvent::EnterRefused { refusal });
+        Ok(Phase::Naming(Self { limits }))
     }
 
     pub(super) fn handle(self, arrival: Arrival<'_>, session: &mut Session) -> Result<Phase, OfflineCause> {
         match arrival {
             // Nobody named itself in time (V5). The application knows that it has to, so it is not told again.
             Arrival::Common(Common::Goodbye(said))
-                if said.reason == goodbye::TIMED_OUT && session.settings.reconnect =>
+                if matches!(said.reason, goodbye::TIMED_OUT | goodbye::REFUSED)
+                    && session.settings.reconnect =>
             {
                 session.link.drop_now(&mut session.outputs);
                 Ok(Phase::Offline(Offline { retry_at: None }))
@@ -176,6 +218,7 @@ impl Naming {
             Arrival::Welcome(_)
             | Arrival::Waiting(_)
             | Arrival::Ready(_)
+            | Arrival::Challenge(_)
             | Arrival::Refused(_)
             | Arrival::Answer(_)
             | Arrival::Notice(_) => Err(ProtocolError::UnexpectedKind.into()),
@@ -199,6 +242,7 @@ impl Entry {
             }
             Way::Resume(_) => true,
             Way::Guest { .. } => false,
+            Way::Account => session.become_account(ready.user),
         };
         Ready::enter(ready, resumed, self.limits, session).map(Phase::Ready)
     }
@@ -209,10 +253,17 @@ impl Entry {
         }
         let refusal = convert::refusal(refused);
         match (self.way, passes_by_itself(refusal.code)) {
+            // Who it is does not change with the token: what is in the outbox waits for the next login.
+            (Way::Resume(identity), _)
+                if refusal.code == RefusalCode::TokenUnknown && identity.is_account =>
+            {
+                Naming::refused(refusal, self.limits, session)
+            }
             (Way::Resume(_), _) if refusal.code == RefusalCode::TokenUnknown => {
                 session.forget_guest();
-                Ok(Phase::Entering(Entering::as_wished(self.limits, session)))
+                Ok(Entering::as_wished(self.limits, session))
             }
+            (Way::Account, _) => Naming::refused(refusal, self.limits, session),
             // Whatever it is: who the client is and what it has not heard about is not given up for it.
             (Way::Resume(_), _) | (Way::Guest { .. }, true) => Err(OfflineCause::ServerFull(refusal)),
             (Way::Guest { suggestions }, false) => {
@@ -241,7 +292,10 @@ const fn passes_by_itself(code: RefusalCode) -> bool {
         | RefusalCode::TextTooLong
         | RefusalCode::TextInvalid
         | RefusalCode::NonceReused
-        | RefusalCode::TokenUnknown => false,
+        | RefusalCode::TokenUnknown
+        | RefusalCode::LoginFailed
+        | RefusalCode::NotAllowed
+        | RefusalCode::NoSuchDevice => false,
     }
 }
 

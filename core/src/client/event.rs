@@ -5,9 +5,11 @@ use core::time::Duration;
 
 use crate::{
     error::{ProtocolError, Refusal},
-    ids::{RoomId, Seq, UserId},
+    ids::{DeviceId, RoomId, Seq, UserId},
     name::Nick,
+    password::Work,
     storage::StoredEvent,
+    time::WallTime,
 };
 
 /// Names a request of the application.
@@ -29,6 +31,8 @@ pub enum ClientOutput {
     Close,
     /// Close at once; no answer is expected. It also ends the patience with a `Close` before.
     Drop,
+    /// Computation that would stall the program: run it elsewhere, and hand what it gives to `Client::handle_work`.
+    Work(Work),
     /// `Client::saved` changed in a way that must survive the process. Write it down before sending on.
     Save,
     /// Something the application wants to know.
@@ -48,7 +52,8 @@ pub enum ClientEvent {
         /// 1 for the next.
         position: u32,
     },
-    /// The name was refused; `Client::rename` tries another. Nothing happens until then, even if the connection
+    /// The name or the password was refused, or an account's token is good no more; `Client::rename` tries another
+    /// name as a guest, `Client::log_in` another password. Nothing happens until then, even if the connection
     /// ends in the meantime.
     EnterRefused {
         /// Why.
@@ -211,6 +216,30 @@ pub enum ClientEvent {
         /// There and back.
         round_trip: Duration,
     },
+    /// A room was left on another device; it is not joined any more.
+    Left {
+        /// Which.
+        room: RoomId,
+    },
+    /// Answers `devices`.
+    Devices {
+        /// The request.
+        request: RequestId,
+        /// Ascending by id.
+        devices: Vec<DeviceInfo>,
+    },
+    /// Answers `revoke`.
+    Revoked {
+        /// The request.
+        request: RequestId,
+        /// Which it was.
+        device: DeviceId,
+    },
+    /// Answers `change_password`. All other devices are logged out.
+    PasswordChanged {
+        /// The request.
+        request: RequestId,
+    },
     /// A request was refused.
     Refused {
         /// Which.
@@ -278,6 +307,10 @@ pub mod goodbye {
     pub const TOO_SLOW: u8 = 5;
     /// Of a server: it has no place.
     pub const SERVER_FULL: u8 = 6;
+    /// Of a server: the device was logged out.
+    pub const REVOKED: u8 = 7;
+    /// Of a server: it refused too often.
+    pub const REFUSED: u8 = 8;
 }
 
 /// An event of a room.
@@ -330,6 +363,8 @@ pub struct MemberInfo {
     pub nick: String,
     /// A number of [`state`](crate::wire::state).
     pub state: u8,
+    /// Whether it is a guest, with a name that anybody may have tomorrow.
+    pub is_guest: bool,
 }
 
 /// What changed about a member.
@@ -341,6 +376,8 @@ pub struct MemberChange {
     pub nick: String,
     /// A number of [`state`](crate::wire::state).
     pub state: u8,
+    /// Whether it is a guest, with a name that anybody may have tomorrow.
+    pub is_guest: bool,
     /// The name before, where it changed.
     pub was: Option<String>,
 }
@@ -365,4 +402,30 @@ pub enum OutboxState {
     Waiting,
     /// It was sent and not answered yet.
     Sent,
+}
+
+/// A device of the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// Its id.
+    pub device: DeviceId,
+    /// As it was named.
+    pub name: String,
+    /// When it logged in.
+    pub since: WallTime,
+    /// When it last entered.
+    pub seen: WallTime,
+    /// Whether it is this one.
+    pub is_this: bool,
+}
+
+/// How a server may be entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offers {
+    /// As a guest.
+    pub guests: bool,
+    /// By an account.
+    pub accounts: bool,
+    /// By an account that is made on the spot.
+    pub registration: bool,
 }

@@ -32,13 +32,21 @@ impl Outputs {
         match output {
             ClientOutput::Send => self.send_waits = false,
             ClientOutput::Save => self.save_waits = false,
-            ClientOutput::Connect | ClientOutput::Close | ClientOutput::Drop | ClientOutput::Event(_) => {}
+            ClientOutput::Connect
+            | ClientOutput::Close
+            | ClientOutput::Drop
+            | ClientOutput::Work(_)
+            | ClientOutput::Event(_) => {}
         }
         Some(output)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    pub(super) fn push(&mut self, output: ClientOutput) {
+        self.queue.push_back(output);
     }
 
     pub(super) fn tell(&mut self, event: ClientEvent) {
@@ -112,7 +120,12 @@ impl Link {
 
     /// The connection is gone by itself.
     pub(super) fn gone(&mut self) {
-        *self = Self::new();
+        let old = core::mem::replace(self, Self::new());
+        if crate::seeded_bug!("outbound-kept-after-reset") {
+            (self.outbound, self.sent) = (old.outbound, old.sent);
+        } else if crate::seeded_bug!("inbound-kept-after-reset") {
+            self.decoder = old.decoder;
+        }
     }
 
     /// Lets go of the connection at once.

@@ -7,6 +7,7 @@ mod entering;
 mod event;
 mod keepalive;
 mod link;
+mod logging_in;
 mod outbox;
 mod phase;
 mod ready;
@@ -19,17 +20,17 @@ mod session;
 use alloc::string::String;
 use core::time::Duration;
 
-use rand_chacha::ChaCha12Rng;
-use rand_core::{RngCore, SeedableRng};
+use rand_core::RngCore;
 
 pub use self::{
     event::{
-        ClientEvent, ClientOutput, Happening, MemberChange, MemberInfo, OfflineCause, OutboxPost,
-        OutboxState, PostId, RequestId, RoomInfo, RoomListed, goodbye,
+        ClientEvent, ClientOutput, DeviceInfo, Happening, MemberChange, MemberInfo, Offers, OfflineCause,
+        OutboxPost, OutboxState, PostId, RequestId, RoomInfo, RoomListed, goodbye,
     },
     saved::{SavedPost, SavedSession},
 };
 use self::{
+    logging_in::AccountWish,
     phase::{Offline, Phase},
     requests::Ask,
     session::Session,
@@ -37,11 +38,13 @@ use self::{
 use crate::{
     channel::Channel,
     error::{Misuse, Refusal, RefusalCode},
-    ids::{Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Nonce, RoomId, Seq, UserId},
     name::{Nick, RoomName},
+    password::{Enrolment, Password, Stretching, WorkDone},
+    random,
     storage::EventKind,
     time::{Monotonic, Now},
-    wire::ToClient,
+    wire::{MECHANISM_ACCOUNT, MECHANISM_GUEST, MECHANISM_REGISTER, ToClient},
 };
 
 /// What a client is to be.
@@ -49,16 +52,31 @@ use crate::{
 pub struct ClientConfig {
     /// What program it says it is, at most 64 bytes; the rest is cut off.
     pub program: String,
-    /// The name to enter by as a new guest.
+    /// The name to enter by, as a new guest or by the account.
     pub nick: Nick,
     /// Whether to take the suggestion when that name is taken, instead of asking.
     pub take_suggestion: bool,
+    /// The account to enter by, or to make, even if a session is saved.
+    pub account: Option<AccountEntry>,
+    /// The least a server may ask a new password to be stretched by: [`Stretching::LEAST`] but in tests.
+    pub stretching_min: Stretching,
     /// What an earlier run saved for this server.
     pub saved: Option<SavedSession>,
     /// Whether to connect again when the connection is lost or cannot be made. Without, the first failure ends it.
     pub reconnect: bool,
     /// Posts that may wait in the outbox; more are a [`Misuse`].
     pub outbox_posts_max: usize,
+}
+
+/// A password to enter with.
+#[derive(Clone, Debug)]
+pub struct AccountEntry {
+    /// Whether the account is to be made.
+    pub make: bool,
+    /// Its password.
+    pub password: Password,
+    /// What this device is to be called in the list of the account's devices.
+    pub device: String,
 }
 
 /// The client: driven by inputs and drained of outputs, like the [`Server`](crate::server::Server), and with
@@ -96,7 +114,7 @@ impl Client {
     /// A client that will ask to be connected at once. The seed is 32 random bytes.
     #[must_use]
     pub fn new(config: ClientConfig, seed: [u8; 32], now: Now) -> Self {
-        let mut session = Session::new(config, ChaCha12Rng::from_seed(seed), now);
+        let mut session = Session::new(config, random::generator(seed, now), now);
         Self { phase: Phase::connect(&mut session), session }
     }
 
@@ -142,6 +160,11 @@ impl Client {
             session.link.gone();
             phase.handle_disconnected(session)
         });
+    }
+
+    /// What [`ClientOutput::Work`] gave.
+    pub fn handle_work(&mut self, done: WorkDone, now: Now) {
+        self.step(now, |phase, session| phase.handle_work(done, session));
     }
 
     /// The deadline of `poll_timeout` has come.
@@ -237,7 +260,9 @@ impl Client {
         self.check_outbox()?;
         let nonce = nonce.unwrap_or_else(|| Nonce::new(self.session.random.next_u64()));
         let post = self.session.outbox.push(room, nonce, kind, text.into(), now.wall);
-        self.session.outputs.save();
+        if !crate::seeded_bug!("sent-but-not-saved") {
+            self.session.outputs.save();
+        }
         self.step(now, |phase, _| Ok(phase));
         Ok(post)
     }
@@ -285,6 +310,7 @@ impl Client {
             Phase::Naming(_) | Phase::Offline(Offline { retry_at: None }) => {
                 let request = self.session.requests.next_request_id();
                 self.session.wished.nick = nick.clone();
+                self.session.wished.account = None;
                 self.session.wished.request = Some(request);
                 self.step(now, |phase, session| Ok(phase.enter_as_wished(session)));
                 Ok(request)
@@ -292,12 +318,70 @@ impl Client {
             Phase::Offline(Offline { retry_at: Some(_) })
             | Phase::Connecting(_)
             | Phase::Greeting(_)
+            | Phase::LoggingIn(_)
             | Phase::Entering(_)
             | Phase::Waiting(_)
             | Phase::Ready(_)
             | Phase::Leaving(_)
             | Phase::Ended => self.ask(Ask::Rename { nick: nick.clone() }, now),
         }
+    }
+
+    /// Enters by an account, or makes it: the way on after [`ClientEvent::EnterRefused`]. Answered by
+    /// [`ClientEvent::Ready`], or by `EnterRefused` again.
+    ///
+    /// # Errors
+    /// As all verbs; and [`Misuse::Entered`] where the client has entered, or is about to.
+    pub fn log_in(&mut self, name: &Nick, entry: AccountEntry, now: Now) -> Result<(), Misuse> {
+        self.check_not_ended()?;
+        match self.phase {
+            Phase::Naming(_) | Phase::Offline(_) => {
+                let AccountEntry { make, password, device } = entry;
+                self.session.wished.nick = name.clone();
+                self.session.wished.account = Some(AccountWish { make, password, device });
+                self.step(now, |phase, session| Ok(phase.enter_as_wished(session)));
+                Ok(())
+            }
+            Phase::Connecting(_)
+            | Phase::Greeting(_)
+            | Phase::LoggingIn(_)
+            | Phase::Entering(_)
+            | Phase::Waiting(_)
+            | Phase::Ready(_)
+            | Phase::Leaving(_)
+            | Phase::Ended => Err(Misuse::Entered),
+        }
+    }
+
+    /// Asks which devices the account has. Answered by [`ClientEvent::Devices`] or `Refused`.
+    ///
+    /// # Errors
+    /// As all verbs.
+    pub fn devices(&mut self, now: Now) -> Result<RequestId, Misuse> {
+        self.ask(Ask::Devices, now)
+    }
+
+    /// Logs a device of the account out. Answered by [`ClientEvent::Revoked`] or `Refused`.
+    ///
+    /// # Errors
+    /// As all verbs.
+    pub fn revoke(&mut self, device: DeviceId, now: Now) -> Result<RequestId, Misuse> {
+        self.ask(Ask::Revoke { device }, now)
+    }
+
+    /// Sets another password, on a connection that logged in with the present one. Answered by
+    /// [`ClientEvent::PasswordChanged`] or `Refused`.
+    ///
+    /// # Errors
+    /// As all verbs; and [`Misuse::Text`] with `slow-down` while it is being changed already.
+    pub fn change_password(&mut self, password: Password, now: Now) -> Result<RequestId, Misuse> {
+        self.check_not_ended()?;
+        if self.session.changing_password.is_some() || self.session.requests.changes_password() {
+            let text = "The password is being changed already; wait until that is done.";
+            return Err(Misuse::Text(Refusal::new(RefusalCode::SlowDown, text)));
+        }
+        let (enrolment, request) = Enrolment::begin(password, &mut self.session.random);
+        self.ask(Ask::NewPassword { request, enrolment }, now)
     }
 
     /// Asks for the server's manual. Answered by [`ClientEvent::Manual`] or `Refused`.
@@ -332,12 +416,13 @@ impl Client {
     /// Says goodbye and ends: for good, or `keep`ing the guest on the server to resume later.
     ///
     /// What waits to be sent is sent before; what waits to be answered is not waited for. Leaving for good makes
-    /// the posts in the outbox indeterminate, keeping leaves them in [`saved`](Self::saved).
+    /// the posts in a guest's outbox indeterminate, keeping leaves them in [`saved`](Self::saved). An account is kept
+    /// in any case.
     pub fn leave(&mut self, keep: bool, now: Now) {
         if self.phase.has_ended() {
             return;
         }
-        if !keep {
+        if !keep && !self.is_account() {
             self.session.forget_guest();
         }
         self.step(now, |phase, session| Ok(phase.leave(keep, session)));
@@ -381,6 +466,23 @@ impl Client {
     #[must_use]
     pub fn nick(&self) -> &Nick {
         self.session.identity.as_ref().map_or(&self.session.wished.nick, |identity| &identity.nick)
+    }
+
+    /// Whether the user is an account.
+    #[must_use]
+    pub fn is_account(&self) -> bool {
+        self.session.identity.as_ref().is_some_and(|identity| identity.is_account)
+    }
+
+    /// How the server may be entered, as it said when it was connected to last.
+    #[must_use]
+    pub const fn offers(&self) -> Offers {
+        let mechanisms = self.session.mechanisms;
+        Offers {
+            guests: mechanisms & MECHANISM_GUEST != 0,
+            accounts: mechanisms & MECHANISM_ACCOUNT != 0,
+            registration: mechanisms & MECHANISM_REGISTER != 0,
+        }
     }
 
     /// Whether the client has entered.

@@ -7,10 +7,11 @@ use super::{
     arrival::Arrival,
     entering::{Entering, Greeting, Naming, Waiting},
     goodbye,
+    logging_in::LoggingIn,
     ready::Ready,
     session::Session,
 };
-use crate::{channel::Channel, time::Monotonic, wire::Goodbye};
+use crate::{channel::Channel, password::WorkDone, time::Monotonic, wire::Goodbye};
 
 /// How long making a connection may take, TLS included.
 const CONNECT_MAX: Duration = Duration::from_secs(15);
@@ -30,6 +31,7 @@ pub(super) enum Phase {
     Offline(Offline),
     Connecting(Connecting),
     Greeting(Greeting),
+    LoggingIn(LoggingIn),
     Entering(Entering),
     Naming(Naming),
     Waiting(Waiting),
@@ -72,6 +74,7 @@ impl Phase {
             Self::Offline(_)
             | Self::Connecting(_)
             | Self::Greeting(_)
+            | Self::LoggingIn(_)
             | Self::Entering(_)
             | Self::Naming(_)
             | Self::Waiting(_)
@@ -87,10 +90,32 @@ impl Phase {
             Self::Offline(_) | Self::Ended => Ok(self),
             Self::Connecting(_) => Err(OfflineCause::Unreachable),
             Self::Naming(_) if session.settings.reconnect => Ok(Self::Offline(Offline { retry_at: None })),
-            Self::Greeting(_) | Self::Entering(_) | Self::Naming(_) | Self::Waiting(_) | Self::Ready(_) => {
-                Err(OfflineCause::Cut)
-            }
+            Self::Greeting(_)
+            | Self::LoggingIn(_)
+            | Self::Entering(_)
+            | Self::Naming(_)
+            | Self::Waiting(_)
+            | Self::Ready(_) => Err(OfflineCause::Cut),
             Self::Leaving(leaving) => Ok(session.finish(leaving.cause)),
+        }
+    }
+
+    /// Work is done. That of a connection before is of no use.
+    pub(super) fn handle_work(self, done: WorkDone, session: &mut Session) -> Result<Self, OfflineCause> {
+        match self {
+            Self::LoggingIn(logging_in) => logging_in.worked(done, session),
+            Self::Ready(ready) => {
+                session.password_stretched(done)?;
+                Ok(Self::Ready(ready))
+            }
+            Self::Offline(_)
+            | Self::Connecting(_)
+            | Self::Greeting(_)
+            | Self::Entering(_)
+            | Self::Naming(_)
+            | Self::Waiting(_)
+            | Self::Leaving(_)
+            | Self::Ended => Ok(self),
         }
     }
 
@@ -98,6 +123,7 @@ impl Phase {
     pub(super) fn handle(self, arrival: Arrival<'_>, session: &mut Session) -> Result<Self, OfflineCause> {
         match self {
             Self::Greeting(greeting) => greeting.handle(arrival, session),
+            Self::LoggingIn(logging_in) => logging_in.handle(arrival, session),
             Self::Entering(entering) => entering.handle(arrival, session),
             Self::Naming(naming) => naming.handle(arrival, session),
             Self::Waiting(waiting) => waiting.handle(arrival, session),
@@ -117,14 +143,19 @@ impl Phase {
                 Err(OfflineCause::Unreachable)
             }
             Self::Greeting(Greeting { deadline }) if is_due(deadline, session) => Err(OfflineCause::TimedOut),
-            Self::Entering(Entering { deadline, .. }) if is_due(deadline, session) => {
+            Self::LoggingIn(LoggingIn { deadline, .. }) | Self::Entering(Entering { deadline, .. })
+                if is_due(deadline, session) =>
+            {
                 Err(OfflineCause::TimedOut)
             }
             Self::Naming(_) | Self::Waiting(_) | Self::Ready(_) => session.keep_alive().map(|()| self),
             Self::Leaving(leaving) => Ok(session.finish(leaving.cause)),
-            Self::Offline(_) | Self::Connecting(_) | Self::Greeting(_) | Self::Entering(_) | Self::Ended => {
-                Ok(self)
-            }
+            Self::Offline(_)
+            | Self::Connecting(_)
+            | Self::Greeting(_)
+            | Self::LoggingIn(_)
+            | Self::Entering(_)
+            | Self::Ended => Ok(self),
         }
     }
 
@@ -133,7 +164,9 @@ impl Phase {
             Self::Offline(Offline { retry_at }) => retry_at.map(|at| (at, "reconnect")),
             Self::Connecting(Connecting { deadline }) => Some((*deadline, "connect")),
             Self::Greeting(Greeting { deadline }) => Some((*deadline, "greet")),
-            Self::Entering(Entering { deadline, .. }) => Some((*deadline, "enter")),
+            Self::LoggingIn(LoggingIn { deadline, .. }) | Self::Entering(Entering { deadline, .. }) => {
+                Some((*deadline, "enter"))
+            }
             Self::Naming(_) | Self::Waiting(_) | Self::Ready(_) => {
                 Some((session.keepalive.deadline(), "keep-alive"))
             }
@@ -146,6 +179,7 @@ impl Phase {
             Self::Offline(_) => Self::connect(session),
             Self::Connecting(_)
             | Self::Greeting(_)
+            | Self::LoggingIn(_)
             | Self::Entering(_)
             | Self::Naming(_)
             | Self::Waiting(_)
@@ -162,6 +196,7 @@ impl Phase {
             Self::Offline(_)
             | Self::Connecting(_)
             | Self::Greeting(_)
+            | Self::LoggingIn(_)
             | Self::Entering(_)
             | Self::Waiting(_)
             | Self::Ready(_)
@@ -177,6 +212,7 @@ impl Phase {
             Self::Offline(_)
             | Self::Connecting(_)
             | Self::Greeting(_)
+            | Self::LoggingIn(_)
             | Self::Entering(_)
             | Self::Naming(_)
             | Self::Waiting(_)
@@ -190,7 +226,12 @@ impl Phase {
         match self {
             Self::Leaving(_) | Self::Ended => return self,
             Self::Offline(_) | Self::Connecting(_) => session.link.drop_now(&mut session.outputs),
-            Self::Greeting(_) | Self::Entering(_) | Self::Naming(_) | Self::Waiting(_) | Self::Ready(_) => {
+            Self::Greeting(_)
+            | Self::LoggingIn(_)
+            | Self::Entering(_)
+            | Self::Naming(_)
+            | Self::Waiting(_)
+            | Self::Ready(_) => {
                 let reason = if keep { goodbye::DETACHING } else { goodbye::LEAVING };
                 session.send(Goodbye { reason, text: "" });
                 session.link.close(session.now.monotonic, &mut session.outputs);
@@ -205,6 +246,7 @@ impl Phase {
             Self::Offline(_)
             | Self::Connecting(_)
             | Self::Greeting(_)
+            | Self::LoggingIn(_)
             | Self::Entering(_)
             | Self::Naming(_)
             | Self::Waiting(_)
@@ -219,6 +261,7 @@ impl Phase {
             Self::Offline(_)
             | Self::Connecting(_)
             | Self::Greeting(_)
+            | Self::LoggingIn(_)
             | Self::Entering(_)
             | Self::Naming(_)
             | Self::Waiting(_)

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     error::{ProtocolError, Refusal, RefusalCode},
+    ids::RoomId,
     name::Nick,
     wire::{self, Limits, Presence, Trimmed},
 };
@@ -36,7 +37,8 @@ impl Ready {
         let nick = Nick::parse(ready.nick).map_err(|_| ProtocolError::MalformedBody)?;
         let rooms = believable(&ready.rooms)?.iter().map(convert::room).collect::<Result<Vec<_>, _>>()?;
         let (user, token) = (ready.user, ready.token);
-        session.identity = Some(Identity { user, nick: nick.clone(), token });
+        session.identity = Some(Identity { user, nick: nick.clone(), token, is_account: ready.account });
+        session.wished.account = None;
         session.outputs.save();
         session.backoff.ready(session.now.monotonic);
         session.tell(ClientEvent::Ready { user, nick: nick.clone(), resumed, rooms: rooms.clone() });
@@ -69,6 +71,8 @@ impl Ready {
                 session.handle_opened(&convert::room(&opened.room)?)?
             }
             Arrival::Notice(Notice::Trimmed(trimmed)) => session.handle_trimmed(&trimmed)?,
+            Arrival::Notice(Notice::Parted(parted)) => session.handle_parted(parted.room),
+            Arrival::Challenge(challenge) => session.password_challenged(&challenge)?,
             Arrival::Welcome(_) | Arrival::Waiting(_) | Arrival::Ready(_) => {
                 return Err(ProtocolError::UnexpectedKind.into());
             }
@@ -135,9 +139,10 @@ impl Session {
         self.tell(ClientEvent::Presence { room, members, stale, changes });
     }
 
-    /// A conversation that is known already was answered to a `Direct` of our own at the same time.
+    /// A room that is known already was answered to a request of our own at the same time.
     fn handle_opened(&mut self, info: &RoomInfo) -> Result<(), ProtocolError> {
-        if info.with.is_none() {
+        let is_account = self.identity.as_ref().is_some_and(|identity| identity.is_account);
+        if info.with.is_none() && !is_account {
             return Err(ProtocolError::MalformedBody);
         }
         if self.rooms.contains(info.id) {
@@ -148,6 +153,14 @@ impl Session {
         self.tell(ClientEvent::Opened { room: info.clone() });
         self.follow(Some(follow));
         Ok(())
+    }
+
+    /// Left on another device (A9).
+    fn handle_parted(&mut self, room: RoomId) {
+        if self.rooms.leave(room).is_some() {
+            self.outputs.save();
+            self.tell(ClientEvent::Left { room });
+        }
     }
 
     fn handle_trimmed(&mut self, trimmed: &Trimmed) -> Result<(), ProtocolError> {

@@ -1,6 +1,7 @@
 //! Requests of the application and of the client itself: those that wait, and those the server has not answered.
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     vec::Vec,
 };
@@ -12,8 +13,9 @@ use super::{
 };
 use crate::{
     error::{Misuse, ProtocolError, Refusal, RefusalCode},
-    ids::{RoomId, Seq, UserId},
+    ids::{DeviceId, RoomId, Seq, UserId},
     name::{Nick, RoomName},
+    password::{Enrolment, REGISTRATION_REQUEST_BYTES, REGISTRATION_UPLOAD_BYTES},
     time::Monotonic,
     wire,
 };
@@ -72,6 +74,18 @@ pub(super) enum Ask {
     Away {
         away: bool,
     },
+    Devices,
+    Revoke {
+        device: DeviceId,
+    },
+    /// A new password is begun; what is kept is used when the server has answered.
+    NewPassword {
+        request: [u8; REGISTRATION_REQUEST_BYTES],
+        enrolment: Enrolment,
+    },
+    SetPassword {
+        upload: Box<[u8; REGISTRATION_UPLOAD_BYTES]>,
+    },
     /// Its number on the wire is its token.
     Ping {
         sent: Monotonic,
@@ -105,6 +119,13 @@ impl Requests {
         self.waiting.iter().any(
             |request| matches!(request, Request::Verb(_, Ask::Join { name, .. }) if name.as_str() == room),
         )
+    }
+
+    /// Whether another password is on its way.
+    pub(super) fn changes_password(&self) -> bool {
+        self.waiting.iter().chain(self.sent.values()).any(|request| {
+            matches!(request, Request::Verb(_, Ask::NewPassword { .. } | Ask::SetPassword { .. }))
+        })
     }
 
     /// Puts a request of the application behind those that wait.
@@ -184,6 +205,10 @@ impl Requests {
                 | Ask::Rename { .. }
                 | Ask::Manual
                 | Ask::Away { .. }
+                | Ask::Devices
+                | Ask::Revoke { .. }
+                | Ask::NewPassword { .. }
+                | Ask::SetPassword { .. }
                 | Ask::Ping { .. },
             ) => true,
             Request::Follow(_) | Request::Rejoin(_) => false,
@@ -245,6 +270,10 @@ impl Ask {
             Self::Rename { nick } => wire::Rename { id, nick: nick.as_str() }.into(),
             Self::Manual => wire::Manual { id }.into(),
             Self::Away { away } => wire::Away { id, away: *away }.into(),
+            Self::Devices => wire::Devices { id }.into(),
+            Self::Revoke { device } => wire::Revoke { id, device: *device }.into(),
+            Self::NewPassword { request, .. } => wire::NewPassword { id, request: *request }.into(),
+            Self::SetPassword { upload } => wire::SetPassword { id, upload: **upload }.into(),
             Self::Ping { .. } => wire::Ping { token: u64::from(id) }.into(),
         }
     }

@@ -261,7 +261,7 @@ impl Room {
         match &mut self.cursor {
             Cursor::Live { position } if follows(*position) => {
                 *position = seq;
-                let told = seq > self.seen;
+                let told = seq > self.seen || crate::seeded_bug!("told-again-after-reconnect");
                 self.seen = self.seen.max(seq);
                 Ok(told)
             }

@@ -21,6 +21,8 @@ pub struct SavedSession {
     pub nick: Nick,
     /// To resume with.
     pub token: Token,
+    /// Whether it is an account.
+    pub is_account: bool,
     /// The rooms followed: id, name (empty for a direct conversation) and the last number seen.
     pub rooms: Vec<(RoomId, String, Seq)>,
     /// The posts not answered yet, oldest first.

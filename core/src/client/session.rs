@@ -3,13 +3,15 @@
 use alloc::{string::String, vec::Vec};
 
 use rand_chacha::ChaCha12Rng;
+use rand_core::RngCore;
 
 use super::{
-    ClientConfig, ClientEvent, OfflineCause, RequestId, SavedSession,
+    AccountEntry, ClientConfig, ClientEvent, OfflineCause, RequestId, SavedSession,
     arrival::Common,
     goodbye,
     keepalive::{Keepalive, Silence},
     link::{Link, Outputs},
+    logging_in::AccountWish,
     outbox::{Outbox, TextLimits},
     phase::{Leaving, Offline, Phase},
     reconnect::Backoff,
@@ -20,6 +22,7 @@ use crate::{
     channel::Channel,
     ids::{Incarnation, UserId},
     name::Nick,
+    password::{Stretching, WorkNumber},
     time::Now,
     wire::{self, Ping, ToServer, Token},
 };
@@ -33,6 +36,8 @@ pub(super) struct Session {
     pub(super) settings: Settings,
     pub(super) now: Now,
     pub(super) random: ChaCha12Rng,
+    /// Names this run of the client to servers (A8).
+    pub(super) run: u64,
     pub(super) outputs: Outputs,
     pub(super) link: Link,
     /// What protects the latest connection.
@@ -41,6 +46,11 @@ pub(super) struct Session {
     pub(super) backoff: Backoff,
     /// The database that ids and numbers are of, once one is known.
     pub(super) incarnation: Option<Incarnation>,
+    /// What the server offers (V3).
+    pub(super) mechanisms: u64,
+    last_work: u64,
+    /// A new password that is being stretched, and the request for it.
+    pub(super) changing_password: Option<(RequestId, WorkNumber)>,
     pub(super) identity: Option<Identity>,
     pub(super) wished: WishedName,
     pub(super) text_limits: TextLimits,
@@ -54,48 +64,68 @@ pub(super) struct Session {
 pub(super) struct Settings {
     pub(super) program: String,
     pub(super) take_suggestion: bool,
+    pub(super) stretching_min: Stretching,
     pub(super) reconnect: bool,
     pub(super) outbox_posts_max: usize,
 }
 
-/// A guest of a server.
+/// A user of a server.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
     pub(super) user: UserId,
     pub(super) nick: Nick,
     pub(super) token: Token,
+    pub(super) is_account: bool,
 }
 
-/// The name to enter by as a new guest, and the request to be answered when that worked.
+/// The name to enter by, and the request to be answered when that worked.
 #[derive(Debug)]
 pub(super) struct WishedName {
     pub(super) nick: Nick,
     pub(super) request: Option<RequestId>,
+    /// By an account instead.
+    pub(super) account: Option<AccountWish>,
 }
 
 impl Session {
-    pub(super) fn new(config: ClientConfig, random: ChaCha12Rng, now: Now) -> Self {
-        let ClientConfig { program, nick, take_suggestion, saved, reconnect, outbox_posts_max } = config;
+    pub(super) fn new(config: ClientConfig, mut random: ChaCha12Rng, now: Now) -> Self {
+        let run = random.next_u64();
+        let ClientConfig {
+            program,
+            nick,
+            take_suggestion,
+            account,
+            stretching_min,
+            saved,
+            reconnect,
+            outbox_posts_max,
+        } = config;
+        let account =
+            account.map(|AccountEntry { make, password, device }| AccountWish { make, password, device });
         let mut session = Self {
-            settings: Settings { program, take_suggestion, reconnect, outbox_posts_max },
+            settings: Settings { program, take_suggestion, stretching_min, reconnect, outbox_posts_max },
             now,
             random,
+            run,
             outputs: Outputs::default(),
             link: Link::new(),
             channel: Channel::Plain,
             keepalive: Keepalive::new(now.monotonic),
             backoff: Backoff::default(),
             incarnation: None,
+            mechanisms: 0,
+            last_work: 0,
+            changing_password: None,
             identity: None,
-            wished: WishedName { nick, request: None },
+            wished: WishedName { nick, request: None, account },
             text_limits: TextLimits::default(),
             rooms: Rooms::default(),
             outbox: Outbox::default(),
             requests: Requests::default(),
         };
-        if let Some(SavedSession { incarnation, user, nick, token, rooms, outbox }) = saved {
+        if let Some(SavedSession { incarnation, user, nick, token, is_account, rooms, outbox }) = saved {
             session.incarnation = Some(incarnation);
-            session.identity = Some(Identity { user, nick, token });
+            session.identity = Some(Identity { user, nick, token, is_account });
             session.rooms = Rooms::restore(rooms);
             session.outbox = Outbox::restore(outbox);
         }
@@ -154,6 +184,21 @@ impl Session {
         }
     }
 
+    /// A number for the next piece of work.
+    pub(super) const fn next_work(&mut self) -> WorkNumber {
+        self.last_work += 1;
+        WorkNumber(self.last_work)
+    }
+
+    /// A password let the client in as this user: whether it is who it was before. If not, what it was is no more.
+    pub(super) fn become_account(&mut self, user: UserId) -> bool {
+        let same = self.identity.as_ref().is_some_and(|identity| identity.user == user);
+        if !same {
+            self.forget_guest();
+        }
+        same
+    }
+
     /// The guest is no more: it left or expired, or its database is not there any more (P9).
     pub(super) fn forget_guest(&mut self) {
         if self.identity.take().is_none() {
@@ -182,6 +227,7 @@ impl Session {
             user: identity.user,
             nick: identity.nick.clone(),
             token: identity.token,
+            is_account: identity.is_account,
             rooms: self.rooms.to_save(),
             outbox: self.outbox.to_save(),
         })
@@ -197,7 +243,8 @@ impl Session {
             Some(retry_in) => {
                 let retry_at = Some(self.now.monotonic.after(retry_in));
                 self.tell(ClientEvent::Offline { cause, retry_in });
-                let interrupted = self.requests.interrupt();
+                let mut interrupted = self.requests.interrupt();
+                interrupted.extend(self.interrupt_password());
                 self.tell_all(interrupted);
                 Phase::Offline(Offline { retry_at })
             }
@@ -224,12 +271,18 @@ impl Session {
         }
     }
 
+    fn interrupt_password(&mut self) -> Option<ClientEvent> {
+        let (request, _) = self.changing_password.take()?;
+        Some(ClientEvent::Interrupted { request })
+    }
+
     /// Ends it, after what waits to be sent.
     pub(super) fn finish(&mut self, cause: OfflineCause) -> Phase {
         if self.link.lingers_until().is_some() {
             return Phase::Leaving(Leaving { cause });
         }
         let mut interrupted = self.requests.end();
+        interrupted.extend(self.interrupt_password());
         let renaming = self.wished.request.take();
         interrupted.extend(renaming.map(|request| ClientEvent::Interrupted { request }));
         self.tell_all(interrupted);

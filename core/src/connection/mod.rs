@@ -10,7 +10,10 @@ use alloc::vec::Vec;
 pub(crate) use self::{
     credit::{Admission, Posting},
     outbound::{BufferPool, Outbound},
-    phase::{Closing, Entering, Following, Newcomer, Phase, Ready, Requests, Waiting, hash_token},
+    phase::{
+        Closing, Enrolling, Entering, Following, NewAccount, Newcomer, Phase, Proving, Ready, Requests,
+        Waiting, hash_token,
+    },
     table::Connections,
 };
 use crate::{
@@ -29,6 +32,8 @@ pub(crate) struct Connection {
     /// Counted under this source, if it counts.
     pub(crate) source: Option<Source>,
     pub(crate) phase: Phase,
+    /// Of which run of its client it is (A8).
+    pub(crate) session: u64,
     /// What protects it, known once it is secured.
     pub(crate) channel: Channel,
     /// What arrived and was not handled yet.
@@ -45,6 +50,9 @@ pub(crate) struct Connection {
     pub(crate) took: Monotonic,
     /// Frames handled before `Ready`.
     pub(crate) frames: u32,
+    /// Challenges it was sent before `Ready`.
+    pub(crate) challenges: u32,
+    pub(crate) logins_failed: u32,
     /// Why nothing more is handled at the moment.
     pub(crate) paused: Option<Pause>,
     /// The deadline armed for it.
@@ -72,6 +80,7 @@ impl Connection {
             id,
             source,
             phase: Phase::Securing,
+            session: 0,
             channel: Channel::Plain,
             inbound: Vec::new(),
             outbound: Outbound::new(),
@@ -81,6 +90,8 @@ impl Connection {
             asked: false,
             took: now,
             frames: 0,
+            challenges: 0,
+            logins_failed: 0,
             paused: None,
             armed: None,
             told: false,
@@ -96,6 +107,8 @@ impl Connection {
             Phase::Securing
             | Phase::Greeting
             | Phase::Choosing
+            | Phase::Enrolling(_)
+            | Phase::Proving(_)
             | Phase::Entering(_)
             | Phase::Waiting(_)
             | Phase::Closing(_) => None,
@@ -108,6 +121,8 @@ impl Connection {
             Phase::Securing
             | Phase::Greeting
             | Phase::Choosing
+            | Phase::Enrolling(_)
+            | Phase::Proving(_)
             | Phase::Entering(_)
             | Phase::Waiting(_)
             | Phase::Closing(_) => None,
@@ -120,6 +135,8 @@ impl Connection {
             Phase::Securing
             | Phase::Greeting
             | Phase::Choosing
+            | Phase::Enrolling(_)
+            | Phase::Proving(_)
             | Phase::Entering(_)
             | Phase::Waiting(_)
             | Phase::Closing(_) => None,
@@ -132,7 +149,15 @@ impl Connection {
 
     /// Whether it counts as one that has not entered yet (a waiting one has been accepted).
     pub(crate) const fn is_entering(&self) -> bool {
-        matches!(self.phase, Phase::Securing | Phase::Greeting | Phase::Choosing | Phase::Entering(_))
+        match &self.phase {
+            Phase::Securing
+            | Phase::Greeting
+            | Phase::Choosing
+            | Phase::Enrolling(_)
+            | Phase::Proving(_)
+            | Phase::Entering(_) => true,
+            Phase::Waiting(_) | Phase::Ready(_) | Phase::Closing(_) => false,
+        }
     }
 
     /// The longest frame it may send now (F2).
@@ -153,9 +178,11 @@ impl Connection {
     pub(crate) fn deadline(&self, limits: &Limits) -> Monotonic {
         let mut next = match &self.phase {
             Phase::Securing => self.entering.after(limits.securing_max),
-            Phase::Greeting | Phase::Choosing | Phase::Entering(_) => {
-                self.entering.after(limits.entering_max)
-            }
+            Phase::Greeting
+            | Phase::Choosing
+            | Phase::Enrolling(_)
+            | Phase::Proving(_)
+            | Phase::Entering(_) => self.entering.after(limits.entering_max),
             Phase::Closing(closing) => return closing.until,
             Phase::Waiting(_) => self.silence_deadline(limits),
             Phase::Ready(ready) => {

@@ -87,6 +87,9 @@ impl Outbound {
     pub(crate) fn advance(&mut self, count: usize, pool: &mut BufferPool) {
         let count = count.min(self.len());
         self.sent += count;
+        if crate::seeded_bug!("resumed-one-byte-early") && count > 1 && !self.is_empty() {
+            self.sent -= 1;
+        }
         self.sent_total += count as u64;
         if self.sent_total >= self.replies_end {
             self.replies_bytes = 0;

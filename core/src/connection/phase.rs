@@ -1,11 +1,13 @@
 //! How far a connection is. One struct per phase; see the table in `docs/PROTOCOL.md`, section S.
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 use crate::{
     connection::credit::Posting,
+    hub::Holder,
     ids::{RoomId, UserId},
     name::{NameKey, Nick},
+    password::{Challenged, PasswordRecord},
     rate::Bucket,
     storage::{Ticket, TokenHash},
     time::Monotonic,
@@ -21,6 +23,10 @@ pub(crate) enum Phase {
     Greeting,
     /// Welcomed; `Guest` or `Resume` is expected.
     Choosing,
+    /// Making an account; its `Challenge` was sent.
+    Enrolling(Enrolling),
+    /// Logging in; its `Challenge` was sent.
+    Proving(Proving),
     /// A place is taken; storage is writing who it is.
     Entering(Entering),
     /// Accepted; all places are taken.
@@ -36,14 +42,41 @@ pub(crate) enum Phase {
 pub(crate) enum Newcomer {
     /// A new guest, whose name is reserved.
     Guest { nick: Nick, key: NameKey },
-    /// A guest who was here before and is claimed by this connection.
-    Returning { user: UserId, token: Token },
+    /// A guest or device that was here before and is claimed by this connection.
+    Returning { holder: Holder, token: Token },
+    /// A new account, whose name is reserved.
+    Account(Arc<NewAccount>),
+    /// A new device of an account, whose password of this version was proved.
+    Device { user: UserId, version: u32, name: Arc<str> },
+}
+
+/// An account that is to be made.
+#[derive(Debug)]
+pub(crate) struct NewAccount {
+    pub(crate) nick: Nick,
+    pub(crate) key: NameKey,
+    pub(crate) record: PasswordRecord,
+    /// What its first device is called.
+    pub(crate) device: Arc<str>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Enrolling {
+    pub(crate) nick: Nick,
+    pub(crate) key: NameKey,
+}
+
+#[derive(Debug)]
+pub(crate) struct Proving {
+    /// The account and the version of its password, if there is such an account.
+    pub(crate) user: Option<(UserId, u32)>,
+    pub(crate) challenged: Challenged,
 }
 
 #[derive(Debug)]
 pub(crate) struct Entering {
     pub(crate) newcomer: Newcomer,
-    /// The token a new guest will have, and its hash.
+    /// The token it will have.
     pub(crate) token: Token,
     pub(crate) ticket: Ticket,
     pub(crate) request: u32,
@@ -73,6 +106,10 @@ pub(crate) struct Ready {
     /// Whether a room's changes were held back for lack of space.
     pub(crate) changes_held_back: bool,
     pub(crate) rooms_created: u32,
+    /// Whether the password was given on this connection.
+    pub(crate) proved: bool,
+    /// Whether a new password's `Challenge` was sent.
+    pub(crate) changing_password: bool,
 }
 
 /// A room that a connection follows, and its place in the room's list of listeners.

@@ -11,5 +11,5 @@ pub(crate) use self::{
     presence::{Changes, MemberChange},
     recent::Recent,
     room::{Listener, Room, RoomKind, Rooms},
-    user::{Standing, User, Users},
+    user::{Device, Holder, Seat, User, Users},
 };

@@ -2,6 +2,7 @@
 
 use alloc::{collections::VecDeque, sync::Arc};
 
+use super::User;
 use crate::ids::UserId;
 
 /// One change.
@@ -11,6 +12,14 @@ pub(crate) struct MemberChange {
     pub(crate) nick: Arc<str>,
     pub(crate) state: u8,
     pub(crate) was: Option<Arc<str>>,
+    pub(crate) role: u8,
+}
+
+impl MemberChange {
+    /// A user is in another state now.
+    pub(crate) fn of(user: &User, state: u8) -> Self {
+        Self { user: user.id, nick: user.nick.shared(), state, was: None, role: user.role() }
+    }
 }
 
 /// The last changes of a room. Each reader remembers the number of the first it was not told.

@@ -2,25 +2,31 @@
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     vec::Vec,
 };
 
 use crate::{
-    ids::{ConnectionId, RoomId, UserId},
+    ids::{ConnectionId, DeviceId, RoomId, UserId},
     name::{NameKey, Nick},
+    password::PasswordRecord,
     storage::TokenHash,
-    time::Monotonic,
-    wire::state,
+    time::{Monotonic, WallTime},
+    wire::{role, state},
 };
 
-/// A guest. Accounts will be another kind of user.
+/// A guest or an account.
 #[derive(Debug)]
 pub(crate) struct User {
     pub(crate) id: UserId,
     pub(crate) nick: Nick,
     pub(crate) key: NameKey,
-    pub(crate) token_hash: TokenHash,
-    pub(crate) standing: Standing,
+    /// What is kept of an account's password; nothing for a guest.
+    pub(crate) password: Option<PasswordRecord>,
+    /// How often another one was asked for: what was begun with an earlier one ends.
+    pub(crate) password_version: u32,
+    /// What it may enter by, ascending: a guest's one token, an account's devices.
+    pub(crate) devices: Vec<Device>,
     pub(crate) away: bool,
     /// The state that members were told last.
     pub(crate) shown: u8,
@@ -34,33 +40,95 @@ pub(crate) struct User {
     pub(crate) leaving: Vec<RoomId>,
 }
 
-/// Whether a user is connected.
+/// A token, and the connections that entered by it: a guest has one at most.
+#[derive(Debug)]
+pub(crate) struct Device {
+    /// 0 for a guest.
+    pub(crate) id: DeviceId,
+    pub(crate) name: Arc<str>,
+    pub(crate) token_hash: TokenHash,
+    pub(crate) since: WallTime,
+    pub(crate) seen: WallTime,
+    /// When the token ends, and a guest with it, while there are no connections.
+    pub(crate) expires: Monotonic,
+    pub(crate) seats: Vec<Seat>,
+}
+
+/// A connection of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// On this connection.
-    Connected(ConnectionId),
-    /// Lost, but on its way back on this connection: it does not expire.
-    Returning(ConnectionId),
-    /// Lost; it expires at this time.
-    Lost(Monotonic),
+pub(crate) struct Seat {
+    pub(crate) connection: ConnectionId,
+    /// Of which run of the client it is (A8).
+    pub(crate) session: u64,
+    /// Whether it has entered; until then the device counts as lost, but does not expire.
+    pub(crate) entered: bool,
+}
+
+/// Who a token is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) user: UserId,
+    pub(crate) device: DeviceId,
+}
+
+impl Device {
+    /// The one token of a guest.
+    pub(crate) fn of_guest(token_hash: TokenHash, expires: Monotonic, seats: Vec<Seat>) -> Self {
+        let (since, seen) = (WallTime::default(), WallTime::default());
+        Self { id: DeviceId::default(), name: "".into(), token_hash, since, seen, expires, seats }
+    }
+
+    pub(crate) fn seat(&mut self, connection: ConnectionId) -> Option<&mut Seat> {
+        self.seats.iter_mut().find(|seat| seat.connection == connection)
+    }
 }
 
 impl User {
     /// The state other members see.
-    pub(crate) const fn state(&self) -> u8 {
-        match self.standing {
-            Standing::Connected(_) if self.away => state::AWAY,
-            Standing::Connected(_) => state::HERE,
-            Standing::Returning(_) | Standing::Lost(_) => state::LOST,
+    pub(crate) fn state(&self) -> u8 {
+        match (self.is_connected(), self.away) {
+            (true, true) => state::AWAY,
+            (true, false) => state::HERE,
+            (false, _) => state::LOST,
         }
     }
 
-    /// The connection it is on.
-    pub(crate) const fn connection(&self) -> Option<ConnectionId> {
-        match self.standing {
-            Standing::Connected(id) => Some(id),
-            Standing::Returning(_) | Standing::Lost(_) => None,
-        }
+    /// The role other members see.
+    pub(crate) const fn role(&self) -> u8 {
+        if self.is_account() { role::ACCOUNT } else { role::GUEST }
+    }
+
+    pub(crate) const fn is_account(&self) -> bool {
+        self.password.is_some()
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connections().next().is_some()
+    }
+
+    /// The connections on which it has entered.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
+        let seats = self.devices.iter().flat_map(|device| &device.seats);
+        seats.filter(|seat| seat.entered).map(|seat| seat.connection)
+    }
+
+    /// When a lost guest expires.
+    pub(crate) fn expires(&self) -> Option<Monotonic> {
+        let device = self.devices.first().filter(|device| device.seats.is_empty() && !self.is_account());
+        device.map(|device| device.expires)
+    }
+
+    pub(crate) fn device(&self, id: DeviceId) -> Option<&Device> {
+        self.devices.iter().find(|device| device.id == id)
+    }
+
+    pub(crate) fn device_mut(&mut self, id: DeviceId) -> Option<&mut Device> {
+        self.devices.iter_mut().find(|device| device.id == id)
+    }
+
+    /// The device that a connection carries, entered or entering.
+    pub(crate) fn carried_by(&mut self, connection: ConnectionId) -> Option<&mut Device> {
+        self.devices.iter_mut().find(|device| device.seats.iter().any(|seat| seat.connection == connection))
     }
 
     pub(crate) fn is_member(&self, room: RoomId) -> bool {
@@ -76,19 +144,37 @@ impl User {
 #[derive(Debug, Default)]
 pub(crate) struct Users {
     by_id: BTreeMap<UserId, User>,
-    by_token: BTreeMap<TokenHash, UserId>,
+    by_token: BTreeMap<TokenHash, Holder>,
 }
 
 impl Users {
     pub(crate) fn insert(&mut self, user: User) {
-        self.by_token.insert(user.token_hash, user.id);
+        for device in &user.devices {
+            self.by_token.insert(device.token_hash, Holder { user: user.id, device: device.id });
+        }
         self.by_id.insert(user.id, user);
     }
 
     pub(crate) fn remove(&mut self, id: UserId) -> Option<User> {
         let user = self.by_id.remove(&id)?;
-        self.by_token.remove(&user.token_hash);
+        for device in &user.devices {
+            self.by_token.remove(&device.token_hash);
+        }
         Some(user)
+    }
+
+    pub(crate) fn add_device(&mut self, id: UserId, device: Device) {
+        let Some(user) = self.by_id.get_mut(&id) else { return };
+        self.by_token.insert(device.token_hash, Holder { user: id, device: device.id });
+        user.devices.push(device);
+    }
+
+    pub(crate) fn remove_device(&mut self, holder: Holder) -> Option<Device> {
+        let user = self.by_id.get_mut(&holder.user)?;
+        let index = user.devices.iter().position(|device| device.id == holder.device)?;
+        let device = user.devices.remove(index);
+        self.by_token.remove(&device.token_hash);
+        Some(device)
     }
 
     pub(crate) fn get(&self, id: UserId) -> Option<&User> {
@@ -99,7 +185,15 @@ impl Users {
         self.by_id.get_mut(&id)
     }
 
-    pub(crate) fn by_token(&self, hash: TokenHash) -> Option<UserId> {
+    pub(crate) fn device(&self, holder: Holder) -> Option<&Device> {
+        self.get(holder.user)?.device(holder.device)
+    }
+
+    pub(crate) fn device_mut(&mut self, holder: Holder) -> Option<&mut Device> {
+        self.get_mut(holder.user)?.device_mut(holder.device)
+    }
+
+    pub(crate) fn by_token(&self, hash: TokenHash) -> Option<Holder> {
         self.by_token.get(&hash).copied()
     }
 

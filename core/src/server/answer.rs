@@ -40,6 +40,18 @@ impl Server {
                 };
                 self.looked_up(asked, room, kind, &text, &refusal, result);
             }
+            Pending::CreateAccount { connection, account, device } => {
+                self.account_written(connection, ticket, &account, device, result);
+            }
+            Pending::AddDevice { connection, user, version, device } => {
+                self.device_added(connection, ticket, (user, version), device, result);
+            }
+            Pending::Revoke { asked, holder, removed } => {
+                self.revoked(asked, holder, removed, done(result));
+            }
+            Pending::SetPassword { asked, holder, record } => {
+                self.password_set(asked, holder, record, done(result));
+            }
             Pending::Create { connection } | Pending::Return { connection } => {
                 self.written(connection, ticket, result);
             }

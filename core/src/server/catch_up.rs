@@ -99,7 +99,9 @@ impl Server {
         }
         ready.reading = None;
         // The cursor may have been set anew, or the membership have ended, since the read began.
-        let Some(mut listener) = self.listener(id, room).filter(|found| found.reading == Some(ticket)) else {
+        let current =
+            |found: &Listener| found.reading == Some(ticket) || crate::seeded_bug!("page-of-an-old-cursor");
+        let Some(mut listener) = self.listener(id, room).filter(current) else {
             return self.peers.queue_refill(id);
         };
         listener.reading = None;
@@ -159,6 +161,9 @@ impl Server {
     /// Notes how far a reader is: live again, or behind for another round.
     fn advance_reader(&mut self, id: ConnectionId, room_id: RoomId, mut listener: Listener) {
         let Some(room) = self.rooms.get(room_id) else { return };
+        if crate::seeded_bug!("live-one-event-early") && listener.next == room.tail {
+            listener.next = room.tail.next();
+        }
         if listener.next <= room.tail {
             self.set_listener(id, room_id, listener);
             if let Some(ready) =

@@ -1,9 +1,9 @@
 //! How connections end, and what becomes of what they held (`PROTOCOL.md` section K).
 
-use super::Server;
+use super::{NameHolder, Server};
 use crate::{
     connection::{Closing, Following, Phase},
-    hub::Standing,
+    hub::Holder,
     ids::{ConnectionId, RoomId, Seq, UserId},
     output::{EndCause, Event, Output},
     wire::{self, ToClient},
@@ -74,27 +74,35 @@ impl Server {
         let Some(connection) = self.peers.connections.get_mut(id) else { return };
         let source = connection.source.take();
         // The phase is replaced by the caller; until then it holds nothing any more.
+        let was_entering = connection.is_entering();
         let phase = core::mem::replace(&mut connection.phase, Phase::Greeting);
         let user = match &phase {
             Phase::Ready(ready) => Some(ready.user),
             Phase::Securing
             | Phase::Greeting
             | Phase::Choosing
+            | Phase::Enrolling(_)
+            | Phase::Proving(_)
             | Phase::Entering(_)
             | Phase::Waiting(_)
             | Phase::Closing(_) => None,
         };
-        if !matches!(phase, Phase::Securing | Phase::Greeting | Phase::Choosing | Phase::Entering(_)) {
+        if !was_entering {
             self.peers.entering += 1;
         }
         if let Some(source) = source {
             self.sources.ended(source);
         }
         match phase {
-            Phase::Securing | Phase::Greeting | Phase::Choosing | Phase::Closing(_) => {}
+            Phase::Securing | Phase::Greeting | Phase::Choosing | Phase::Proving(_) | Phase::Closing(_) => {}
+            Phase::Enrolling(enrolling) => {
+                self.user_names.free(&enrolling.key, NameHolder::Connection(id));
+            }
             Phase::Entering(entering) => {
                 self.release_newcomer(id, &entering.newcomer, cause == EndCause::Left);
-                self.places.taken -= 1;
+                if !crate::seeded_bug!("place-never-freed") {
+                    self.places.taken -= 1;
+                }
             }
             Phase::Waiting(waiting) => {
                 self.release_newcomer(id, &waiting.newcomer, cause == EndCause::Left);
@@ -112,16 +120,15 @@ impl Server {
         self.report(Event::Ended { connection: id, user, cause });
     }
 
-    /// A user's connection has ended: it leaves, or is lost, or is on another connection already.
+    /// A user's connection has ended: a guest leaves, or is lost, or is on another connection already.
     fn leave_user(&mut self, id: ConnectionId, user: UserId, cause: EndCause) {
-        let standing = self.users.get(user).map(|user| user.standing);
-        if standing != Some(Standing::Connected(id)) {
-            return;
-        }
-        if cause == EndCause::Left {
-            self.remove_user(user, wire::state::GONE);
+        let Some(found) = self.users.get_mut(user) else { return };
+        let account = found.is_account();
+        let Some(device) = found.carried_by(id).map(|device| device.id) else { return };
+        if cause == EndCause::Left && !account {
+            self.remove_guest(user, wire::state::GONE);
         } else {
-            self.lose(user);
+            self.lose(Holder { user, device }, id);
         }
     }
 

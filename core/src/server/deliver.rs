@@ -52,6 +52,12 @@ impl Server {
         for listener in &mut room {
             if !listener.behind {
                 self.deliver_to(id, listener);
+            } else if crate::seeded_bug!("newest-before-missed")
+                && let Some(tail) = self.rooms.get(id).map(|room| room.tail)
+            {
+                let missed = core::mem::replace(&mut listener.next, tail);
+                self.deliver_to(id, listener);
+                listener.next = missed;
             }
         }
         if let Some(found) = self.rooms.get_mut(id) {

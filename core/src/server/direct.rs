@@ -1,6 +1,6 @@
 //! Direct conversations (`PROTOCOL.md` R6).
 
-use alloc::format;
+use alloc::{format, vec::Vec};
 
 use super::{NameHolder, Pending, Server, pending::Asked};
 use crate::{
@@ -103,6 +103,7 @@ impl Server {
         self.joined(asked.connection, asked.request, room, after);
         if is_new {
             self.tell_opened(other, room);
+            self.tell_other_devices(asked.connection, user, room);
         }
         self.drop_if_deserted(room);
     }
@@ -112,9 +113,10 @@ impl Server {
         [user, other].into_iter().filter_map(|id| self.users.get(id)).any(|user| user.directs.len() > most)
     }
 
+    /// Tells a user that it has a conversation it did not open.
     fn tell_opened(&mut self, user: UserId, room: RoomId) {
-        let Some(connection) = self.users.get(user).and_then(|user| user.connection()) else { return };
-        let Some(room) = self.rooms.get(room) else { return };
-        self.peers.tell(connection, wire::Opened { room: room.part(user) }, &self.config.limits);
+        let connections: Vec<_> =
+            self.users.get(user).into_iter().flat_map(|user| user.connections()).collect();
+        self.tell_opened_to(&connections, user, room);
     }
 }

@@ -1,21 +1,22 @@
 //! From `Hello` to `Ready` (`PROTOCOL.md` sections V and E).
 
-use alloc::{format, vec::Vec};
+use alloc::{format, vec, vec::Vec};
 
 use rand_core::RngCore;
 
 use super::{NameHolder, Pending, Server, receive::Taken};
 use crate::{
+    config::Registration,
     connection::{Entering, Newcomer, Phase, Posting, Ready, Requests, Waiting, hash_token},
     error::{ProtocolError, Refusal, RefusalCode},
-    hub::{Clash, Standing, User},
-    ids::{ConnectionId, UserId},
+    hub::{Clash, Device, Holder, Seat, User},
+    ids::{ConnectionId, DeviceId, UserId},
     name::{NameKey, Nick, suggest},
     output::{EndCause, Event},
     rate::Bucket,
     storage::{StorageFailure, StorageOperation, StorageOutcome, Ticket},
     timer::Timer,
-    wire::{self, MECHANISM_GUEST, Token, VERSION},
+    wire::{self, MECHANISM_ACCOUNT, MECHANISM_GUEST, MECHANISM_REGISTER, Token, VERSION},
 };
 
 impl Server {
@@ -28,11 +29,14 @@ impl Server {
                 format!("This server speaks version {VERSION} of the protocol; use a client that does.");
             return self.accuse_saying(id, ProtocolError::VersionUnsupported, &text);
         }
+        if let Some(connection) = self.peers.connections.get_mut(id) {
+            connection.session = hello.session.unwrap_or_default();
+        }
         let welcome = wire::Welcome {
             version: VERSION,
             server: &self.config.program,
             incarnation: self.incarnation,
-            mechanisms: MECHANISM_GUEST,
+            mechanisms: self.mechanisms(),
             features: 0,
             limits: self.config.limits.announced(),
         };
@@ -41,7 +45,24 @@ impl Server {
         Taken::Yes
     }
 
+    fn mechanisms(&self) -> u64 {
+        let accounts = self.config.accounts.as_ref();
+        let open = accounts.is_some_and(|accounts| accounts.registration == Registration::Open);
+        let bits = [
+            (self.config.guests, MECHANISM_GUEST),
+            (accounts.is_some(), MECHANISM_ACCOUNT),
+            (open, MECHANISM_REGISTER),
+        ];
+        bits.into_iter().filter(|(offered, _)| *offered).fold(0, |all, (_, bit)| all | bit)
+    }
+
     pub(super) fn enter_as_guest(&mut self, id: ConnectionId, guest: &wire::Guest<'_>) -> Taken {
+        self.leave_enrolment(id);
+        if !self.config.guests {
+            let text = "This server lets no guests in; log in, or register.";
+            self.refuse(id, guest.id, &Refusal::new(RefusalCode::NotAllowed, text));
+            return Taken::Yes;
+        }
         match self.free_name(guest.nick, NameHolder::Connection(id)) {
             Ok((nick, key)) => {
                 self.user_names.take(&key, NameHolder::Connection(id));
@@ -75,40 +96,69 @@ impl Server {
     }
 
     pub(super) fn enter_again(&mut self, id: ConnectionId, resume: &wire::Resume) -> Taken {
-        let found = self.users.by_token(hash_token(resume.token));
-        let Some(user) = found.and_then(|user| self.users.get(user)) else {
-            let text = "The server does not know this token any more; enter as a new guest.";
+        self.leave_enrolment(id);
+        let now = self.peers.now.monotonic;
+        let holder = self.users.by_token(hash_token(resume.token));
+        let device = holder.and_then(|holder| self.users.device(holder));
+        let (Some(holder), Some(device)) = (holder, device) else {
+            let text = "The server does not know this token any more; log in again, or enter as a new guest.";
             self.refuse(id, resume.id, &Refusal::new(RefusalCode::TokenUnknown, text));
             return Taken::Yes;
         };
-        let lost = matches!(user.standing, Standing::Lost(_));
-        if lost && !self.has_place_or_queue() {
+        let account = self.users.get(holder.user).is_some_and(|user| user.is_account());
+        // A guest is on one connection; of an account's device, a run of its client is.
+        let session = self.session_of(id);
+        let older = device.seats.iter().position(|seat| !account || seat.session == session);
+        let (lost, expires) = (device.seats.is_empty(), device.expires);
+        if account && lost && expires <= now {
+            self.remove_device(holder);
+            let text = "This device was not used for long; log in again.";
+            self.refuse(id, resume.id, &Refusal::new(RefusalCode::TokenUnknown, text));
+            return Taken::Yes;
+        }
+        if account && older.is_none() && self.has_too_many_connected(holder.user) {
+            let text = "The account has as many connections as may be; end one of them first.";
+            self.refuse(id, resume.id, &Refusal::new(RefusalCode::SlowDown, text));
+            return Taken::Yes;
+        }
+        if older.is_none() && !self.has_place_or_queue() {
             // It is as lost as before: being turned away does not give it more time.
             self.turn_away(id, resume.id);
             return Taken::Yes;
         }
-        let Some(user) = found.and_then(|user| self.users.get_mut(user)) else { return Taken::Yes };
-        let newcomer = Newcomer::Returning { user: user.id, token: resume.token };
-        let previous = core::mem::replace(&mut user.standing, Standing::Returning(id));
-        let user = user.id;
-        let superseded = match previous {
-            Standing::Lost(at) => {
-                self.peers.timers.disarm(at, Timer::Guest(user));
-                false
+        if let Some(device) = self.users.device_mut(holder) {
+            let seat = Seat { connection: id, session, entered: false };
+            match older {
+                Some(at) => {
+                    let older = core::mem::replace(&mut device.seats[at], seat);
+                    self.supersede(older.connection);
+                }
+                None => {
+                    device.seats.push(seat);
+                    self.peers.timers.disarm(expires, Timer::Guest(holder.user));
+                }
             }
-            Standing::Connected(older) | Standing::Returning(older) => {
-                self.supersede(older);
-                true
-            }
-        };
-        self.seek_place(id, resume.id, newcomer, superseded);
+        }
+        let newcomer = Newcomer::Returning { holder, token: resume.token };
+        self.seek_place(id, resume.id, newcomer, older.is_some());
         self.promote();
         Taken::Yes
     }
 
+    /// Of which run of its client a connection is.
+    pub(super) fn session_of(&self, id: ConnectionId) -> u64 {
+        self.peers.connections.get(id).map_or(0, |connection| connection.session)
+    }
+
     /// Gives a newcomer a place, lets it wait for one, or turns it away. One who takes the place of its older
     /// connection stands before those who wait.
-    fn seek_place(&mut self, id: ConnectionId, request: u32, newcomer: Newcomer, superseding: bool) {
+    pub(super) fn seek_place(
+        &mut self,
+        id: ConnectionId,
+        request: u32,
+        newcomer: Newcomer,
+        superseding: bool,
+    ) {
         let limits = &self.config.limits;
         let free = self.places.taken < limits.clients_max;
         if free && (superseding || self.places.queued() == 0) {
@@ -175,61 +225,117 @@ impl Server {
             // The time it waited is not the time it has to enter.
             connection.entering = self.peers.now.monotonic;
         }
-        let (token, ticket) = match &newcomer {
+        let token;
+        let ticket = match &newcomer {
             Newcomer::Guest { nick, .. } => {
-                let mut token = Token([0; 32]);
-                self.rng.fill_bytes(&mut token.0);
+                token = self.draw_token();
                 let operation =
                     StorageOperation::CreateGuest { nick: nick.shared(), token_hash: hash_token(token) };
-                (token, self.ask_storage(Pending::Create { connection: id }, operation))
+                self.ask_storage(Pending::Create { connection: id }, operation)
             }
-            Newcomer::Returning { user, token } => {
-                let nick = self.users.get(*user).map_or_else(|| "".into(), |user| user.nick.shared());
-                let operation = StorageOperation::UpdateGuest { user: *user, nick, expires: None };
-                (*token, self.ask_storage(Pending::Return { connection: id }, operation))
+            Newcomer::Returning { holder, token: own } => {
+                token = *own;
+                let operation = self.return_of(*holder);
+                self.ask_storage(Pending::Return { connection: id }, operation)
+            }
+            Newcomer::Account(account) => {
+                token = self.draw_token();
+                self.create_account(id, account, token)
+            }
+            Newcomer::Device { user, version, name } => {
+                token = self.draw_token();
+                self.create_device(id, (*user, *version), name, token)
             }
         };
         let entering = Entering { newcomer, token, ticket, request };
         self.peers.move_to(id, Phase::Entering(entering), &self.config.limits);
     }
 
-    /// Storage has written a newcomer, or has not.
+    /// What storage writes of one who comes back.
+    fn return_of(&mut self, holder: Holder) -> StorageOperation {
+        let wall = self.peers.now.wall;
+        let account = self.users.get(holder.user).is_some_and(|user| user.is_account());
+        if account {
+            if let Some(device) = self.users.device_mut(holder) {
+                device.seen = wall;
+            }
+            return StorageOperation::SeeDevice { device: holder.device, seen: wall };
+        }
+        let nick = self.users.get(holder.user).map_or_else(|| "".into(), |user| user.nick.shared());
+        StorageOperation::UpdateGuest { user: holder.user, nick, expires: None }
+    }
+
+    /// The request and the token of a connection that is entering, if this ticket is what it waits for.
+    pub(super) fn entering_by(&self, id: ConnectionId, ticket: Ticket) -> Option<(u32, Token)> {
+        match &self.peers.connections.get(id)?.phase {
+            Phase::Entering(entering) if entering.ticket == ticket => {
+                Some((entering.request, entering.token))
+            }
+            Phase::Entering(_)
+            | Phase::Securing
+            | Phase::Greeting
+            | Phase::Choosing
+            | Phase::Enrolling(_)
+            | Phase::Proving(_)
+            | Phase::Waiting(_)
+            | Phase::Ready(_)
+            | Phase::Closing(_) => None,
+        }
+    }
+
+    /// A token that no user has. Random numbers that repeat (a machine restored from a snapshot) must not make a
+    /// newcomer somebody who is there already.
+    fn draw_token(&mut self) -> Token {
+        let mut token = Token([0; 32]);
+        loop {
+            self.rng.fill_bytes(&mut token.0);
+            if self.users.by_token(hash_token(token)).is_none() {
+                return token;
+            }
+        }
+    }
+
+    /// Storage has written a guest, or has not.
     pub(super) fn written(
         &mut self,
         id: ConnectionId,
         ticket: Ticket,
         result: Result<StorageOutcome, StorageFailure>,
     ) {
-        let entering = self.peers.connections.get(id).and_then(|connection| match &connection.phase {
-            Phase::Entering(entering) if entering.ticket == ticket => Some(entering),
-            Phase::Entering(_)
-            | Phase::Securing
-            | Phase::Greeting
-            | Phase::Choosing
-            | Phase::Waiting(_)
-            | Phase::Ready(_)
-            | Phase::Closing(_) => None,
-        });
-        let Some(entering) = entering else { return self.nobody_enters(result) };
-        let (newcomer, token, request) = (entering.newcomer.clone(), entering.token, entering.request);
+        let Some((request, token)) = self.entering_by(id, ticket) else { return self.nobody_enters(result) };
+        let newcomer = match self.peers.connections.get(id).map(|connection| &connection.phase) {
+            Some(Phase::Entering(entering)) => entering.newcomer.clone(),
+            Some(_) | None => return,
+        };
         match (newcomer, result) {
             (Newcomer::Guest { nick, key }, Ok(StorageOutcome::GuestCreated { user })) => {
                 self.add_guest(id, user, nick, key, token);
-                self.ready(id, request, user, token, false);
+                self.ready(id, request, Holder { user, device: DeviceId::default() }, token, false);
             }
-            (Newcomer::Returning { user, .. }, Ok(StorageOutcome::Done)) => {
-                self.ready(id, request, user, token, true)
+            (Newcomer::Returning { holder, .. }, Ok(StorageOutcome::Done)) => {
+                self.ready(id, request, holder, token, true);
             }
-            (newcomer, result) => {
-                let failure = result.err().unwrap_or(StorageFailure::Failed);
-                let refusal = self.storage_refusal("enter", failure);
-                self.refuse(id, request, &refusal);
-                self.release_newcomer(id, &newcomer, false);
-                self.places.taken -= 1;
-                self.peers.move_to(id, Phase::Choosing, &self.config.limits);
-                self.promote();
-            }
+            (_, result) => self.not_written(id, request, result.err().unwrap_or(StorageFailure::Failed)),
         }
+    }
+
+    /// Storage could not write a newcomer: it may try again.
+    pub(super) fn not_written(&mut self, id: ConnectionId, request: u32, failure: StorageFailure) {
+        let refusal = self.storage_refusal("enter", failure);
+        self.refuse(id, request, &refusal);
+        self.give_up_entering(id);
+    }
+
+    /// A connection that was entering is as it was before it asked to.
+    pub(super) fn give_up_entering(&mut self, id: ConnectionId) {
+        let newcomer = match self.peers.connections.get(id).map(|connection| &connection.phase) {
+            Some(Phase::Entering(entering)) => entering.newcomer.clone(),
+            Some(_) | None => return,
+        };
+        self.release_newcomer(id, &newcomer, false);
+        self.places.taken -= 1;
+        self.peers.move_to(id, Phase::Choosing, &self.config.limits);
+        self.promote();
     }
 
     /// A guest whose connection is gone before it was welcomed has never existed for anybody.
@@ -240,13 +346,15 @@ impl Server {
     }
 
     fn add_guest(&mut self, id: ConnectionId, user: UserId, nick: Nick, key: NameKey, token: Token) {
+        let seat = Seat { connection: id, session: self.session_of(id), entered: true };
         self.user_names.take(&key, NameHolder::User(user));
         self.users.insert(User {
             id: user,
             nick,
             key,
-            token_hash: hash_token(token),
-            standing: Standing::Connected(id),
+            password: None,
+            password_version: 0,
+            devices: vec![Device::of_guest(hash_token(token), self.peers.now.monotonic, vec![seat])],
             away: false,
             shown: wire::state::HERE,
             rooms: Default::default(),
@@ -256,11 +364,22 @@ impl Server {
         });
     }
 
-    fn ready(&mut self, id: ConnectionId, request: u32, user_id: UserId, token: Token, resumed: bool) {
+    pub(super) fn ready(
+        &mut self,
+        id: ConnectionId,
+        request: u32,
+        holder: Holder,
+        token: Token,
+        resumed: bool,
+    ) {
         let now = self.peers.now.monotonic;
+        let user_id = holder.user;
         let Some(user) = self.users.get_mut(user_id) else { return };
-        user.standing = Standing::Connected(id);
+        if let Some(seat) = user.device_mut(holder.device).and_then(|device| device.seat(id)) {
+            seat.entered = true;
+        }
         user.away = false;
+        let proved = user.is_account() && !resumed;
         let nick = user.nick.clone();
         let limits = &self.config.limits;
         let ready = Ready {
@@ -277,6 +396,8 @@ impl Server {
             read_again: None,
             changes_held_back: false,
             rooms_created: 0,
+            proved,
+            changing_password: false,
         };
         self.peers.move_to(id, Phase::Ready(ready), limits);
         self.say_ready(id, request, user_id, token);
@@ -289,7 +410,9 @@ impl Server {
         let Some(user) = self.users.get(user_id) else { return };
         let mut rooms: Vec<_> = user.all_rooms().filter_map(|room| self.rooms.get(room)).collect();
         rooms.sort_by_key(|room| room.id);
-        let kept = self.config.limits.guest_kept.as_secs();
+        let limits = &self.config.limits;
+        let account = user.is_account();
+        let kept = if account { limits.device_kept } else { limits.guest_kept }.as_secs();
         let ready = wire::Ready {
             id: request,
             user: user_id,
@@ -297,6 +420,7 @@ impl Server {
             token,
             keep_seconds: u32::try_from(kept).unwrap_or(u32::MAX),
             rooms: rooms.into_iter().map(|room| room.part(user_id)).collect(),
+            account,
         };
         self.peers.answer(id, ready, &self.config.limits);
     }
@@ -305,15 +429,19 @@ impl Server {
     pub(super) fn release_newcomer(&mut self, id: ConnectionId, newcomer: &Newcomer, leaves: bool) {
         match newcomer {
             Newcomer::Guest { key, .. } => self.user_names.free(key, NameHolder::Connection(id)),
-            Newcomer::Returning { user, .. } => {
-                let standing = self.users.get(*user).map(|user| user.standing);
-                if standing != Some(Standing::Returning(id)) {
+            // Nothing is held by the connection once storage is writing the account.
+            Newcomer::Account(account) => self.user_names.free(&account.key, NameHolder::Connection(id)),
+            Newcomer::Device { .. } => {}
+            Newcomer::Returning { holder, .. } => {
+                let seat = self.users.device_mut(*holder).and_then(|device| device.seat(id).copied());
+                if seat.is_none() {
                     return;
                 }
-                if leaves {
-                    self.remove_user(*user, wire::state::GONE);
+                let account = self.users.get(holder.user).is_some_and(|user| user.is_account());
+                if leaves && !account {
+                    self.remove_guest(holder.user, wire::state::GONE);
                 } else {
-                    self.lose(*user);
+                    self.lose(*holder, id);
                 }
             }
         }

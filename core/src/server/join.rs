@@ -146,7 +146,7 @@ impl Server {
         // Storage answers in order: a deletion still under way was asked for after this.
         let left = self.users.get(user).is_some_and(|user| user.leaving.contains(&room));
         match result {
-            Ok(()) if left => {
+            Ok(()) if left && !crate::seeded_bug!("joined-after-leaving") => {
                 self.finish(asked);
                 let text = "You left the room before you had joined it.";
                 self.refuse(asked.connection, asked.request, &Refusal::new(RefusalCode::NotPossible, text));
@@ -155,6 +155,7 @@ impl Server {
                 self.finish(asked);
                 self.add_member(user, room);
                 self.joined(asked.connection, asked.request, room, after);
+                self.tell_other_devices(asked.connection, user, room);
             }
             Err(failure) => self.storage_refused(asked, "join the room", failure),
         }
@@ -167,7 +168,7 @@ impl Server {
         let Some(found) = self.rooms.get_mut(room) else { return };
         user.rooms.insert(room);
         if found.members.insert(id) {
-            let change = MemberChange { user: id, nick: user.nick.shared(), state: user.state(), was: None };
+            let change = MemberChange::of(user, user.state());
             self.change(room, change);
         }
     }
@@ -242,15 +243,17 @@ impl Server {
             let text = "A direct conversation cannot be left; it ends when you both have gone.";
             return self.refuse(id, part.id, &Refusal::new(RefusalCode::NotPossible, text));
         }
-        let following = self.unfollow(id, part.room);
+        let following =
+            if crate::seeded_bug!("cursor-kept-after-part") { None } else { self.unfollow(id, part.room) };
         let Some(found) = self.users.get_mut(user) else { return };
         found.rooms.remove(&part.room);
         found.leaving.push(part.room);
-        let change = MemberChange { user, nick: found.nick.shared(), state: wire::state::LEFT, was: None };
+        let change = MemberChange::of(found, wire::state::LEFT);
         self.change(part.room, change);
         if let Some(room) = self.rooms.get_mut(part.room) {
             room.members.remove(&user);
         }
+        self.tell_parted(id, user, part.room);
         self.hold(part.room, 1);
         let asked = self.begin(id, part.id);
         let operation = StorageOperation::SetMember { user, room: part.room, member: false };
@@ -280,6 +283,7 @@ impl Server {
             Err(failure) => {
                 self.add_member(user, room);
                 self.storage_refused(asked, "leave the room", failure);
+                self.tell_other_devices(asked.connection, user, room);
                 if let Some(next) = following {
                     self.follow_again(asked.connection, user, room, next);
                 }

@@ -1,10 +1,13 @@
 //! The server as one state machine.
 
 mod accept;
+mod account;
 mod answer;
+mod attempts;
 mod catch_up;
 mod close;
 mod deliver;
+mod devices;
 mod direct;
 mod drain;
 mod enter;
@@ -31,6 +34,7 @@ use alloc::{
 use rand_chacha::ChaCha12Rng;
 
 use self::{
+    attempts::Attempts,
     drain::Drain,
     peers::Peers,
     pending::{Pending, PendingTable},
@@ -92,6 +96,7 @@ pub struct Server {
     opening: BTreeMap<Arc<str>, Opening>,
     places: Places,
     sources: Sources,
+    attempts: Attempts,
     pending: PendingTable,
     outputs: VecDeque<Output>,
     /// Rooms with events or readers that are to be brought together.
@@ -114,6 +119,8 @@ struct Opening {
 enum NameHolder {
     /// A connection that is entering with it.
     Connection(ConnectionId),
+    /// An account that storage is writing.
+    Enrolment(Ticket),
     /// A user.
     User(UserId),
 }
@@ -244,12 +251,20 @@ impl Server {
             stats.outbound_bytes += connection.outbound.len() as u64;
             stats.inbound_bytes += connection.inbound.len() as u64;
         }
-        stats.lost = self.users.iter().filter(|user| user.state() == wire::state::LOST).count() as u64;
+        stats.lost = self.users.iter().filter(|user| user.expires().is_some()).count() as u64;
+        stats.accounts = self.users.iter().filter(|user| user.is_account()).count() as u64;
         stats
     }
 
     fn observe(&mut self, now: Now) {
-        let monotonic = now.monotonic.max(self.peers.now.monotonic);
+        let mut monotonic = now.monotonic.max(self.peers.now.monotonic);
+        if crate::seeded_bug!("deadlines-by-the-wall-clock") {
+            let passed = now.monotonic.since(self.peers.now.monotonic);
+            let leapt = now.wall.since(self.peers.now.wall).saturating_sub(passed);
+            if leapt > core::time::Duration::from_secs(1) {
+                monotonic = monotonic.after(leapt);
+            }
+        }
         self.peers.now = Now { monotonic, ..now };
     }
 

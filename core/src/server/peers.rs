@@ -53,6 +53,11 @@ impl Peers {
 
     /// Answers a request. Replies are bounded by the requests that are taken (K1).
     pub(crate) fn answer<'a>(&mut self, id: ConnectionId, message: impl Into<ToClient<'a>>, limits: &Limits) {
+        let id = if crate::seeded_bug!("answered-whoever-has-the-slot") {
+            self.connections.now_in_slot_of(id)
+        } else {
+            id
+        };
         let message = message.into();
         let count = self.append(id, limits, |buffer| message.encode(buffer));
         if let Some(connection) = self.connections.get_mut(id) {
@@ -127,7 +132,8 @@ impl Peers {
 
     /// Unpauses a connection that waits for answers.
     pub(crate) fn unpause_answered(&mut self, id: ConnectionId) {
-        if self.connections.get(id).is_some_and(|connection| connection.paused == Some(Pause::Answers)) {
+        let waits = self.connections.get(id).is_some_and(|found| found.paused == Some(Pause::Answers));
+        if waits && !crate::seeded_bug!("pause-never-ends") {
             self.unpause(id);
         }
     }
@@ -172,7 +178,9 @@ impl Peers {
             self.timers.disarm(at, Timer::Connection(id));
         }
         connection.outbound.clear(&mut self.pool);
-        connection.outbound.account(limits.outbound_own_bytes, &mut self.shared_bytes);
+        if !crate::seeded_bug!("shared-memory-kept") {
+            connection.outbound.account(limits.outbound_own_bytes, &mut self.shared_bytes);
+        }
     }
 
     /// Whether something is to be done before time passes.

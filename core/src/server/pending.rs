@@ -5,10 +5,13 @@ use alloc::{boxed::Box, sync::Arc};
 use slab::Slab;
 
 use crate::{
+    connection::NewAccount,
     error::Refusal,
+    hub::{Device, Holder},
     ids::{ConnectionId, RoomId, Seq, UserId},
     name::{NameKey, Nick},
-    storage::{EventKind, NewEvent, Ticket},
+    password::PasswordRecord,
+    storage::{EventKind, NewDevice, NewEvent, Ticket},
 };
 
 /// A request of a connection.
@@ -35,6 +38,14 @@ pub(crate) enum Pending {
     Post { asked: Asked, room: RoomId, event: NewEvent },
     /// A post that would be refused is being looked for.
     Lookup { asked: Asked, room: RoomId, kind: EventKind, text: Arc<str>, refusal: Box<Refusal> },
+    /// An account is being written for this connection.
+    CreateAccount { connection: ConnectionId, account: Arc<NewAccount>, device: NewDevice },
+    /// A device is being written for this connection, after a proof of the password of this version.
+    AddDevice { connection: ConnectionId, user: UserId, version: u32, device: NewDevice },
+    /// A device is being deleted; it stood there before.
+    Revoke { asked: Asked, holder: Holder, removed: Option<Device> },
+    /// Another password is being written.
+    SetPassword { asked: Asked, holder: Holder, record: PasswordRecord },
     /// A new guest is being written for this connection.
     Create { connection: ConnectionId },
     /// A returning guest is being written for this connection.
@@ -90,6 +101,10 @@ impl PendingTable {
             | Pending::Join { .. }
             | Pending::Part { .. }
             | Pending::OpenForDirect { .. }
+            | Pending::CreateAccount { .. }
+            | Pending::AddDevice { .. }
+            | Pending::Revoke { .. }
+            | Pending::SetPassword { .. }
             | Pending::Create { .. }
             | Pending::Return { .. }
             | Pending::Rename { .. }

@@ -1,10 +1,11 @@
-//! Users: lost, gone, renamed, away (`PROTOCOL.md` E6, E11, W3).
+//! Users: lost, gone, renamed, away (`PROTOCOL.md` E6, E11, W3, A1).
 
-use alloc::vec::Vec;
+use alloc::{format, vec::Vec};
 
 use super::{NameHolder, Pending, Server};
 use crate::{
-    hub::{MemberChange, Standing},
+    error::{Refusal, RefusalCode},
+    hub::{Holder, MemberChange},
     ids::{ConnectionId, RoomId, UserId},
     output::Event,
     storage::{StorageFailure, StorageOperation},
@@ -13,45 +14,49 @@ use crate::{
 };
 
 impl Server {
-    /// A user has no connection any more; it is kept for a while.
-    pub(super) fn lose(&mut self, id: UserId) {
-        let kept = self.config.limits.guest_kept;
+    /// A device of a user has lost a connection; a guest is kept for a while.
+    pub(super) fn lose(&mut self, holder: Holder, connection: ConnectionId) {
         let now = self.peers.now;
-        let Some(user) = self.users.get_mut(id) else { return };
-        let expires = now.monotonic.after(kept);
-        user.standing = Standing::Lost(expires);
+        let limits = &self.config.limits;
+        let Some(user) = self.users.get_mut(holder.user) else { return };
+        let account = user.is_account();
+        let kept = if account { limits.device_kept } else { limits.guest_kept };
         let nick = user.nick.shared();
-        self.peers.timers.arm(expires, Timer::Guest(id));
-        // Whoever was connected when the server shut down has the whole time from its next start (E8).
-        if self.drain.is_none() {
-            let expires = Some(now.wall.after(kept));
-            self.ask_storage(Pending::Background, StorageOperation::UpdateGuest { user: id, nick, expires });
+        let expires = now.monotonic.after(kept);
+        if let Some(device) = user.device_mut(holder.device) {
+            device.seats.retain(|seat| seat.connection != connection);
+            device.expires = expires;
         }
-        self.show(id);
-    }
-
-    /// A lost user was lost for too long.
-    pub(super) fn expire(&mut self, id: UserId) {
-        let Some(user) = self.users.get(id) else { return };
-        match user.standing {
-            Standing::Lost(at) if at <= self.peers.now.monotonic => {
-                self.remove_user(id, wire::state::EXPIRED)
+        if !account {
+            self.peers.timers.arm(expires, Timer::Guest(holder.user));
+            // Whoever was connected when the server shut down has the whole time from its next start (E8).
+            if self.drain.is_none() {
+                let (user, expires) = (holder.user, Some(now.wall.after(kept)));
+                self.ask_storage(Pending::Background, StorageOperation::UpdateGuest { user, nick, expires });
             }
-            Standing::Lost(at) => self.peers.timers.arm(at, Timer::Guest(id)),
-            Standing::Connected(_) | Standing::Returning(_) => {}
+        }
+        self.show(holder.user);
+    }
+
+    /// A lost guest was lost for too long.
+    pub(super) fn expire(&mut self, id: UserId) {
+        let Some(at) = self.users.get(id).and_then(|user| user.expires()) else { return };
+        if at <= self.peers.now.monotonic {
+            self.remove_guest(id, wire::state::EXPIRED);
+        } else {
+            self.peers.timers.arm(at, Timer::Guest(id));
         }
     }
 
-    /// A user is no more: its name is free, its rooms are told, its id is never given again.
-    pub(super) fn remove_user(&mut self, id: UserId, state: u8) {
+    /// A guest is no more: its name is free, its rooms are told, its id is never given again.
+    pub(super) fn remove_guest(&mut self, id: UserId, state: u8) {
         let Some(user) = self.users.remove(id) else { return };
-        if let Standing::Lost(at) = user.standing {
+        if let Some(at) = user.expires() {
             self.peers.timers.disarm(at, Timer::Guest(id));
         }
         self.user_names.free(&user.key, NameHolder::User(id));
         for room in user.all_rooms() {
-            let change = MemberChange { user: id, nick: user.nick.shared(), state, was: None };
-            self.change(room, change);
+            self.change(room, MemberChange::of(&user, state));
             if let Some(room) = self.rooms.get_mut(room) {
                 room.members.remove(&id);
             }
@@ -72,7 +77,7 @@ impl Server {
             return;
         }
         user.shown = state;
-        let change = MemberChange { user: id, nick: user.nick.shared(), state, was: None };
+        let change = MemberChange::of(user, state);
         let rooms: Vec<RoomId> = user.all_rooms().collect();
         for room in rooms {
             self.change(room, change.clone());
@@ -90,6 +95,11 @@ impl Server {
 
     pub(super) fn rename(&mut self, id: ConnectionId, rename: &wire::Rename<'_>) {
         let Some(user) = self.user_of(id) else { return };
+        if let Some(account) = self.users.get(user).filter(|user| user.is_account()) {
+            let text = format!("An account keeps its name; you are {}.", account.nick);
+            let refusal = Refusal::new(RefusalCode::NotPossible, text).about(account.nick.as_str());
+            return self.refuse(id, rename.id, &refusal);
+        }
         let (nick, key) = match self.free_name(rename.nick, NameHolder::User(user)) {
             Ok(free) => free,
             Err(refusal) => return self.refuse(id, rename.id, &refusal),
@@ -126,15 +136,15 @@ impl Server {
         let was = core::mem::replace(&mut user.nick, nick.clone());
         let key_before = core::mem::replace(&mut user.key, key.clone());
         // Lost while the name was being written: the expiry that was stored before is stored again, with the name.
-        let lost = matches!(user.standing, Standing::Lost(_));
-        let state = user.state();
+        let lost = user.expires().is_some();
+        let (state, role) = (user.state(), user.role());
         let rooms: Vec<RoomId> = user.all_rooms().collect();
         self.user_names.free(&key_before, NameHolder::User(id));
         self.user_names.take(&key, NameHolder::User(id));
         for room in rooms {
             if was != nick {
                 let (nick, was) = (nick.shared(), Some(was.shared()));
-                self.change(room, MemberChange { user: id, nick, state, was });
+                self.change(room, MemberChange { user: id, nick, state, was, role });
             }
             if let Some(room) = self.rooms.get_mut(room) {
                 room.renamed(id, &nick);
@@ -149,7 +159,7 @@ impl Server {
     /// Writes when a lost user expires.
     pub(super) fn store_expiry(&mut self, id: UserId) {
         let Some(user) = self.users.get(id) else { return };
-        let Standing::Lost(at) = user.standing else { return };
+        let Some(at) = user.expires() else { return };
         let expires = Some(self.peers.now.wall.after(at.since(self.peers.now.monotonic)));
         let operation = StorageOperation::UpdateGuest { user: id, nick: user.nick.shared(), expires };
         self.ask_storage(Pending::Background, operation);

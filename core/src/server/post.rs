@@ -72,6 +72,10 @@ impl Server {
                     kind,
                     text,
                 };
+                if crate::seeded_bug!("acknowledged-before-commit") {
+                    let seq = self.rooms.get(post.room).map_or_else(Seq::default, |room| room.tail.next());
+                    self.acknowledge(asked, post.room, seq, event.at);
+                }
                 self.hold(post.room, 1);
                 let operation = StorageOperation::Append { room: post.room, event: event.clone() };
                 self.ask_storage(Pending::Post { asked, room: post.room, event }, operation);
@@ -124,12 +128,16 @@ impl Server {
         match result {
             Ok(Appended::Stored { seq, first }) => {
                 self.post_answered(asked.connection, bytes);
-                self.acknowledge(asked, room, seq, event.at);
+                if !crate::seeded_bug!("acknowledged-before-commit") {
+                    self.acknowledge(asked, room, seq, event.at);
+                }
                 self.append(room, seq, first, event);
             }
             Ok(Appended::Repeated { seq, at }) => {
                 self.post_answered(asked.connection, bytes);
-                self.acknowledge(asked, room, seq, at);
+                if !crate::seeded_bug!("repeat-not-acknowledged") {
+                    self.acknowledge(asked, room, seq, at);
+                }
                 self.append_unseen(room, seq, NewEvent { at, ..event });
             }
             Ok(Appended::NonceReused) => {
@@ -139,6 +147,10 @@ impl Server {
             Err(failure) => {
                 // This copy is not stored, but one sent earlier may be: only then is it certain that none is (P10).
                 let refusal = self.storage_refusal("store the message", failure);
+                if crate::seeded_bug!("failed-repeat-refused") {
+                    self.post_answered(asked.connection, bytes);
+                    return self.refuse(asked.connection, asked.request, &refusal);
+                }
                 let NewEvent { author, nonce, kind, text, .. } = event;
                 self.look_up(asked, room, author, nonce, kind, text, refusal);
             }
@@ -241,6 +253,9 @@ impl Server {
             }
             StorageFailure::NoSuchRoom => {
                 Refusal::new(RefusalCode::NoSuchRoom, "The room has ceased; join it again.")
+            }
+            StorageFailure::NoSuchUser => {
+                Refusal::new(RefusalCode::NoSuchUser, "The account is no more; register again.")
             }
         }
     }

@@ -103,6 +103,7 @@ fn encode_changes(room: &Room, first: u64, out: &mut Vec<u8>) {
         nick: &change.nick,
         state: change.state,
         was: change.was.as_deref(),
+        role: change.role,
     });
     let presence =
         wire::Presence { room: room.id, members: room.members_count(), stale, changes: changes.collect() };

@@ -23,7 +23,12 @@ impl Server {
             .by_ref()
             .take(most)
             .filter_map(|user| self.users.get(*user))
-            .map(|user| wire::Member { user: user.id, nick: user.nick.as_str(), state: user.state() })
+            .map(|user| wire::Member {
+                user: user.id,
+                nick: user.nick.as_str(),
+                state: user.state(),
+                role: user.role(),
+            })
             .collect();
         let next = if rest.next().is_some() { page.last().map(|member| member.user) } else { None };
         let page = wire::MembersPage { id: members.id, room: members.room, members: page, next };
@@ -54,9 +59,13 @@ impl Server {
         }
         let limits = &self.config.limits;
         let most = limits.page_events_max;
+        let before = match history.before {
+            Some(before) if crate::seeded_bug!("page-overlaps") => Some(before.next()),
+            before => before,
+        };
         let operation = StorageOperation::ReadPage {
             room: history.room,
-            range: PageRange::Before(history.before),
+            range: PageRange::Before(before),
             events_max: if history.limit == 0 { most } else { most.min(u32::from(history.limit)) },
             bytes_max: limits.page_bytes_max,
         };

@@ -124,7 +124,7 @@ impl Server {
             Phase::Closing(_) => return Some(Speaks::Nothing),
             Phase::Securing => return None,
             Phase::Greeting => Speaks::Hello,
-            Phase::Choosing => Speaks::Entry,
+            Phase::Choosing | Phase::Enrolling(_) | Phase::Proving(_) => Speaks::Entry,
             Phase::Entering(_) | Phase::Waiting(_) => Speaks::KeepAlive,
         };
         connection.frames += 1;
@@ -133,6 +133,8 @@ impl Server {
             Phase::Securing
             | Phase::Greeting
             | Phase::Choosing
+            | Phase::Enrolling(_)
+            | Phase::Proving(_)
             | Phase::Entering(_)
             | Phase::Ready(_)
             | Phase::Closing(_) => 0,
@@ -153,12 +155,33 @@ impl Server {
     }
 
     fn chose(&mut self, id: ConnectionId, message: &ToServer<'_>) -> Taken {
-        if let ToServer::Guest(guest) = message {
-            self.enter_as_guest(id, guest)
-        } else if let ToServer::Resume(resume) = message {
-            self.enter_again(id, resume)
-        } else {
-            self.kept_alive(id, message)
+        match message {
+            ToServer::Guest(guest) => self.enter_as_guest(id, guest),
+            ToServer::Resume(resume) => self.enter_again(id, resume),
+            ToServer::Register(register) => self.register(id, register),
+            ToServer::Enrol(enrol) => self.enrol(id, enrol),
+            ToServer::Login(login) => self.login(id, login),
+            ToServer::Prove(prove) => self.prove(id, prove),
+            ToServer::Ping(_)
+            | ToServer::Pong(_)
+            | ToServer::Goodbye(_)
+            | ToServer::Error(_)
+            | ToServer::Hello(_)
+            | ToServer::Join(_)
+            | ToServer::Part(_)
+            | ToServer::Follow(_)
+            | ToServer::Direct(_)
+            | ToServer::Post(_)
+            | ToServer::Members(_)
+            | ToServer::Rooms(_)
+            | ToServer::History(_)
+            | ToServer::Rename(_)
+            | ToServer::Manual(_)
+            | ToServer::Away(_)
+            | ToServer::NewPassword(_)
+            | ToServer::SetPassword(_)
+            | ToServer::Devices(_)
+            | ToServer::Revoke(_) => self.kept_alive(id, message),
         }
     }
 
@@ -186,6 +209,10 @@ impl Server {
             ToServer::Hello(_)
             | ToServer::Guest(_)
             | ToServer::Resume(_)
+            | ToServer::Register(_)
+            | ToServer::Enrol(_)
+            | ToServer::Login(_)
+            | ToServer::Prove(_)
             | ToServer::Join(_)
             | ToServer::Part(_)
             | ToServer::Follow(_)
@@ -196,7 +223,11 @@ impl Server {
             | ToServer::History(_)
             | ToServer::Rename(_)
             | ToServer::Manual(_)
-            | ToServer::Away(_) => self.accuse(id, ProtocolError::UnexpectedKind),
+            | ToServer::Away(_)
+            | ToServer::NewPassword(_)
+            | ToServer::SetPassword(_)
+            | ToServer::Devices(_)
+            | ToServer::Revoke(_) => self.accuse(id, ProtocolError::UnexpectedKind),
         }
     }
 
@@ -220,6 +251,10 @@ impl Server {
             ToServer::Rename(rename) => self.rename(id, &rename),
             ToServer::Manual(manual) => self.manual(id, &manual),
             ToServer::Away(away) => self.away(id, &away),
+            ToServer::NewPassword(wish) => return self.new_password(id, &wish),
+            ToServer::SetPassword(set) => return self.set_password(id, &set),
+            ToServer::Devices(devices) => self.devices(id, &devices),
+            ToServer::Revoke(revoke) => self.revoke(id, &revoke),
             ToServer::Ping(_)
             | ToServer::Pong(_)
             | ToServer::Goodbye(_)
@@ -227,6 +262,10 @@ impl Server {
             | ToServer::Hello(_)
             | ToServer::Guest(_)
             | ToServer::Resume(_)
+            | ToServer::Register(_)
+            | ToServer::Enrol(_)
+            | ToServer::Login(_)
+            | ToServer::Prove(_)
             | ToServer::Post(_) => return self.kept_alive(id, &message),
         }
         Taken::Yes

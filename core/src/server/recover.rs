@@ -3,21 +3,20 @@
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
+    vec,
     vec::Vec,
 };
 use core::time::Duration;
 
-use rand_chacha::ChaCha12Rng;
-use rand_core::SeedableRng;
-
-use super::{NameHolder, Peers, Pending, PendingTable, Places, Server, Sources};
+use super::{Attempts, NameHolder, Peers, Pending, PendingTable, Places, Server, Sources};
 use crate::{
     config::ServerConfig,
-    hub::{Changes, NameTable, Recent, Room, RoomKind, Rooms, Standing, User, Users},
+    hub::{Changes, Device, NameTable, Recent, Room, RoomKind, Rooms, User, Users},
     ids::{RoomId, UserId},
     name::{Nick, RoomName},
     output::Stats,
-    storage::{GuestRecord, Recovered, RoomKey, RoomRecord},
+    random,
+    storage::{AccountRecord, DeviceRecord, GuestRecord, Recovered, RoomKey, RoomRecord},
     time::{Now, WallTime},
     timer::Timer,
 };
@@ -29,7 +28,7 @@ pub(super) fn recover(config: ServerConfig, seed: [u8; 32], recovered: Recovered
     let mut server = Server {
         config,
         incarnation: recovered.incarnation,
-        rng: ChaCha12Rng::from_seed(seed),
+        rng: random::generator(seed, now),
         peers: Peers::new(now),
         users: Users::default(),
         user_names: NameTable::new(),
@@ -38,6 +37,7 @@ pub(super) fn recover(config: ServerConfig, seed: [u8; 32], recovered: Recovered
         opening: BTreeMap::new(),
         places: Places::default(),
         sources: Sources::default(),
+        attempts: Attempts::default(),
         pending: PendingTable::default(),
         outputs: VecDeque::new(),
         uneven: VecDeque::new(),
@@ -46,6 +46,9 @@ pub(super) fn recover(config: ServerConfig, seed: [u8; 32], recovered: Recovered
     };
     for guest in recovered.guests {
         server.recover_guest(guest, now);
+    }
+    for account in recovered.accounts {
+        server.recover_account(account, now);
     }
     for room in recovered.rooms {
         server.add_room(room);
@@ -67,8 +70,9 @@ impl Server {
             id: record.user,
             nick,
             key,
-            token_hash: record.token_hash,
-            standing: Standing::Lost(expires),
+            password: None,
+            password_version: 0,
+            devices: vec![Device::of_guest(record.token_hash, expires, Vec::new())],
             away: false,
             shown: crate::wire::state::LOST,
             rooms: record.rooms.into_iter().collect(),
@@ -81,6 +85,18 @@ impl Server {
             // Its time runs from now on, also if the server stops again before it comes back.
             self.store_expiry(record.user);
         }
+    }
+
+    fn recover_account(&mut self, record: AccountRecord, now: Now) {
+        // As with guests: what is stored was checked before.
+        let Ok(nick) = Nick::parse(&record.nick) else { return };
+        let kept = self.config.limits.device_kept;
+        let devices = record.devices.into_iter().map(|device| {
+            let expires = now.monotonic.after(remaining(Some(device.seen.after(kept)), now.wall, kept));
+            let DeviceRecord { device: id, name, token_hash, since, seen } = device;
+            Device { id, name, token_hash, since, seen, expires, seats: Vec::new() }
+        });
+        self.add_account(record.user, nick, record.record, devices.collect(), record.rooms);
     }
 
     /// Makes a room of its record, with the members that are known.
@@ -145,6 +161,7 @@ impl Server {
 /// How much longer a guest is kept (E8).
 fn remaining(expires: Option<WallTime>, wall: WallTime, kept: Duration) -> Duration {
     match expires {
+        None if crate::seeded_bug!("connected-guest-expires-at-restart") => Duration::ZERO,
         None => kept,
         Some(expires) if wall.since(expires) > LEAP_MAX => kept,
         Some(expires) => expires.since(wall).min(kept),

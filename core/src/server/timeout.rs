@@ -53,7 +53,11 @@ impl Server {
                     self.time_out(id, "");
                 }
             }
-            Phase::Greeting | Phase::Choosing | Phase::Entering(_) => {
+            Phase::Greeting
+            | Phase::Choosing
+            | Phase::Enrolling(_)
+            | Phase::Proving(_)
+            | Phase::Entering(_) => {
                 if connection.entering.after(limits.entering_max) <= now {
                     self.time_out(id, "You did not enter in time.");
                 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use minicbor::{Decoder, Encoder, data::Type};
 
 use crate::{
-    ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     time::WallTime,
 };
 
@@ -76,6 +76,16 @@ impl<'a> Field<'a> for &'a str {
     }
 }
 
+impl<'a> Field<'a> for &'a [u8] {
+    fn encode(&self, out: &mut Writer<'_>) {
+        infallible(out.bytes(self));
+    }
+
+    fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
+        Ok(from.bytes()?)
+    }
+}
+
 macro_rules! number {
     ($type:ident, $new:ident, $number:ident) => {
         impl<'a> Field<'a> for $type {
@@ -97,6 +107,7 @@ number!(RoomId, new, get);
 number!(Seq, new, get);
 number!(Nonce, new, get);
 number!(Incarnation, new, get);
+number!(DeviceId, new, get);
 number!(WallTime, from_millis, as_millis);
 
 impl<'a, const N: usize> Field<'a> for [u8; N] {

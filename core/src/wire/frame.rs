@@ -35,7 +35,8 @@ pub fn split_frame(bytes: &[u8], frame_bytes_max: u32) -> Result<Option<(Frame<'
     if length == 0 {
         return Err(ProtocolError::FrameEmpty);
     }
-    if length > frame_bytes_max {
+    let longest_refused = crate::seeded_bug!("longest-frame-refused") && length == frame_bytes_max;
+    if length > frame_bytes_max || longest_refused {
         return Err(ProtocolError::FrameTooLong);
     }
     let Some((frame, rest)) = rest.split_at_checked(length as usize) else { return Ok(None) };

@@ -7,11 +7,14 @@ use minicbor::{Decoder, Encoder};
 use super::{
     field::{Field, record},
     frame::{Frame, write_frame},
-    part::{Change, Limits, Listed, LogEvent, Member, Room, Token},
+    part::{Change, Device, Limits, Listed, LogEvent, Member, Room, Stretching, Token},
 };
 use crate::{
     error::ProtocolError,
-    ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
+    password::{
+        LOGIN_FINISH_BYTES, LOGIN_START_BYTES, REGISTRATION_REQUEST_BYTES, REGISTRATION_UPLOAD_BYTES,
+    },
     time::WallTime,
 };
 
@@ -85,7 +88,7 @@ fn decode_body<'a, T: Field<'a>>(body: &'a [u8]) -> Result<T, ProtocolError> {
 
 messages! {
     /// A message to the server.
-    ToServer, not here: [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x50, 0x51, 0x52, 0x53, 0x54], {
+    ToServer, not here: [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4b, 0x4c, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55], {
         Ping = 0x01,
         Pong = 0x02,
         Goodbye<'a> = 0x03,
@@ -93,6 +96,10 @@ messages! {
         Hello<'a> = 0x10,
         Guest<'a> = 0x11,
         Resume = 0x12,
+        Register<'a> = 0x13,
+        Enrol<'a> = 0x14,
+        Login<'a> = 0x15,
+        Prove<'a> = 0x16,
         Join<'a> = 0x20,
         Part = 0x21,
         Follow = 0x22,
@@ -104,12 +111,16 @@ messages! {
         Rename<'a> = 0x29,
         Manual = 0x2a,
         Away = 0x2b,
+        NewPassword = 0x2c,
+        SetPassword = 0x2d,
+        Devices = 0x2e,
+        Revoke = 0x2f,
     }
 }
 
 messages! {
     /// A message to the client.
-    ToClient, not here: [0x10, 0x11, 0x12, 0x20, 0x21, 0x22, 0x23, 0x24, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b], {
+    ToClient, not here: [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x20, 0x21, 0x22, 0x23, 0x24, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e, 0x2f], {
         Ping = 0x01,
         Pong = 0x02,
         Goodbye<'a> = 0x03,
@@ -125,11 +136,14 @@ messages! {
         RoomsPage<'a> = 0x48,
         HistoryPage<'a> = 0x49,
         ManualText<'a> = 0x4a,
+        Challenge<'a> = 0x4b,
+        DeviceList<'a> = 0x4c,
         Event<'a> = 0x50,
         Presence<'a> = 0x51,
         Opened<'a> = 0x52,
         Trimmed = 0x53,
         Credit = 0x54,
+        Parted = 0x55,
     }
 }
 
@@ -148,11 +162,36 @@ Hello<'a> {
     /** The last version the client speaks. */ last: u16,
     /** What program it is. */ client: &'a str,
     /** None yet. */ features: u64,
+    /** Of which run of the client (A8). */ session: Option<u64>,
 } }
 record! { /// Asks to enter as a new guest (E1).
 Guest<'a> { /** Of the request. */ id: u32, /** The name wished for. */ nick: &'a str, } }
 record! { /// Asks to come back as a guest (E6).
 Resume { /** Of the request. */ id: u32, /** From `Ready`. */ token: Token, } }
+record! { /// Asks to make an account (A3).
+Register<'a> {
+    /** Of the request. */ id: u32,
+    /** The name wished for. */ name: &'a str,
+    /** A `RegistrationRequest`. */ request: [u8; REGISTRATION_REQUEST_BYTES],
+} }
+record! { /// Makes the account (A3).
+Enrol<'a> {
+    /** Of the request. */ id: u32,
+    /** A `RegistrationRecord`. */ upload: [u8; REGISTRATION_UPLOAD_BYTES],
+    /** What the device is to be called. */ device: &'a str,
+} }
+record! { /// Asks to enter by an account (A4).
+Login<'a> {
+    /** Of the request. */ id: u32,
+    /** Which account. */ name: &'a str,
+    /** A `KE1`. */ start: [u8; LOGIN_START_BYTES],
+} }
+record! { /// Proves to know the password (A4).
+Prove<'a> {
+    /** Of the request. */ id: u32,
+    /** A `KE3`. */ finish: [u8; LOGIN_FINISH_BYTES],
+    /** What the device is to be called. */ device: &'a str,
+} }
 record! { /// Asks to become a member (R2).
 Join<'a> {
     /** Of the request. */ id: u32,
@@ -203,6 +242,15 @@ Manual { /** Of the request. */ id: u32, } }
 record! { /// Says that the user is away, or here again (W3).
 Away { /** Of the request. */ id: u32, /** Whether it is away. */ away: bool, } }
 
+record! { /// Asks for another password (A11).
+NewPassword { /** Of the request. */ id: u32, /** A `RegistrationRequest`. */ request: [u8; REGISTRATION_REQUEST_BYTES], } }
+record! { /// Sets the other password (A11).
+SetPassword { /** Of the request. */ id: u32, /** A `RegistrationRecord`. */ upload: [u8; REGISTRATION_UPLOAD_BYTES], } }
+record! { /// Asks which devices the account has (A10).
+Devices { /** Of the request. */ id: u32, } }
+record! { /// Ends a device (A10).
+Revoke { /** Of the request. */ id: u32, /** Which. */ device: DeviceId, } }
+
 record! { /// Answers `Hello` (V1).
 Welcome<'a> {
     /** The version from now on. */ version: u16,
@@ -222,6 +270,7 @@ Ready<'a> {
     /** To resume with. */ token: Token,
     /** How long it is kept after a cut, in seconds. */ keep_seconds: u32,
     /** The rooms it is in. */ rooms: Vec<Room<'a>>,
+    /** Whether it is an account. */ account: bool,
 } }
 record! { /// Answers requests that only do something.
 Done { /** Of the request. */ id: u32, } }
@@ -268,6 +317,14 @@ HistoryPage<'a> {
 } }
 record! { /// Answers `Manual`.
 ManualText<'a> { /** Of the request. */ id: u32, /** The manual. */ text: &'a str, } }
+record! { /// Answers `Register`, `Login` and `NewPassword` (A3, A4, A11).
+Challenge<'a> {
+    /** Of the request. */ id: u32,
+    /** A `RegistrationResponse` or a `KE2`. */ response: &'a [u8],
+    /** What the client is to spend on its password. */ stretching: Stretching,
+} }
+record! { /// Answers `Devices` (A10).
+DeviceList<'a> { /** Of the request. */ id: u32, /** Ascending by id. */ devices: Vec<Device<'a>>, } }
 record! { /// Something happened in a room (C1).
 Event<'a> { /** In which. */ room: RoomId, /** What. */ event: LogEvent<'a>, } }
 record! { /// Something changed among the members of a room (W1).
@@ -283,3 +340,5 @@ record! { /// Events before this number are not kept any more (C3).
 Trimmed { /** In which room. */ room: RoomId, /** The first number there is. */ first: Seq, } }
 record! { /// How much may have been posted in all since `Ready` (P8).
 Credit { /** Posts. */ posts: u64, /** Bytes of their text. */ bytes: u64, } }
+record! { /// The user left a room on another device (A9).
+Parted { /** Which. */ room: RoomId, } }

@@ -17,11 +17,15 @@ pub use self::{
     frame::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_BEFORE_READY, Frame, FrameDecoder, HEADER_BYTES, split_frame},
     head::EventHead,
     message::{
-        Away, Credit, Direct, Done, Error, Event, Follow, Goodbye, Guest, Hello, History, HistoryPage, Join,
-        Joined, Manual, ManualText, Members, MembersPage, Opened, Part, Ping, Pong, Post, Posted, Presence,
-        Ready, Refused, Rename, Resume, Rooms, RoomsPage, ToClient, ToServer, Trimmed, Waiting, Welcome,
+        Away, Challenge, Credit, DeviceList, Devices, Direct, Done, Enrol, Error, Event, Follow, Goodbye,
+        Guest, Hello, History, HistoryPage, Join, Joined, Login, Manual, ManualText, Members, MembersPage,
+        NewPassword, Opened, Part, Parted, Ping, Pong, Post, Posted, Presence, Prove, Ready, Refused,
+        Register, Rename, Resume, Revoke, Rooms, RoomsPage, SetPassword, ToClient, ToServer, Trimmed,
+        Waiting, Welcome,
     },
-    part::{Change, Limits, Listed, LogEvent, Member, Room, Token, goodbye, kind, state},
+    part::{
+        Change, Device, Limits, Listed, LogEvent, Member, Room, Stretching, Token, goodbye, kind, role, state,
+    },
 };
 
 /// The version of the protocol that this crate speaks.
@@ -29,3 +33,9 @@ pub const VERSION: u16 = 1;
 
 /// The bit of `Welcome.mechanisms` that says guests may enter.
 pub const MECHANISM_GUEST: u64 = 1;
+
+/// The bit of `Welcome.mechanisms` that says accounts may log in.
+pub const MECHANISM_ACCOUNT: u64 = 2;
+
+/// The bit of `Welcome.mechanisms` that says accounts may be made.
+pub const MECHANISM_REGISTER: u64 = 4;

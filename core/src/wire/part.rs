@@ -6,7 +6,7 @@ use minicbor::Decoder;
 
 use super::field::{Field, Malformed, Writer, record};
 use crate::{
-    ids::{RoomId, Seq, UserId},
+    ids::{DeviceId, RoomId, Seq, UserId},
     time::WallTime,
 };
 
@@ -46,6 +46,14 @@ pub mod state {
     pub const EXPIRED: u8 = 6;
 }
 
+/// Roles of a member, as numbers on the wire.
+pub mod role {
+    /// A guest.
+    pub const GUEST: u8 = 1;
+    /// An account.
+    pub const ACCOUNT: u8 = 2;
+}
+
 /// Kinds of log events, as numbers on the wire.
 pub mod kind {
     /// Said.
@@ -72,6 +80,10 @@ pub mod goodbye {
     pub const TOO_SLOW: u8 = 5;
     /// There was neither a place nor room in the queue.
     pub const SERVER_FULL: u8 = 6;
+    /// The device may not be connected any more.
+    pub const REVOKED: u8 = 7;
+    /// The peer was refused too often.
+    pub const REFUSED: u8 = 8;
 }
 
 record! {
@@ -126,6 +138,8 @@ record! {
         nick: &'a str,
         /// A number of [`state`].
         state: u8,
+        /// A number of [`role`].
+        role: u8,
     }
 }
 
@@ -174,5 +188,36 @@ record! {
         state: u8,
         /// The name before, where it changed.
         was: Option<&'a str>,
+        /// A number of [`role`].
+        role: u8,
+    }
+}
+
+record! {
+    /// How a client is to stretch its password (A2).
+    #[derive(Copy)]
+    Stretching {
+        /// Memory, in KiB.
+        memory_kib: u32,
+        /// Passes over it.
+        passes: u32,
+        /// Lanes.
+        lanes: u32,
+    }
+}
+
+record! {
+    /// A device of an account (A7).
+    Device<'a> {
+        /// Its id.
+        device: DeviceId,
+        /// As it was named.
+        name: &'a str,
+        /// When it logged in.
+        since: WallTime,
+        /// When it last entered.
+        seen: WallTime,
+        /// Whether it is the one that asks.
+        this: bool,
     }
 }

@@ -7,6 +7,7 @@ use palabre_core::{
     client::{Client, ClientConfig, ClientEvent, ClientOutput, SavedSession},
     ids::{Incarnation, Nonce, RoomId, Seq, UserId},
     name::{Nick, RoomName},
+    password::Stretching,
     time::{Monotonic, Now, WallTime},
     wire::{
         Event, FRAME_BYTES_MAX, Frame, FrameDecoder, Guest, Joined, Limits, LogEvent, Ready, Resume, Room,
@@ -78,6 +79,8 @@ pub(crate) fn config() -> ClientConfig {
         program: "bench".into(),
         nick: nick("ana"),
         take_suggestion: false,
+        account: None,
+        stretching_min: Stretching::LEAST,
         saved: None,
         reconnect: true,
         outbox_posts_max: 100,
@@ -96,7 +99,7 @@ pub(crate) fn welcome() -> Welcome<'static> {
 }
 
 pub(crate) fn ready_in(rooms: Vec<Room<'_>>) -> Ready<'_> {
-    Ready { id: 1, user: ME, nick: "ana", token: TOKEN, keep_seconds: 600, rooms }
+    Ready { id: 1, user: ME, nick: "ana", token: TOKEN, keep_seconds: 600, rooms, account: false }
 }
 
 pub(crate) fn lobby(last: u64) -> Room<'static> {
@@ -284,6 +287,14 @@ impl Bench {
             ToServer::Rename(message) => message.id,
             ToServer::Manual(message) => message.id,
             ToServer::Away(message) => message.id,
+            ToServer::Register(message) => message.id,
+            ToServer::Enrol(message) => message.id,
+            ToServer::Login(message) => message.id,
+            ToServer::Prove(message) => message.id,
+            ToServer::NewPassword(message) => message.id,
+            ToServer::SetPassword(message) => message.id,
+            ToServer::Devices(message) => message.id,
+            ToServer::Revoke(message) => message.id,
             ToServer::Ping(_)
             | ToServer::Pong(_)
             | ToServer::Goodbye(_)
@@ -312,6 +323,7 @@ impl Bench {
                 | ClientOutput::Send
                 | ClientOutput::Close
                 | ClientOutput::Drop
+                | ClientOutput::Work(_)
                 | ClientOutput::Save => None,
             })
             .collect()

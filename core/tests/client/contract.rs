@@ -205,7 +205,7 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
             bytes_of(event)
         }),
         1 => (room(), any::<u8>()).prop_map(|(room, state)| {
-            let changes = vec![Change { user: UserId::new(2), nick: "x", state, was: Some("y") }];
+            let changes = vec![Change { user: UserId::new(2), nick: "x", state, was: Some("y"), role: 1 }];
             bytes_of(Presence { room, members: 1, stale: false, changes })
         }),
         2 => a_room().prop_map(|room| bytes_of(Opened { room: part(&room) })),

@@ -113,7 +113,15 @@ impl FakeServer {
         to.user = Some(*user);
         let rooms = self.rooms.iter().filter(|(_, room)| room.members.contains(user));
         let rooms = rooms.map(|(id, room)| room.part(*id)).collect();
-        to.say(Ready { id, user: *user, nick, token: Token(token), keep_seconds: 600, rooms });
+        to.say(Ready {
+            id,
+            user: *user,
+            nick,
+            token: Token(token),
+            keep_seconds: 600,
+            rooms,
+            account: false,
+        });
         to.say(Credit { posts: self.credit.0, bytes: self.credit.1 });
     }
 

@@ -2,9 +2,10 @@
 
 use palabre_core::{
     channel::Channel,
-    client::{ClientEvent, OfflineCause},
+    client::{AccountEntry, ClientConfig, ClientEvent, OfflineCause},
     error::{ProtocolError, RefusalCode},
     ids::{RoomId, Seq},
+    password::Password,
     time::WallTime,
     wire::*,
 };
@@ -25,31 +26,34 @@ enum Fate {
 }
 use Fate::{Broken, Ends, Taken, Unexpected};
 
-const PHASES: [&str; 5] = ["greeting", "entering", "naming", "waiting", "ready"];
+const PHASES: [&str; 6] = ["greeting", "logging in", "entering", "naming", "waiting", "ready"];
 
 #[rustfmt::skip]
-const TABLE: [(&str, [Fate; 5]); 20] = [
-    //              greeting    entering    naming      waiting     ready
-    ("Ping",        [Taken,      Taken,      Taken,      Taken,      Taken]),
-    ("Pong",        [Taken,      Taken,      Taken,      Taken,      Taken]),
-    ("Goodbye",     [Ends,       Ends,       Ends,       Ends,       Ends]),
-    ("Error",       [Ends,       Ends,       Ends,       Ends,       Ends]),
-    ("Welcome",     [Taken,      Unexpected, Unexpected, Unexpected, Unexpected]),
-    ("Waiting",     [Unexpected, Taken,      Unexpected, Taken,      Unexpected]),
-    ("Ready",       [Unexpected, Taken,      Unexpected, Taken,      Unexpected]),
-    ("Done",        [Unexpected, Unexpected, Unexpected, Unexpected, Broken]),
-    ("Refused",     [Unexpected, Broken,     Unexpected, Broken,     Broken]),
-    ("Joined",      [Unexpected, Unexpected, Unexpected, Unexpected, Broken]),
-    ("Posted",      [Unexpected, Unexpected, Unexpected, Unexpected, Broken]),
-    ("MembersPage", [Unexpected, Unexpected, Unexpected, Unexpected, Broken]),
-    ("RoomsPage",   [Unexpected, Unexpected, Unexpected, Unexpected, Broken]),
-    ("HistoryPage", [Unexpected, Unexpected, Unexpected, Unexpected, Broken]),
-    ("ManualText",  [Unexpected, Unexpected, Unexpected, Unexpected, Broken]),
-    ("Event",       [Unexpected, Unexpected, Unexpected, Unexpected, Broken]),
-    ("Presence",    [Unexpected, Unexpected, Unexpected, Unexpected, Taken]),
-    ("Opened",      [Unexpected, Unexpected, Unexpected, Unexpected, Taken]),
-    ("Trimmed",     [Unexpected, Unexpected, Unexpected, Unexpected, Broken]),
-    ("Credit",      [Unexpected, Unexpected, Unexpected, Unexpected, Taken]),
+const TABLE: [(&str, [Fate; 6]); 23] = [
+    //              greeting    logging in  entering    naming      waiting     ready
+    ("Ping",         [Taken,       Taken,       Taken,       Taken,       Taken,       Taken]),
+    ("Pong",         [Taken,       Taken,       Taken,       Taken,       Taken,       Taken]),
+    ("Goodbye",      [Ends,        Ends,        Ends,        Ends,        Ends,        Ends]),
+    ("Error",        [Ends,        Ends,        Ends,        Ends,        Ends,        Ends]),
+    ("Welcome",      [Taken,       Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected]),
+    ("Waiting",      [Unexpected,  Unexpected,  Taken,       Unexpected,  Taken,       Unexpected]),
+    ("Ready",        [Unexpected,  Unexpected,  Taken,       Unexpected,  Taken,       Unexpected]),
+    ("Done",         [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
+    ("Refused",      [Unexpected,  Broken,      Broken,      Unexpected,  Broken,      Broken]),
+    ("Joined",       [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
+    ("Posted",       [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
+    ("MembersPage",  [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
+    ("RoomsPage",    [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
+    ("HistoryPage",  [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
+    ("ManualText",   [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
+    ("Event",        [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
+    ("Presence",     [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
+    ("Opened",       [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
+    ("Trimmed",      [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
+    ("Credit",       [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
+    ("Challenge",    [Unexpected,  Broken,      Unexpected,  Unexpected,  Unexpected,  Broken]),
+    ("DeviceList",   [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
+    ("Parted",       [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
 ];
 
 /// One of each kind, with numbers that answer nothing.
@@ -76,16 +80,23 @@ fn samples() -> Vec<ToClient<'static>> {
         Opened { room: direct(9, "bo", 0) }.into(),
         Trimmed { room, first: Seq::new(2) }.into(),
         Credit { posts: 1, bytes: 1 }.into(),
+        Challenge { id, response: &[0; 64], stretching: Stretching { memory_kib: 8, passes: 1, lanes: 1 } }
+            .into(),
+        DeviceList { id, devices: vec![] }.into(),
+        Parted { room }.into(),
     ]
 }
 
 fn bench_in(phase: &str) -> Bench {
-    let mut bench = Bench::connected(config());
+    let password = Password::parse("correct horse").expect("long enough");
+    let account = AccountEntry { make: false, password, device: String::new() };
+    let account = Some(account).filter(|_| phase == "logging in");
+    let mut bench = Bench::connected(ClientConfig { account, ..config() });
     if phase != "greeting" {
         bench.receive(welcome());
         let id = bench.asked();
         match phase {
-            "entering" => {}
+            "logging in" | "entering" => {}
             "naming" => {
                 let code = RefusalCode::NameInUse.number();
                 bench.receive(Refused { id, code, text: "taken", about: "ana", suggestion: None });

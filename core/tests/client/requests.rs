@@ -12,7 +12,7 @@ use palabre_core::{
 use crate::bench::*;
 
 fn member(user: u64, state: u8) -> Member<'static> {
-    Member { user: UserId::new(user), nick: "bo", state }
+    Member { user: UserId::new(user), nick: "bo", state, role: role::GUEST }
 }
 
 #[test]

@@ -336,7 +336,7 @@ fn presence_is_told_without_states_of_the_future_and_renames_the_partner() {
     let mut bench = Bench::in_lobby(0);
     bench.receive(Opened { room: direct(4, "bo", 0) });
     bench.outputs.clear();
-    let change = |state, was| Change { user: UserId::new(22), nick: "bob", state, was };
+    let change = |state, was| Change { user: UserId::new(22), nick: "bob", state, was, role: role::GUEST };
     let changes = vec![change(99, None), change(1, Some("bo"))];
     bench.receive(Presence { room: RoomId::new(4), members: 2, stale: true, changes });
     let ClientEvent::Presence { changes, stale: true, .. } = bench.next_event() else {

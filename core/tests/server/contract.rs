@@ -31,7 +31,7 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
     let name = prop::sample::select(vec!["#lobby", "#tea", "#l0bby", "tea"]);
     let text = prop::sample::select(vec!["hello", "", "a longer text, to fill buffers sooner"]);
     prop_oneof![
-        Just(encode(wire::Hello { first: 1, last: 1, client: "", features: 0 })),
+        Just(encode(wire::Hello { first: 1, last: 1, client: "", features: 0, session: None })),
         nick.clone().prop_map(|nick| encode(wire::Guest { id: 1, nick })),
         (name, after.clone()).prop_map(|(name, after)| encode(wire::Join { id: 2, name, after })),
         room.clone().prop_map(|room| encode(wire::Part { id: 3, room })),
@@ -72,7 +72,7 @@ fn opening() -> Vec<Step> {
     for (who, nick) in ["ana", "bob", "cleo"].into_iter().enumerate() {
         steps.push(Step::Connect);
         for bytes in [
-            encode(wire::Hello { first: 1, last: 1, client: "", features: 0 }),
+            encode(wire::Hello { first: 1, last: 1, client: "", features: 0, session: None }),
             encode(wire::Guest { id: 1, nick }),
             encode(wire::Join { id: 2, name: "#lobby", after: None }),
         ] {

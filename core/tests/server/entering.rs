@@ -17,11 +17,11 @@ use crate::support::{World, has};
 fn a_client_of_another_version_is_told_which_the_server_speaks() {
     let mut world = World::new(Limits::default());
     let id = world.connect();
-    world.say(id, wire::Hello { first: 2, last: 9, client: "future", features: 0 });
+    world.say(id, wire::Hello { first: 2, last: 9, client: "future", features: 0, session: None });
     let heard = world.heard(id);
     assert!(has(&heard, "code: 7") && has(&heard, "version 1"), "{heard:?}");
     let id = world.connect();
-    world.say(id, wire::Hello { first: 0, last: 9, client: "both", features: u64::MAX });
+    world.say(id, wire::Hello { first: 0, last: 9, client: "both", features: u64::MAX, session: None });
     assert!(has(&world.heard(id), "Welcome(Welcome { version: 1"));
 }
 
@@ -41,7 +41,7 @@ fn a_connection_that_is_not_protected_in_time_is_closed_without_a_word() {
 fn nothing_is_heard_of_a_connection_before_it_is_protected() {
     let mut world = World::new(Limits::default());
     let id = world.server.handle_connected(Source::V4([127, 0, 0, 1]), world.now).expect("not over a cap");
-    world.say(id, wire::Hello { first: 1, last: 1, client: "early", features: 0 });
+    world.say(id, wire::Hello { first: 1, last: 1, client: "early", features: 0, session: None });
     assert!(world.heard(id).is_empty());
     world.server.handle_secured(id, Channel::Plain, world.now);
     world.greet(id);
@@ -180,6 +180,19 @@ fn guests_survive_a_restart_of_the_server() {
     let again = world.resume(token);
     assert!(has(&world.heard(again), "#tea"));
     assert!(has_ready(&mut world, lost));
+}
+
+#[test]
+fn a_newcomer_is_nobody_else_though_random_numbers_repeat() {
+    let mut world = World::new(Limits::default());
+    let (_, token) = world.enter("ana");
+    // Every world of these tests draws the same numbers from its start.
+    let mut world = World::on(Limits::default(), world.store.clone());
+    let (_, other) = world.enter("bob");
+    assert_ne!(token.0, other.0);
+    assert_eq!(world.store.recovered().guests.len(), 2);
+    let again = world.resume(token);
+    assert!(has(&world.heard(again), "\"ana\""));
 }
 
 fn has_ready(world: &mut World, token: Token) -> bool {

@@ -31,7 +31,8 @@ fn announced_lengths_of_nothing_and_too_much_end_the_connection_at_once() {
 #[test]
 fn frames_that_may_not_be_sent_in_a_phase_end_the_connection() {
     let mut hello = Vec::new();
-    ToServer::from(wire::Hello { first: 1, last: 1, client: "", features: 0 }).encode(&mut hello);
+    ToServer::from(wire::Hello { first: 1, last: 1, client: "", features: 0, session: None })
+        .encode(&mut hello);
     let mut world = World::new(Limits::default());
     let early = world.connect();
     world.join(early, "#lobby");

@@ -1,5 +1,6 @@
 //! The server alone: each promise of the contract and of `PROTOCOL.md`, as frames in and frames out.
 //!
+//! * `bounds`: limits at their edge
 //! * `contract`: the ten rules of `Server`'s documentation
 //! * `entering`: names, tokens, places, the queue
 //! * `rooms`: joining, leaving, members, direct conversations
@@ -9,6 +10,7 @@
 //! * `shutdown`: how it ends
 #![allow(missing_docs)]
 
+mod bounds;
 mod contract;
 mod cursors;
 mod entering;
@@ -16,4 +18,5 @@ mod hostile;
 mod road;
 mod rooms;
 mod shutdown;
+mod store;
 mod support;

@@ -2,175 +2,22 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::Arc,
     time::Duration,
 };
 
 use palabre_core::{
     channel::Channel,
     config::ServerConfig,
-    ids::{ConnectionId, Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{ConnectionId, Nonce, RoomId},
     limits::Limits,
     output::{Event, Output, Source},
     server::Server,
-    storage::{
-        Appended, FoundEvent, GuestRecord, PageRange, Recovered, RoomKey, RoomRecord, StorageFailure,
-        StorageOperation, StorageOutcome, StorageReply, StorageRequest, StoredEvent, TokenHash,
-    },
+    storage::{StorageReply, StorageRequest},
     time::{Monotonic, Now, WallTime},
     wire::{self, FRAME_BYTES_MAX, FrameDecoder, ToClient, ToServer, Token},
 };
 
-/// A storage that answers at once, or when it is told to, and forgets nothing.
-#[derive(Clone, Default)]
-pub(crate) struct Store {
-    rooms: BTreeMap<RoomId, (RoomRecord, Vec<StoredEvent>)>,
-    guests: BTreeMap<UserId, GuestRecord>,
-    nonces: BTreeMap<(UserId, Nonce), (RoomId, Seq)>,
-    room_ids: u64,
-    user_ids: u64,
-    pub(crate) failing: Option<StorageFailure>,
-}
-
-impl Store {
-    pub(crate) fn recovered(&self) -> Recovered {
-        Recovered {
-            incarnation: Incarnation::new(7),
-            rooms: self.rooms.values().map(|(record, _)| record.clone()).collect(),
-            guests: self.guests.values().cloned().collect(),
-        }
-    }
-
-    pub(crate) fn log(&self, room: RoomId) -> Vec<StoredEvent> {
-        self.rooms.get(&room).map(|(_, log)| log.clone()).unwrap_or_default()
-    }
-
-    pub(crate) fn set_expires(&mut self, expires: Option<WallTime>) {
-        for guest in self.guests.values_mut() {
-            guest.expires = expires;
-        }
-    }
-
-    pub(crate) fn trim(&mut self, room: RoomId, first: Seq) {
-        let (record, log) = self.rooms.get_mut(&room).expect("room");
-        record.first = first;
-        log.retain(|event| event.seq >= first);
-    }
-
-    fn execute(&mut self, operation: StorageOperation) -> Result<StorageOutcome, StorageFailure> {
-        match (&operation, self.failing) {
-            (StorageOperation::ReadPage { .. } | StorageOperation::FindNonce { .. }, _) | (_, None) => {}
-            (_, Some(failure)) => return Err(failure),
-        }
-        match operation {
-            StorageOperation::OpenRoom { key } => Ok(StorageOutcome::RoomOpened(self.open_room(key))),
-            StorageOperation::DropRoom { room } => {
-                self.rooms.remove(&room);
-                Ok(StorageOutcome::Done)
-            }
-            StorageOperation::Append { room, event } => {
-                if let Some((stored_room, seq)) = self.nonces.get(&(event.author, event.nonce)) {
-                    let stored =
-                        self.log(*stored_room).into_iter().find(|stored| stored.seq == *seq).expect("kept");
-                    let same = *stored_room == room && stored.kind == event.kind && stored.text == event.text;
-                    let repeated = Appended::Repeated { seq: *seq, at: stored.at };
-                    return Ok(StorageOutcome::Appended(if same { repeated } else { Appended::NonceReused }));
-                }
-                let (record, log) = self.rooms.get_mut(&room).ok_or(StorageFailure::NoSuchRoom)?;
-                let seq = record.last.next();
-                record.last = seq;
-                self.nonces.insert((event.author, event.nonce), (room, seq));
-                log.push(StoredEvent {
-                    seq,
-                    author: event.author,
-                    nick: event.nick,
-                    at: event.at,
-                    kind: event.kind,
-                    text: event.text,
-                });
-                Ok(StorageOutcome::Appended(Appended::Stored { seq, first: record.first }))
-            }
-            StorageOperation::FindNonce { author, nonce } => {
-                let found = self.nonces.get(&(author, nonce)).map(|(room, seq)| {
-                    let event = self.log(*room).into_iter().find(|event| event.seq == *seq).expect("kept");
-                    FoundEvent { room: *room, seq: *seq, at: event.at, kind: event.kind, text: event.text }
-                });
-                Ok(StorageOutcome::Found(found))
-            }
-            StorageOperation::ReadPage { room, range, events_max, bytes_max } => {
-                let first = self.rooms.get(&room).map(|(record, _)| record.first).unwrap_or_default();
-                Ok(StorageOutcome::Page {
-                    first,
-                    events: page(&self.log(room), range, events_max, bytes_max),
-                })
-            }
-            StorageOperation::CreateGuest { nick, token_hash } => Ok(self.create_guest(nick, token_hash)),
-            StorageOperation::UpdateGuest { user, nick, expires } => {
-                if let Some(guest) = self.guests.get_mut(&user) {
-                    guest.nick = nick;
-                    guest.expires = expires;
-                }
-                Ok(StorageOutcome::Done)
-            }
-            StorageOperation::RemoveGuest { user } => {
-                self.guests.remove(&user);
-                Ok(StorageOutcome::Done)
-            }
-            StorageOperation::SetMember { user, room, member } => {
-                if !self.rooms.contains_key(&room) {
-                    return Err(StorageFailure::NoSuchRoom);
-                }
-                if let Some(guest) = self.guests.get_mut(&user) {
-                    guest.rooms.retain(|other| *other != room);
-                    if member {
-                        guest.rooms.push(room);
-                        guest.rooms.sort();
-                    }
-                }
-                Ok(StorageOutcome::Done)
-            }
-        }
-    }
-
-    fn open_room(&mut self, key: RoomKey) -> RoomRecord {
-        if let Some((record, _)) = self.rooms.values().find(|(record, _)| record.key == key) {
-            return record.clone();
-        }
-        self.room_ids += 1;
-        let id = RoomId::new(self.room_ids);
-        let record = RoomRecord { id, key, topic: "".into(), first: Seq::new(1), last: Seq::new(0) };
-        self.rooms.insert(id, (record.clone(), Vec::new()));
-        record
-    }
-
-    fn create_guest(&mut self, nick: Arc<str>, token_hash: TokenHash) -> StorageOutcome {
-        self.user_ids += 1;
-        let user = UserId::new(self.user_ids);
-        self.guests.insert(user, GuestRecord { user, nick, token_hash, expires: None, rooms: Vec::new() });
-        StorageOutcome::GuestCreated { user }
-    }
-}
-
-fn page(log: &[StoredEvent], range: PageRange, events_max: u32, bytes_max: u32) -> Vec<StoredEvent> {
-    let mut bytes = 0;
-    let mut fits = |event: &&StoredEvent| {
-        let first = bytes == 0;
-        bytes += event.text.len() + event.nick.len();
-        first || bytes <= bytes_max as usize
-    };
-    let most = events_max as usize;
-    match range {
-        PageRange::After(seq) => {
-            log.iter().filter(|event| event.seq > seq).take(most).take_while(&mut fits).cloned().collect()
-        }
-        PageRange::Before(seq) => {
-            let earlier = log.iter().rev().filter(|event| seq.is_none_or(|seq| event.seq < seq));
-            let mut events: Vec<_> = earlier.take(most).take_while(&mut fits).cloned().collect();
-            events.reverse();
-            events
-        }
-    }
-}
+use crate::store::Store;
 
 /// A server and what it has said so far.
 pub(crate) struct World {
@@ -353,7 +200,7 @@ impl World {
     }
 
     pub(crate) fn greet(&mut self, id: ConnectionId) {
-        self.say(id, wire::Hello { first: 1, last: 1, client: "test", features: 0 });
+        self.say(id, wire::Hello { first: 1, last: 1, client: "test", features: 0, session: None });
     }
 
     /// The token of the `Ready` that a connection was told, dropping what it heard besides.

@@ -1,13 +1,14 @@
 //! Any message, for properties.
 
 use palabre_core::{
-    ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     time::WallTime,
     wire::{
-        Away, Change, Credit, Direct, Done, Error, Event, Follow, Goodbye, Guest, Hello, History,
-        HistoryPage, Join, Joined, Limits, Listed, LogEvent, Manual, ManualText, Member, Members,
-        MembersPage, Opened, Part, Ping, Pong, Post, Posted, Presence, Ready, Refused, Rename, Resume, Room,
-        Rooms, RoomsPage, ToClient, ToServer, Token, Trimmed, Waiting, Welcome,
+        Away, Challenge, Change, Credit, Device, DeviceList, Devices, Direct, Done, Enrol, Error, Event,
+        Follow, Goodbye, Guest, Hello, History, HistoryPage, Join, Joined, Limits, Listed, LogEvent, Login,
+        Manual, ManualText, Member, Members, MembersPage, NewPassword, Opened, Part, Parted, Ping, Pong,
+        Post, Posted, Presence, Prove, Ready, Refused, Register, Rename, Resume, Revoke, Room, Rooms,
+        RoomsPage, SetPassword, Stretching, ToClient, ToServer, Token, Trimmed, Waiting, Welcome,
     },
 };
 use proptest::{collection::vec, option, prelude::*};
@@ -22,7 +23,13 @@ macro_rules! any_of {
 pub(crate) fn to_server() -> BoxedStrategy<ToServer<'static>> {
     prop_oneof![
         either_direction(),
-        any_of!(Hello { first: any::<u16>(), last: any::<u16>(), client: text(), features: number() }),
+        any_of!(Hello {
+            first: any::<u16>(),
+            last: any::<u16>(),
+            client: text(),
+            features: number(),
+            session: option::of(number())
+        }),
         any_of!(Guest { id: any::<u32>(), nick: text() }),
         any_of!(Resume { id: any::<u32>(), token: token() }),
         any_of!(Join { id: any::<u32>(), name: text(), after: option::of(seq()) }),
@@ -41,6 +48,14 @@ pub(crate) fn to_server() -> BoxedStrategy<ToServer<'static>> {
         any_of!(Rename { id: any::<u32>(), nick: text() }),
         any_of!(Manual { id: any::<u32>() }),
         any_of!(Away { id: any::<u32>(), away: any::<bool>() }),
+        any_of!(Register { id: any::<u32>(), name: text(), request: any::<[u8; 32]>() }),
+        any_of!(Enrol { id: any::<u32>(), upload: bytes::<192>(), device: text() }),
+        any_of!(Login { id: any::<u32>(), name: text(), start: bytes::<96>() }),
+        any_of!(Prove { id: any::<u32>(), finish: bytes::<64>(), device: text() }),
+        any_of!(NewPassword { id: any::<u32>(), request: any::<[u8; 32]>() }),
+        any_of!(SetPassword { id: any::<u32>(), upload: bytes::<192>() }),
+        any_of!(Devices { id: any::<u32>() }),
+        any_of!(Revoke { id: any::<u32>(), device: number().prop_map(DeviceId::new) }),
     ]
     .boxed()
 }
@@ -65,6 +80,7 @@ pub(crate) fn to_client() -> BoxedStrategy<ToClient<'static>> {
             token: token(),
             keep_seconds: any::<u32>(),
             rooms: vec(room(), 0..4),
+            account: any::<bool>(),
         }),
         any_of!(Done { id: any::<u32>() }),
         any_of!(Refused {
@@ -95,6 +111,13 @@ pub(crate) fn to_client() -> BoxedStrategy<ToClient<'static>> {
         any_of!(Opened { room: room() }),
         any_of!(Trimmed { room: room_id(), first: seq() }),
         any_of!(Credit { posts: number(), bytes: number() }),
+        any_of!(Challenge {
+            id: any::<u32>(),
+            response: vec(any::<u8>(), 0..400).prop_map(|bytes| &*bytes.leak()),
+            stretching: stretching(),
+        }),
+        any_of!(DeviceList { id: any::<u32>(), devices: vec(device(), 0..5) }),
+        any_of!(Parted { room: room_id() }),
     ]
     .boxed()
 }
@@ -130,6 +153,24 @@ fn text() -> impl Strategy<Value = &'static str> {
 
 fn token() -> impl Strategy<Value = Token> {
     any::<[u8; 32]>().prop_map(Token)
+}
+
+fn bytes<const N: usize>() -> impl Strategy<Value = [u8; N]> {
+    vec(any::<u8>(), N).prop_map(|bytes| bytes.try_into().expect("of this length"))
+}
+
+fn stretching() -> impl Strategy<Value = Stretching> {
+    any_of!(Stretching { memory_kib: any::<u32>(), passes: any::<u32>(), lanes: any::<u32>() })
+}
+
+fn device() -> impl Strategy<Value = Device<'static>> {
+    any_of!(Device {
+        device: number().prop_map(DeviceId::new),
+        name: text(),
+        since: time(),
+        seen: time(),
+        this: any::<bool>(),
+    })
 }
 
 fn seq() -> impl Strategy<Value = Seq> {
@@ -178,7 +219,7 @@ fn room() -> impl Strategy<Value = Room<'static>> {
 }
 
 fn member() -> impl Strategy<Value = Member<'static>> {
-    any_of!(Member { user: user_id(), nick: text(), state: any::<u8>() })
+    any_of!(Member { user: user_id(), nick: text(), state: any::<u8>(), role: any::<u8>() })
 }
 
 fn listed() -> impl Strategy<Value = Listed<'static>> {
@@ -197,5 +238,11 @@ fn event() -> impl Strategy<Value = LogEvent<'static>> {
 }
 
 fn change() -> impl Strategy<Value = Change<'static>> {
-    any_of!(Change { user: user_id(), nick: text(), state: any::<u8>(), was: option::of(text()) })
+    any_of!(Change {
+        user: user_id(),
+        nick: text(),
+        state: any::<u8>(),
+        was: option::of(text()),
+        role: any::<u8>()
+    })
 }

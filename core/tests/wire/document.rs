@@ -100,6 +100,8 @@ fn parts_have_the_documented_fields() {
             ToClient::Presence(presence) => {
                 presence.changes.iter().for_each(|it| part(&mut coded, "Change", it))
             }
+            ToClient::Challenge(challenge) => part(&mut coded, "Stretching", &challenge.stretching),
+            ToClient::DeviceList(list) => list.devices.iter().for_each(|it| part(&mut coded, "Device", it)),
             ToClient::Ping(_)
             | ToClient::Pong(_)
             | ToClient::Goodbye(_)
@@ -113,7 +115,8 @@ fn parts_have_the_documented_fields() {
             | ToClient::ManualText(_)
             | ToClient::Opened(_)
             | ToClient::Trimmed(_)
-            | ToClient::Credit(_) => {}
+            | ToClient::Credit(_)
+            | ToClient::Parted(_) => {}
         }
     }
     let documented = table(section('M'), "Parts:").into_iter();

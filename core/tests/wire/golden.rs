@@ -1,13 +1,15 @@
 //! The messages of the golden vectors, as values: written down apart from the bytes, so that each checks the other.
 
 use palabre_core::{
-    ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     time::WallTime,
     wire::{
-        Away, Change, Credit, Direct, Done, Error, Event, Follow, Goodbye, Guest, Hello, History,
-        HistoryPage, Join, Joined, Limits, Listed, LogEvent, Manual, ManualText, Member, Members,
-        MembersPage, Opened, Part, Ping, Pong, Post, Posted, Presence, Ready, Refused, Rename, Resume, Room,
-        Rooms, RoomsPage, ToClient, ToServer, Token, Trimmed, Waiting, Welcome, kind, state,
+        Away, Challenge, Change, Credit, Device, DeviceList, Devices, Direct, Done, Enrol, Error, Event,
+        Follow, Goodbye, Guest, Hello, History, HistoryPage, Join, Joined, Limits, Listed, LogEvent, Login,
+        Manual, ManualText, Member, Members, MembersPage, NewPassword, Opened, Part, Parted, Ping, Pong,
+        Post, Posted, Presence, Prove, Ready, Refused, Register, Rename, Resume, Revoke, Room, Rooms,
+        RoomsPage, SetPassword, Stretching, ToClient, ToServer, Token, Trimmed, Waiting, Welcome, kind, role,
+        state,
     },
 };
 
@@ -64,8 +66,14 @@ pub(crate) fn to_server() -> Vec<Named<ToServer<'static>>> {
     let post = |nonce, kind, text| Post { id: 6, room: TEA, nonce: Nonce::new(nonce), kind, text };
     let mut messages = both_directions();
     messages.extend([
-        ("hello", Hello { first: 1, last: 1, client: "palabre-cli 0.1.0", features: 0 }.into()),
-        ("hello-largest", Hello { first: 0, last: u16::MAX, client: "", features: u64::MAX }.into()),
+        (
+            "hello",
+            Hello { first: 1, last: 1, client: "palabre-cli 0.1.0", features: 0, session: None }.into(),
+        ),
+        (
+            "hello-largest",
+            Hello { first: 0, last: u16::MAX, client: "", features: u64::MAX, session: None }.into(),
+        ),
         ("guest", Guest { id: 1, nick: "ana" }.into()),
         ("guest-other-script", Guest { id: u32::MAX, nick: "Ольга" }.into()),
         ("resume", Resume { id: 1, token: token() }.into()),
@@ -90,6 +98,7 @@ pub(crate) fn to_server() -> Vec<Named<ToServer<'static>>> {
         ("away", Away { id: 12, away: true }.into()),
         ("back", Away { id: 13, away: false }.into()),
     ]);
+    messages.extend(accounts_to_server());
     messages
 }
 
@@ -99,7 +108,60 @@ pub(crate) fn to_client() -> Vec<Named<ToClient<'static>>> {
     messages.extend(entering());
     messages.extend(replies());
     messages.extend(notices());
+    messages.extend(accounts_to_client());
     messages
+}
+
+fn counting<const N: usize>() -> [u8; N] {
+    core::array::from_fn(|index| (index % 256) as u8)
+}
+
+fn accounts_to_server() -> Vec<Named<ToServer<'static>>> {
+    vec![
+        ("register", Register { id: 1, name: "Zoë", request: counting() }.into()),
+        ("enrol", Enrol { id: 2, upload: counting(), device: "laptop" }.into()),
+        ("login", Login { id: 3, name: "ana", start: counting() }.into()),
+        ("prove", Prove { id: 4, finish: counting(), device: "" }.into()),
+        ("new-password", NewPassword { id: 5, request: counting() }.into()),
+        ("set-password", SetPassword { id: 6, upload: counting() }.into()),
+        ("devices", Devices { id: 7 }.into()),
+        ("revoke", Revoke { id: 8, device: DeviceId::new(70_000) }.into()),
+    ]
+}
+
+fn accounts_to_client() -> Vec<Named<ToClient<'static>>> {
+    const REGISTRATION: [u8; 64] = {
+        let mut bytes = [0; 64];
+        let mut index = 0;
+        while index < bytes.len() {
+            bytes[index] = index as u8;
+            index += 1;
+        }
+        bytes
+    };
+    let login: &'static [u8] = (0..320).map(|index| (index % 256) as u8).collect::<Vec<_>>().leak();
+    let usual = Stretching { memory_kib: 65_536, passes: 3, lanes: 1 };
+    let largest = Stretching { memory_kib: u32::MAX, passes: u32::MAX, lanes: u32::MAX };
+    let laptop = Device { device: DeviceId::new(1), name: "laptop", since: at(0), seen: at(1), this: true };
+    let (since, seen) = (WallTime::from_millis(0), WallTime::from_millis(0));
+    let other = Device { device: DeviceId::new(70_000), name: "", since, seen, this: false };
+    let ready = Ready {
+        id: 1,
+        user: ANA,
+        nick: "ana",
+        token: token(),
+        keep_seconds: 7_776_000,
+        rooms: vec![],
+        account: true,
+    };
+    vec![
+        ("challenge", Challenge { id: 1, response: &REGISTRATION, stretching: usual }.into()),
+        ("challenge-to-login", Challenge { id: 3, response: login, stretching: largest }.into()),
+        ("device-list", DeviceList { id: 7, devices: vec![laptop, other] }.into()),
+        ("device-list-empty", DeviceList { id: 7, devices: vec![] }.into()),
+        ("parted", Parted { room: TEA }.into()),
+        ("ready-as-account", ready.into()),
+    ]
 }
 
 fn entering() -> [Named<ToClient<'static>>; 5] {
@@ -113,7 +175,15 @@ fn entering() -> [Named<ToClient<'static>>; 5] {
         posts: u32::MAX,
         silence_seconds: u32::MAX,
     };
-    let ready = |rooms| Ready { id: 1, user: ANA, nick: "ana", token: token(), keep_seconds: 600, rooms };
+    let ready = |rooms| Ready {
+        id: 1,
+        user: ANA,
+        nick: "ana",
+        token: token(),
+        keep_seconds: 600,
+        rooms,
+        account: false,
+    };
     [
         ("welcome", welcome(1, "palabre 0.1.0", 0xfeed_c0de, 1, 0, LIMITS).into()),
         ("welcome-largest", welcome(u16::MAX, "", u64::MAX, u64::MAX, u64::MAX, largest).into()),
@@ -145,7 +215,7 @@ fn replies() -> Vec<Named<ToClient<'static>>> {
         with_user: None,
         with_nick: None,
     };
-    let member = |user, nick, state| Member { user: UserId::new(user), nick, state };
+    let member = |user, nick, state| Member { user: UserId::new(user), nick, state, role: role::GUEST };
     let members =
         vec![member(12, "ana", state::HERE), member(13, "bo", state::AWAY), member(14, "zoë", state::LOST)];
     let listed = vec![
@@ -186,8 +256,8 @@ fn notices() -> Vec<Named<ToClient<'static>>> {
         text: "",
     };
     let changes = vec![
-        Change { user: ANA, nick: "Ana.2", state: state::HERE, was: Some("ana") },
-        Change { user: UserId::new(14), nick: "zoë", state: state::EXPIRED, was: None },
+        Change { user: ANA, nick: "Ana.2", state: state::HERE, was: Some("ana"), role: role::GUEST },
+        Change { user: UserId::new(14), nick: "zoë", state: state::EXPIRED, was: None, role: role::GUEST },
     ];
     vec![
         ("event", Event { room: TEA, event: event(1, 12, "ana", kind::POSTED, "hello") }.into()),
@@ -237,9 +307,10 @@ pub(crate) fn worked() -> Vec<Worked> {
     let (main, user) = (RoomId::new(1), ANA);
     let said =
         LogEvent { seq: seq(42), at: at(0), author: user, nick: "Zoë", kind: kind::POSTED, text: "hello" };
-    let change = Change { user: UserId::new(7), nick: "Bo", state: state::HERE, was: Some("bob") };
+    let change =
+        Change { user: UserId::new(7), nick: "Bo", state: state::HERE, was: Some("bob"), role: role::GUEST };
     vec![
-        server(Hello { first: 1, last: 1, client: "palabre-cli 0.1.0", features: 0 }.into()),
+        server(Hello { first: 1, last: 1, client: "palabre-cli 0.1.0", features: 0, session: None }.into()),
         client(welcome(1, "palabre 0.1.0", 0xfeed_c0de, 1, 0, LIMITS).into()),
         server(Guest { id: 1, nick: "ana" }.into()),
         client(
@@ -253,7 +324,18 @@ pub(crate) fn worked() -> Vec<Worked> {
             .into(),
         ),
         server(Guest { id: 2, nick: "Zoë" }.into()),
-        client(Ready { id: 2, user, nick: "Zoë", token: token(), keep_seconds: 600, rooms: vec![] }.into()),
+        client(
+            Ready {
+                id: 2,
+                user,
+                nick: "Zoë",
+                token: token(),
+                keep_seconds: 600,
+                rooms: vec![],
+                account: false,
+            }
+            .into(),
+        ),
         client(Credit { posts: 10, bytes: 65_536 }.into()),
         server(Join { id: 3, name: "#lobby", after: None }.into()),
         client(Joined { id: 3, room: lobby(""), members: 3 }.into()),

@@ -5,6 +5,7 @@ mod connecting;
 mod link;
 mod probe;
 mod trust;
+mod workshop;
 
 use std::{collections::VecDeque, io, num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -15,8 +16,11 @@ use palabre_core::{
 };
 use polling::{Events, Poller};
 
-use self::link::{Arrived, Link, Sent};
 pub(crate) use self::trust::Securing;
+use self::{
+    link::{Arrived, Link, Sent},
+    workshop::Workshop,
+};
 pub use self::{
     probe::{Probed, probe},
     trust::{Distrust, Security, Trust},
@@ -34,7 +38,7 @@ const READ_BYTES_MAX: usize = 64 << 10;
 ///
 /// The application calls [`turn`](Self::turn) again and again, takes what happened with
 /// [`next_event`](Self::next_event), and says what it wants with [`with_client`](Self::with_client). All of it
-/// happens on the caller's thread; only names are looked up on another. A turn that waits can be woken from any
+/// happens on the caller's thread; only names are looked up, and passwords stretched, on others. A turn that waits can be woken from any
 /// thread with a [`Waker`].
 #[allow(clippy::type_complexity)]
 pub struct ClientDriver {
@@ -43,6 +47,7 @@ pub struct ClientDriver {
     poller: Arc<Poller>,
     ready: Events,
     link: Link,
+    workshop: Workshop,
     save: Box<dyn FnMut(Option<&SavedSession>, Option<ServerKey>)>,
     /// The key of the server that was talked to last.
     server_key: Option<ServerKey>,
@@ -78,6 +83,7 @@ impl ClientDriver {
             clock,
             ready: Events::with_capacity(NonZeroUsize::new(16).expect("16 is not 0")),
             link: Link::new(host, port, securing, &poller),
+            workshop: Workshop::new(&poller),
             poller,
             save,
             server_key: security.key(),
@@ -121,6 +127,9 @@ impl ClientDriver {
         self.link.note_ready(&self.ready);
         if self.events.len() < EVENTS_WAITING_MAX {
             self.receive(now);
+        }
+        while let Some(done) = self.workshop.take() {
+            self.client.handle_work(done, now);
         }
         if self.client.poll_timeout().is_some_and(|(deadline, _)| deadline <= now.monotonic) {
             self.client.handle_timeout(now);
@@ -237,6 +246,7 @@ impl ClientDriver {
                 ClientOutput::Close => self.link.close(),
                 ClientOutput::Drop => self.link.release(),
                 ClientOutput::Save => unsaved = true,
+                ClientOutput::Work(work) => self.workshop.start(work),
                 ClientOutput::Event(event) => {
                     self.ended |= matches!(event, ClientEvent::Ended { .. });
                     self.events.push_back(event);

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
+use palabre_core::config::Registration;
 use serde::Deserialize;
 
 use crate::{listen::ListenAddress, plaintext::Plaintext};
@@ -13,6 +14,7 @@ Examples:
   runtime-server --listen :4000             serve everybody over TLS, keep data and key in ./palabre-data
   runtime-server --listen 127.0.0.1:4000    serve this machine
   runtime-server --ephemeral --limits open  for tests and benchmarks: nothing is kept
+  runtime-server accounts export backup.txt
 
 What is not given as a flag is taken from the environment, then from the configuration file.
 
@@ -23,9 +25,9 @@ Signals:
 
 Exit codes:
   0  ended in order
-  1  could not start
+  1  could not start; accounts could not be exported or imported
   2  a mistake in the command line, the environment or the configuration
-  3  storage can no longer tell what is stored
+  3  storage can no longer tell what is stored; the secret of the accounts is missing or not theirs
   4  stopped before all clients had taken what there was for them (second signal, or --drain was too short)";
 
 /// Palabre's chat server.
@@ -36,11 +38,14 @@ pub struct Arguments {
     /// ::1. Port 0 takes any that is free [default: :4000]
     #[arg(long, value_name = "ADDRESS", env = "PALABRE_LISTEN", value_delimiter = ',')]
     pub listen: Vec<ListenAddress>,
+    /// Do this instead of serving
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Keep data in this directory; it is created [default: palabre-data]
-    #[arg(long, value_name = "DIRECTORY", env = "PALABRE_DATA")]
+    #[arg(long, global = true, value_name = "DIRECTORY", env = "PALABRE_DATA")]
     pub data: Option<PathBuf>,
     /// Read what is not given here from this TOML file
-    #[arg(long, value_name = "FILE", env = "PALABRE_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "PALABRE_CONFIG")]
     pub config: Option<PathBuf>,
     /// Let so many users in at a time [default: 2000]
     #[arg(long, value_name = "NUMBER", env = "PALABRE_MAX_CLIENTS", value_parser = clap::value_parser!(u32).range(1..))]
@@ -58,6 +63,12 @@ pub struct Arguments {
     /// Keep nothing: all is gone when the server ends
     #[arg(long, env = "PALABRE_EPHEMERAL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     pub ephemeral: Option<bool>,
+    /// Let guests in, who have a name for as long as they are there [default: true]
+    #[arg(long, env = "PALABRE_GUESTS", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    pub guests: Option<bool>,
+    /// Who may make an account [default: open]
+    #[arg(long, value_name = "WHO", env = "PALABRE_REGISTRATION")]
+    pub registration: Option<MayRegister>,
     /// Show this certificate (PEM, followed by those that vouch for it) instead of one of the server's own making;
     /// needs --key
     #[arg(long, value_name = "FILE", env = "PALABRE_CERTIFICATE")]
@@ -77,6 +88,49 @@ pub struct Arguments {
     /// Write the log for people or for programs [default: text]
     #[arg(long, value_name = "FORMAT", env = "PALABRE_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
+}
+
+/// What else there is to do.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Take all accounts to another server, or keep them safe; while no server runs on the data
+    #[command(subcommand)]
+    Accounts(AccountsCommand),
+}
+
+/// What there is to do with accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum AccountsCommand {
+    /// Write all accounts and the secret of their passwords into a new text file, one account a line
+    Export {
+        /// The file; it must not exist
+        file: PathBuf,
+    },
+    /// Add all accounts of such a file, or none if a line is wrong or a name is taken
+    Import {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MayRegister {
+    /// Whoever asks, five an hour from one address.
+    #[default]
+    Open,
+    /// Nobody.
+    Closed,
+}
+
+impl From<MayRegister> for Registration {
+    fn from(who: MayRegister) -> Self {
+        match who {
+            MayRegister::Open => Self::Open,
+            MayRegister::Closed => Self::Closed,
+        }
+    }
 }
 
 /// A set of limits.

@@ -14,7 +14,7 @@ use toml::de::DeTable;
 
 use super::{
     ConfigError,
-    arguments::{LogFormat, LogLevel, Preset},
+    arguments::{LogFormat, LogLevel, MayRegister, Preset},
 };
 use crate::plaintext::Plaintext;
 
@@ -30,6 +30,8 @@ pub(super) const KEYS: &[&str] = &[
     "certificate",
     "key",
     "plaintext",
+    "guests",
+    "registration",
     "drain",
     "log",
     "log-format",
@@ -73,6 +75,8 @@ pub(super) struct File {
     pub(super) key: Option<PathBuf>,
     #[serde(deserialize_with = "plaintext")]
     pub(super) plaintext: Option<Plaintext>,
+    pub(super) guests: Option<bool>,
+    pub(super) registration: Option<MayRegister>,
     pub(super) drain: Option<u32>,
     pub(super) log: Option<LogLevel>,
     pub(super) log_format: Option<LogFormat>,

@@ -10,9 +10,9 @@ use std::{
     time::Duration,
 };
 
-use palabre_core::{config::ServerConfig, limits::Limits};
+use palabre_core::{config::ServerConfig, limits::Limits, password::Stretching};
 
-pub use self::arguments::{Arguments, LogFormat, LogLevel, Preset};
+pub use self::arguments::{AccountsCommand, Arguments, Command, LogFormat, LogLevel, MayRegister, Preset};
 use self::file::{File, FileLimits};
 use crate::{
     listen::{AddressError, ListenAddress, Reach},
@@ -159,6 +159,7 @@ impl Settings {
         let manual = manual.map(|path| read_manual(&path, limits.manual_bytes_max)).transpose()?;
         let mut config = ServerConfig { limits, ..ServerConfig::default() };
         config.manual = manual.unwrap_or(config.manual);
+        config.guests = typed.guests.or(file.guests).unwrap_or(config.guests);
         let plaintext = Plaintext::of(&typed.plaintext).or(file.plaintext).unwrap_or_default();
         let ephemeral = typed.ephemeral.or(file.ephemeral).unwrap_or(false);
         let directory = typed.data.or(file.data).unwrap_or_else(|| DATA_DEFAULT.into());
@@ -171,6 +172,8 @@ impl Settings {
                 protection,
                 data: data(ephemeral, directory),
                 config,
+                registration: typed.registration.or(file.registration).unwrap_or_default().into(),
+                stretching: Stretching::default(),
             },
             log_level: typed.log.or(file.log).unwrap_or_default(),
             log_format: typed.log_format.or(file.log_format).unwrap_or_default(),
@@ -384,15 +387,19 @@ mod tests {
         assert_eq!((limits.posts_per_second, limits.post_burst), (0, 3));
     }
 
+    /// Without what only a preset sets.
+    fn without_preset(limits: Limits) -> Limits {
+        let (logins_max, source_failures_free, registrations_max) = (0, 0, 0);
+        let (entering_free, entering_full) = (0, 0);
+        Limits { entering_free, entering_full, logins_max, source_failures_free, registrations_max, ..limits }
+    }
+
     #[test]
     fn the_documented_limits_are_the_default_ones() {
         let documented = file::documented();
         let mut limits = Limits { posts_per_second: 1_000, ..Limits::open() };
         apply(&documented.limits, &mut limits).unwrap();
-        assert_eq!(
-            Limits { entering_free: 0, entering_full: 0, ..limits },
-            Limits { entering_free: 0, entering_full: 0, ..Limits::default() }
-        );
+        assert_eq!(without_preset(limits), without_preset(Limits::default()));
     }
 
     #[test]

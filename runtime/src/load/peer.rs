@@ -135,6 +135,7 @@ impl Peer {
             last: wire::VERSION,
             client: "palabre load",
             features: 0,
+            session: None,
         });
     }
 
@@ -290,6 +291,9 @@ impl Peer {
             ToClient::Error(error) => return Err(LoadError::Ended(error.text.to_owned())),
             ToClient::Posted(_)
             | ToClient::Presence(_)
+            | ToClient::Challenge(_)
+            | ToClient::DeviceList(_)
+            | ToClient::Parted(_)
             | ToClient::Pong(_)
             | ToClient::Done(_)
             | ToClient::MembersPage(_)

@@ -74,8 +74,9 @@ impl EventLog {
             | EndCause::Cut
             | EndCause::Superseded
             | EndCause::ServerFull
+            | EndCause::Revoked
             | EndCause::ShuttingDown => tracing::debug!(%connection, user, ?cause, "connection ended"),
-            EndCause::TimedOut | EndCause::TooSlow => {
+            EndCause::TimedOut | EndCause::TooSlow | EndCause::Refused => {
                 if let Some(unwritten) = self.faults.take(now) {
                     tracing::info!(%connection, user, ?cause, unwritten, "connection ended");
                 }

@@ -16,7 +16,12 @@ use std::{
     thread,
 };
 
-use palabre_core::{config::ServerConfig, ids::Incarnation, storage::Recovered};
+use palabre_core::{
+    config::{AccountsConfig, Registration, ServerConfig},
+    ids::Incarnation,
+    password::{Setup, Stretching},
+    storage::Recovered,
+};
 use polling::Poller;
 
 use self::{
@@ -30,6 +35,7 @@ pub use self::{
     identity::{IdentityError, IdentitySource, NextStep, Unreadable},
 };
 use crate::{
+    accounts::{self, SecretError},
     clock::Clock,
     descriptors, entropy,
     listen::{self, ListenAddress, ListenError, Reach},
@@ -50,8 +56,12 @@ pub struct ServerOptions {
     pub protection: Protection,
     /// Where it keeps its data.
     pub data: Data,
-    /// What its core is held to.
+    /// What its core is held to. Its accounts are filled in at start.
     pub config: ServerConfig,
+    /// Who may make an account.
+    pub registration: Registration,
+    /// What clients are to spend on a new password.
+    pub stretching: Stretching,
 }
 
 /// How a server protects its connections.
@@ -87,6 +97,9 @@ pub enum StartError {
     /// Its data cannot be opened.
     #[error(transparent)]
     Data(#[from] OpenError),
+    /// The secret of its accounts is not as it should be.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The limit of open files leaves no room for clients.
     #[error(
         "Only {limit} files may be open at a time, which leaves no room for clients. Raise the limit (ulimit -n, \
@@ -116,6 +129,8 @@ impl ServerOptions {
             protection: Protection::Tls(IdentitySource::Ephemeral),
             data: Data::Memory { bytes_max: MEMORY_BYTES_MAX },
             config: ServerConfig::default(),
+            registration: Registration::Open,
+            stretching: Stretching::default(),
         }
     }
 
@@ -140,7 +155,9 @@ impl ServerOptions {
         let addresses = addresses(&listeners).map_err(lacking("addresses"))?;
         let poller = Arc::new(Poller::new().map_err(lacking("poller"))?);
         let clock = Clock::start();
-        let (storage, recovered) = open(self.data, clock, &poller)?;
+        let (storage, recovered, setup) = open(self.data, clock, &poller)?;
+        let (registration, stretching) = (self.registration, self.stretching);
+        self.config.accounts = Some(AccountsConfig { setup, registration, stretching });
         // After the data, whose directory then is there and ours alone.
         let (protection, source) = protect(self.protection)?;
         let (commands, incoming) = mpsc::channel();
@@ -186,7 +203,8 @@ fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
     listeners.iter().map(TcpListener::local_addr).collect()
 }
 
-fn open(data: Data, clock: Clock, poller: &Arc<Poller>) -> Result<(Storage, Recovered), StartError> {
+/// The storage, what is in it, and the secret of its accounts.
+fn open(data: Data, clock: Clock, poller: &Arc<Poller>) -> Result<(Storage, Recovered, Setup), StartError> {
     let seed = entropy::seed().map_err(lacking("randomness"))?;
     let [a, b, c, d, e, f, g, h, ..] = seed;
     let incarnation = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
@@ -194,14 +212,16 @@ fn open(data: Data, clock: Clock, poller: &Arc<Poller>) -> Result<(Storage, Reco
         Data::Memory { bytes_max } => {
             let storage = MemoryStorage::with_bytes_max(Incarnation::new(incarnation), bytes_max);
             let recovered = storage.recovered();
-            Ok((Storage::Memory(Box::new(ImmediateStorage::new(storage))), recovered))
+            let setup = Setup::generate(entropy::seed().map_err(lacking("randomness"))?);
+            Ok((Storage::Memory(Box::new(ImmediateStorage::new(storage))), recovered, setup))
         }
         Data::Sqlite(options) => {
             let (storage, recovered) = SqliteStorage::open(options, incarnation)?;
+            let setup = accounts::load_or_make(storage.directory(), &recovered.accounts)?;
             let waker = Arc::clone(poller);
             let wake = Box::new(move || drop(waker.notify()));
             let thread = StorageThread::start(storage, move || clock.monotonic(), wake);
-            Ok((Storage::Thread(thread.map_err(lacking("thread"))?), recovered))
+            Ok((Storage::Thread(thread.map_err(lacking("thread"))?), recovered, setup))
         }
     }
 }

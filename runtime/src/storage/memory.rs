@@ -1,5 +1,6 @@
 //! A storage that keeps everything in memory: for demonstrations, tests, and servers that shall forget.
 
+mod accounts;
 mod room;
 mod room_sizes;
 
@@ -18,6 +19,7 @@ use palabre_core::{
 };
 
 use self::{
+    accounts::Accounts,
     room::{LoggedEvent, Room},
     room_sizes::RoomSizes,
 };
@@ -25,11 +27,16 @@ use self::{
 /// What the events of a [`MemoryStorage`] may cost unless it is told otherwise: 256 MiB.
 pub const MEMORY_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// How many accounts a [`MemoryStorage`] keeps unless it is told otherwise. With as many devices as the core lets each
+/// have (`PROTOCOL.md` A10) they cost less than the events may.
+pub const MEMORY_ACCOUNTS_MAX: usize = 10_000;
+
 /// The storage port in memory. Each call is answered at once.
 ///
 /// All events together are kept within a number of bytes. Past it the oldest events of the largest room are
 /// trimmed (the largest to within a factor of two), and their nonces forgotten: an append then answers with a
-/// `first` that has moved. Room records and guests are not counted; the core bounds their number.
+/// `first` that has moved. Room records and guests are not counted; the core bounds their number. Accounts, which last,
+/// are bounded by their number here: one more is refused with [`StorageFailure::NoSpace`], as by a full disk.
 #[derive(Debug)]
 pub struct MemoryStorage {
     incarnation: Incarnation,
@@ -43,6 +50,7 @@ pub struct MemoryStorage {
     nonces: HashMap<(UserId, Nonce), (RoomId, Seq)>,
     guests: BTreeMap<UserId, Guest>,
     guests_by_token: BTreeMap<TokenHash, UserId>,
+    accounts: Accounts,
     members: BTreeMap<UserId, BTreeSet<RoomId>>,
     no_topic: Arc<str>,
 }
@@ -76,16 +84,26 @@ impl MemoryStorage {
             nonces: HashMap::new(),
             guests: BTreeMap::new(),
             guests_by_token: BTreeMap::new(),
+            accounts: Accounts::new(MEMORY_ACCOUNTS_MAX),
             members: BTreeMap::new(),
             no_topic: Arc::from(""),
         }
+    }
+
+    /// The same, with at most `accounts_max` accounts. To be said before there are any.
+    #[must_use]
+    pub fn with_accounts_max(mut self, accounts_max: usize) -> Self {
+        self.accounts = Accounts::new(accounts_max);
+        self
     }
 
     /// Executes one operation.
     ///
     /// # Errors
     ///
-    /// [`StorageFailure::NoSuchRoom`], where the operation says so; no other.
+    /// [`StorageFailure::NoSuchRoom`] and [`StorageFailure::NoSuchUser`], where the operation says so;
+    /// [`StorageFailure::NoSpace`] for one account too many, and [`StorageFailure::Failed`] for a second one of the same
+    /// name, which the core never asks for.
     pub fn execute(&mut self, operation: StorageOperation) -> Result<StorageOutcome, StorageFailure> {
         match operation {
             StorageOperation::OpenRoom { key } => Ok(self.open_room(key)),
@@ -102,6 +120,25 @@ impl MemoryStorage {
                 Ok(self.update_guest(user, nick, expires))
             }
             StorageOperation::RemoveGuest { user } => Ok(self.remove_guest(user)),
+            StorageOperation::CreateAccount { nick, record, device } => {
+                let created = self.accounts.create(nick, record, device, &mut self.last_user);
+                created.map(|(user, device)| StorageOutcome::AccountCreated { user, device })
+            }
+            StorageOperation::AddDevice { user, device } => {
+                let added = self.accounts.add_device(user, device);
+                added.map(|device| StorageOutcome::DeviceAdded { device })
+            }
+            StorageOperation::SeeDevice { device, seen } => {
+                self.accounts.see_device(device, seen);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::RemoveDevice { device } => {
+                self.accounts.remove_device(device);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::SetPassword { user, record, keep } => {
+                self.accounts.set_password(user, record, keep).map(|()| StorageOutcome::Done)
+            }
             StorageOperation::SetMember { user, room, member } => self.set_member(user, room, member),
         }
     }
@@ -116,15 +153,20 @@ impl MemoryStorage {
             nick: Arc::clone(&guest.nick),
             token_hash: guest.token_hash,
             expires: guest.expires,
-            rooms: self.members.get(user).into_iter().flatten().copied().collect(),
+            rooms: self.rooms_of(*user),
         });
-        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect() }
+        let accounts = self.accounts.records(|user| self.rooms_of(user));
+        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect(), accounts }
     }
 
     /// What the events cost at present, in bytes.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    fn rooms_of(&self, user: UserId) -> Vec<RoomId> {
+        self.members.get(&user).into_iter().flatten().copied().collect()
     }
 
     fn open_room(&mut self, key: RoomKey) -> StorageOutcome {
@@ -230,6 +272,9 @@ impl MemoryStorage {
     }
 
     fn remove_guest(&mut self, user: UserId) -> StorageOutcome {
+        if self.accounts.contains(user) {
+            return StorageOutcome::Done;
+        }
         if let Some(guest) = self.guests.remove(&user) {
             self.guests_by_token.remove(&guest.token_hash);
         }

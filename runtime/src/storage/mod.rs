@@ -14,10 +14,13 @@ use std::time::Duration;
 
 use palabre_core::storage::{StorageReply, StorageRequest};
 
-pub use self::memory::{MEMORY_BYTES_MAX, MemoryStorage};
+pub use self::memory::{MEMORY_ACCOUNTS_MAX, MEMORY_BYTES_MAX, MemoryStorage};
 #[cfg(feature = "server")]
 pub use self::{
-    sqlite::{OpenError, SqliteLimits, SqliteOptions, SqliteStorage, Synchronous, Unrecoverable},
+    sqlite::{
+        OpenError, PortableAccount, SqliteLimits, SqliteOptions, SqliteStorage, Synchronous, Unrecoverable,
+        rewrite_log,
+    },
     worker::StorageThread,
 };
 

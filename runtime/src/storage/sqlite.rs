@@ -1,18 +1,25 @@
 //! The durable storage: one SQLite database in the data directory.
 
+mod accounts;
 mod batch;
 mod connection;
 mod error;
 mod lock;
+mod log;
 mod operations;
+mod portable;
 mod recovery;
 mod reopen;
 mod rooms;
 mod schema;
+mod space;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use palabre_core::{
     ids::Incarnation,
@@ -20,7 +27,11 @@ use palabre_core::{
 };
 use rusqlite::Connection;
 
-pub use self::error::{OpenError, Unrecoverable};
+pub use self::{
+    error::{OpenError, Unrecoverable},
+    log::rewrite_log,
+    portable::PortableAccount,
+};
 use self::{lock::DirectoryLock, rooms::Rooms};
 
 /// Where a database is and how it is driven.
@@ -30,6 +41,8 @@ pub struct SqliteOptions {
     pub directory: PathBuf,
     /// The name of a registered SQLite VFS to use in place of the system's; for tests that inject faults.
     pub vfs: Option<String>,
+    /// What makes a log durable before it is read, given its path: [`rewrite_log`], unless the VFS is another one.
+    pub rewrite_log: fn(&Path) -> io::Result<()>,
     /// When a commit counts as done.
     pub synchronous: Synchronous,
     /// How much it may take.
@@ -71,6 +84,7 @@ impl SqliteOptions {
         Self {
             directory: directory.into(),
             vfs: None,
+            rewrite_log,
             synchronous: Synchronous::default(),
             limits: SqliteLimits::default(),
         }
@@ -78,6 +92,11 @@ impl SqliteOptions {
 
     fn database_path(&self) -> PathBuf {
         self.directory.join("palabre.db")
+    }
+
+    /// The write-ahead log, where SQLite keeps it.
+    fn log_path(&self) -> PathBuf {
+        self.directory.join("palabre.db-wal")
     }
 }
 
@@ -94,6 +113,8 @@ pub struct SqliteStorage {
     options: SqliteOptions,
     /// `COMMIT`; tests put a failing one in its place.
     commit: fn(&Connection) -> rusqlite::Result<()>,
+    /// Tries whether there is space; tests have one of their own.
+    probe: fn(&Path) -> io::Result<()>,
     _lock: DirectoryLock,
 }
 
@@ -106,8 +127,8 @@ enum Database {
 
 impl SqliteStorage {
     /// Opens the database in the directory, or creates one with `incarnation_seed` as its incarnation, and locks
-    /// the directory for as long as the storage lives. Also returns all that the database says about rooms and
-    /// guests, made durable if it had not been.
+    /// the directory for as long as the storage lives. Also returns all that the database says about rooms,
+    /// guests and accounts, made durable if it had not been.
     ///
     /// # Errors
     ///
@@ -115,14 +136,14 @@ impl SqliteStorage {
     pub fn open(options: SqliteOptions, incarnation_seed: u64) -> Result<(Self, Recovered), OpenError> {
         let lock = DirectoryLock::take(&options.directory)?;
         let connection = connection::open_or_create(&options, Incarnation::new(incarnation_seed))?;
-        let recovered = recovery::recover(&connection)
-            .map_err(|error| OpenError::from_sqlite(&options.database_path(), error))?;
+        let recovered = recovery::recover(&connection, &options.database_path())?;
         let storage = Self {
             database: Database::Open(connection),
             rooms: recovery::rooms_of(&recovered.rooms),
             incarnation: recovered.incarnation,
             options,
             commit: |connection| connection.prepare_cached("COMMIT")?.execute([]).map(drop),
+            probe: space::probe,
             _lock: lock,
         };
         Ok((storage, recovered))

@@ -212,12 +212,18 @@ fn bytes_of(operation: &StorageOperation) -> usize {
     match operation {
         StorageOperation::Append { event, .. } => event.text.len() + event.nick.len(),
         StorageOperation::ReadPage { bytes_max, .. } => *bytes_max as usize,
+        // Passwords and devices of accounts are of a few hundred bytes, and so bounded by the number of requests.
         StorageOperation::OpenRoom { .. }
         | StorageOperation::DropRoom { .. }
         | StorageOperation::FindNonce { .. }
         | StorageOperation::CreateGuest { .. }
         | StorageOperation::UpdateGuest { .. }
         | StorageOperation::RemoveGuest { .. }
+        | StorageOperation::CreateAccount { .. }
+        | StorageOperation::AddDevice { .. }
+        | StorageOperation::SeeDevice { .. }
+        | StorageOperation::RemoveDevice { .. }
+        | StorageOperation::SetPassword { .. }
         | StorageOperation::SetMember { .. } => 0,
     }
 }

@@ -3,6 +3,7 @@ use std::{cell::RefCell, net::TcpListener, rc::Rc, thread, time::Duration};
 use palabre_core::{
     client::{ClientConfig, ClientEvent, OfflineCause, SavedSession},
     name::{Nick, RoomName},
+    password::Stretching,
     storage::EventKind,
 };
 use palabre_runtime::{
@@ -19,6 +20,8 @@ fn config(nick: &str) -> ClientConfig {
         program: "test".into(),
         nick: Nick::parse(nick).unwrap(),
         take_suggestion: true,
+        account: None,
+        stretching_min: Stretching::LEAST,
         saved: None,
         reconnect: true,
         outbox_posts_max: 100,

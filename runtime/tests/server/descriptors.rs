@@ -18,7 +18,7 @@ fn limited(files: u32) -> Process {
 
 /// Says that it is out of descriptors once, uses no CPU meanwhile, and goes on when there are some.
 fn survives_a_crowd(mut server: Process) {
-    let crowd = crowd(&server, 120);
+    let crowd = crowd(&server, 200);
     server.until_logged("no more connections can be accepted for now");
     let before = server.cpu_seconds();
     thread::sleep(Duration::from_secs(2));

@@ -37,11 +37,7 @@ fn bytes_one_at_a_time_are_as_good_as_all_at_once() {
 fn a_reader_with_tiny_buffers_gets_everything_in_order() {
     let server = open_server();
     let address = server.addresses()[0];
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(1_024).unwrap();
-    socket.connect(&address.into()).unwrap();
-    let mut reader = Peer::on(socket.into());
-    reader.enter("reader");
+    let mut reader = small_reader(address, 1);
     let room = reader.join("#lobby");
     let mut writer = Peer::connect(address);
     writer.enter("writer");
@@ -88,6 +84,47 @@ fn a_reader_that_stops_reading_keeps_nobody_waiting_and_is_caught_up() {
         assert_eq!(seq, Some(expected));
     }
     until("the reader to keep up", || server.stats().unwrap().core.caught_up >= 1);
+}
+
+#[test]
+fn readers_who_stall_are_caught_up_from_the_database_and_a_bystander_hears_everything_at_once() {
+    const POSTS: u64 = 300;
+    let data = tempfile::tempdir().unwrap();
+    let arguments = ["--listen", "127.0.0.1:0", "--limits", "open", "--data", data.path().to_str().unwrap()];
+    let mut server = Process::start(&arguments);
+    let mut stalled: Vec<Peer> = (0..3).map(|number| small_reader(server.address(), number)).collect();
+    let mut bystander = Peer::connect(server.address());
+    bystander.enter("bystander");
+    let room = bystander.join("#lobby");
+    let text = "z".repeat(16_000);
+    let next = |peer: &mut Peer| {
+        peer.find(|message| match message {
+            ToClient::Event(event) => Some(event.event.seq.get()),
+            _ => None,
+        })
+    };
+    for number in 1..=POSTS {
+        bystander.say(post(room, number, &text));
+        assert_eq!(next(&mut bystander), Some(number));
+    }
+    server.until_logged("lagging");
+    for reader in &mut stalled {
+        for expected in 1..=POSTS {
+            assert_eq!(next(reader), Some(expected));
+        }
+    }
+    server.until_logged("caught up");
+}
+
+/// A reader whose socket holds little, in the lobby.
+fn small_reader(address: std::net::SocketAddr, number: usize) -> Peer {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(1_024).unwrap();
+    socket.connect(&address.into()).unwrap();
+    let mut reader = Peer::on(socket.into());
+    reader.enter(&format!("reader{number}"));
+    reader.join("#lobby");
+    reader
 }
 
 #[test]

@@ -206,7 +206,7 @@ impl Peer {
 }
 
 pub(crate) fn hello() -> Hello<'static> {
-    Hello { first: 1, last: 1, client: "test", features: 0 }
+    Hello { first: 1, last: 1, client: "test", features: 0, session: None }
 }
 
 pub(crate) fn post(room: RoomId, nonce: u64, text: &str) -> Post<'_> {

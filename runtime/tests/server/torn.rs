@@ -68,6 +68,8 @@ fn say(port: u16, security: Security, nick: &str, text: &str) {
         program: "test".into(),
         nick: Nick::parse(nick).unwrap(),
         take_suggestion: true,
+        account: None,
+        stretching_min: palabre_core::password::Stretching::LEAST,
         saved: None,
         reconnect: true,
         outbox_posts_max: 10,

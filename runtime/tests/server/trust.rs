@@ -30,6 +30,8 @@ fn driver(port: u16, security: Security) -> ClientDriver {
         program: "test".into(),
         nick: Nick::parse("Anastasia").unwrap(),
         take_suggestion: true,
+        account: None,
+        stretching_min: palabre_core::password::Stretching::LEAST,
         saved: None,
         reconnect: true,
         outbox_posts_max: 100,

@@ -55,6 +55,13 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
         2 => (user.clone(), proptest::option::of(0..3_u64))
             .prop_map(|(user, expires)| update_guest(user, "bob", expires)),
         1 => user.clone().prop_map(remove_guest),
+        2 => (prop_oneof![Just("eve"), Just("Eve"), Just("mallory")], 0..6_u8)
+            .prop_map(|(nick, token)| create_account(nick, token)),
+        2 => (user.clone(), 0..6_u8).prop_map(|(user, token)| add_device(user, token)),
+        1 => (1..8_u64, prop_oneof![0..3_u64, Just(u64::MAX)]).prop_map(|(device, seen)| see_device(device, seen)),
+        1 => (1..8_u64).prop_map(remove_device),
+        1 => (user.clone(), 1..3_u8, 1..8_u64)
+            .prop_map(|(user, number, keep)| set_password(user, number, keep)),
         3 => (user, room, any::<bool>()).prop_map(|(user, room, member)| set_member(user, room, member)),
     ]
 }

@@ -94,3 +94,27 @@ fn a_request_that_does_not_fit_takes_no_other_with_it() {
     assert_eq!((recovered.rooms.len(), recovered.guests.len()), (2, 2));
     assert_eq!(seqs(execute_batch(&mut storage, vec![read_all(1)]).remove(0)), [1, 2]);
 }
+
+#[test]
+fn an_account_that_does_not_fit_leaves_nothing_and_one_that_is_stored_is_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut storage = open_small(directory.path(), SMALL);
+    execute_batch(&mut storage, vec![open_room("lobby"), create_account("ada", 0)]);
+    fill(&mut storage);
+    let mut created = 0;
+    let refused = (1..=u8::MAX).find(|token| {
+        let answer =
+            execute_batch(&mut storage, vec![create_account(&format!("user{token}"), *token)]).remove(0);
+        created += u64::from(answer.is_ok());
+        answer == Err(StorageFailure::NoSpace)
+    });
+    let refused = refused.expect("the limit is reached");
+    let batch = vec![create_account("ada", 0), create_account("one more", refused), see_device(1, 77)];
+    assert_eq!(execute_batch(&mut storage, batch), [account(1, 1), Err(StorageFailure::NoSpace), DONE]);
+    drop(storage);
+    let (mut storage, recovered) = open(directory.path());
+    assert_eq!(recovered.accounts.len() as u64, 1 + created);
+    assert_eq!(recovered.accounts[0].devices[0].seen.as_millis(), 77);
+    let next = account(2 + created, 2 + created);
+    assert_eq!(execute_batch(&mut storage, vec![create_account("one more", refused)]), [next]);
+}

@@ -2,10 +2,14 @@
 #![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking, its helpers too")]
 
+/// The clauses of the port about accounts, one by one, for both.
+mod accounts;
 /// The two storages answer any sequence of operations alike, across restarts.
 mod differential;
 /// A full disk, and a device that refuses to write.
 mod disk_full;
+/// Databases of earlier versions, from the SQL that made them.
+mod migration;
 /// The lock, foreign and future files, and what survives.
 mod opening;
 /// The clauses of the port, one by one, for both.
@@ -16,5 +20,7 @@ mod retention;
 mod support;
 /// Appends a second; run by hand.
 mod throughput;
+/// Accounts on their way to another server, and the secret they need.
+mod transfer;
 /// The storage thread and the handle on it.
 mod worker;

@@ -11,10 +11,6 @@ use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 
 use crate::support::*;
 
-fn refusal(directory: &Path) -> OpenError {
-    SqliteStorage::open(SqliteOptions::new(directory), 1).map(|(_, recovered)| recovered).unwrap_err()
-}
-
 /// A directory with a small database that nobody has open.
 fn closed_database() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
@@ -29,7 +25,7 @@ fn a_new_database_is_empty_and_private() {
     let directory = parent.path().join("some/where");
     let (mut storage, recovered) = SqliteStorage::open(SqliteOptions::new(&directory), u64::MAX).unwrap();
     assert_eq!(recovered.incarnation, Incarnation::new(u64::MAX));
-    assert_eq!((recovered.rooms.len(), recovered.guests.len()), (0, 0));
+    assert_eq!((recovered.rooms.len(), recovered.guests.len(), recovered.accounts.len()), (0, 0, 0));
     execute_batch(&mut storage, vec![open_room("lobby")]);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory), 0o700);
@@ -92,9 +88,9 @@ fn a_database_from_the_future_is_left_alone() {
     let path = directory.path().join("palabre.db");
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = refusal(directory.path());
-    assert!(matches!(error, OpenError::FromFuture { found: 99, known: 1, .. }), "{error}");
+    assert!(matches!(error, OpenError::FromFuture { found: 99, known: 2, .. }), "{error}");
     let text = error.to_string();
-    assert!(text.contains("99") && text.contains("up to 1"), "{text}");
+    assert!(text.contains("99") && text.contains("up to 2"), "{text}");
 }
 
 #[test]

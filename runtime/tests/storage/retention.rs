@@ -1,6 +1,6 @@
 use palabre_core::{
     ids::{Incarnation, Seq},
-    storage::{EventKind, PageRange, StorageOutcome},
+    storage::{EventKind, PageRange, StorageFailure, StorageOutcome},
 };
 use palabre_runtime::storage::MemoryStorage;
 
@@ -76,5 +76,17 @@ fn a_dropped_room_gives_its_bytes_back() {
     storage.execute(post(1, 1, "chatter")).unwrap();
     assert!(storage.bytes() > 0);
     storage.execute(drop_room(1)).unwrap();
+    assert_eq!(storage.bytes(), 0);
+}
+
+#[test]
+fn one_account_too_many_is_refused_like_by_a_full_disk() {
+    let mut storage = small_storage().with_accounts_max(2);
+    assert_eq!(storage.execute(create_account("ada", 1)), account(1, 1));
+    assert_eq!(storage.execute(create_account("bob", 2)), account(2, 2));
+    assert_eq!(storage.execute(create_account("eve", 3)), Err(StorageFailure::NoSpace));
+    assert_eq!(storage.execute(create_account("eve", 2)), account(2, 2));
+    assert_eq!(storage.execute(add_device(1, 3)), device(3));
+    assert_eq!(storage.execute(create_guest("gus", 4)), guest(3));
     assert_eq!(storage.bytes(), 0);
 }

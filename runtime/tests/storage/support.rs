@@ -1,14 +1,15 @@
 use std::{fs, path::Path};
 
 use palabre_core::{
-    ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
+    password::PasswordRecord,
     storage::{
-        Appended, EventKind, NewEvent, PageRange, Recovered, RoomKey, StorageFailure, StorageOperation,
-        StorageOutcome, StorageRequest, StoredEvent, Ticket, TokenHash,
+        AccountRecord, Appended, EventKind, NewDevice, NewEvent, PageRange, Recovered, RoomKey,
+        StorageFailure, StorageOperation, StorageOutcome, StorageRequest, StoredEvent, Ticket, TokenHash,
     },
     time::WallTime,
 };
-use palabre_runtime::storage::{MemoryStorage, SqliteOptions, SqliteStorage};
+use palabre_runtime::storage::{MemoryStorage, OpenError, SqliteOptions, SqliteStorage};
 use tempfile::TempDir;
 
 pub(crate) type Answer = Result<StorageOutcome, StorageFailure>;
@@ -16,17 +17,28 @@ pub(crate) type Answer = Result<StorageOutcome, StorageFailure>;
 /// Either storage.
 pub(crate) trait Subject {
     fn execute(&mut self, operation: StorageOperation) -> Answer;
+
+    /// All accounts, as the next start would find them.
+    fn accounts(&self) -> Vec<AccountRecord>;
 }
 
 impl Subject for MemoryStorage {
     fn execute(&mut self, operation: StorageOperation) -> Answer {
         Self::execute(self, operation)
     }
+
+    fn accounts(&self) -> Vec<AccountRecord> {
+        self.recovered().accounts
+    }
 }
 
 impl Subject for SqliteStorage {
     fn execute(&mut self, operation: StorageOperation) -> Answer {
         execute_batch(self, vec![operation]).remove(0)
+    }
+
+    fn accounts(&self) -> Vec<AccountRecord> {
+        open(copy_without_closing(self.directory()).path()).1.accounts
     }
 }
 
@@ -39,6 +51,11 @@ pub(crate) fn on_both(claim: impl Fn(&mut dyn Subject)) {
 
 pub(crate) fn open(directory: &Path) -> (SqliteStorage, Recovered) {
     SqliteStorage::open(SqliteOptions::new(directory), 1).unwrap()
+}
+
+/// Why the database in the directory is not opened.
+pub(crate) fn refusal(directory: &Path) -> OpenError {
+    SqliteStorage::open(SqliteOptions::new(directory), 1).map(|(_, recovered)| recovered).unwrap_err()
 }
 
 /// Executes operations as one batch.
@@ -120,6 +137,53 @@ pub(crate) fn remove_guest(user: u64) -> StorageOperation {
     StorageOperation::RemoveGuest { user: UserId::new(user) }
 }
 
+/// A record that can be read, of a password that nobody knows. Records of other numbers are other ones.
+pub(crate) fn record(number: u8) -> PasswordRecord {
+    PasswordRecord::from_bytes(&record_bytes(number)).unwrap()
+}
+
+pub(crate) fn record_bytes(number: u8) -> Vec<u8> {
+    // The base point of ristretto255 (RFC 9496, section 4): any public key must be a point.
+    const POINT: [u8; 32] = [
+        0xe2, 0xf2, 0xae, 0x0a, 0x6a, 0xbc, 0x4e, 0x71, 0xa8, 0x84, 0xa9, 0x61, 0xc5, 0x00, 0x51, 0x5f, 0x58,
+        0xe3, 0x0b, 0x6a, 0xa5, 0x82, 0xdd, 0x8d, 0xb6, 0xa6, 0x59, 0x45, 0xe0, 0x8d, 0x2d, 0x76,
+    ];
+    let costs = [19 * 1_024_u32, 2, 1].map(u32::to_be_bytes);
+    [&[1], [7; 8].as_slice(), costs.as_flattened(), POINT.as_slice(), [number; 160].as_slice()].concat()
+}
+
+pub(crate) fn new_device(token: u8) -> NewDevice {
+    NewDevice {
+        name: "laptop".into(),
+        token_hash: TokenHash([token; 32]),
+        at: WallTime::from_millis(1_000 + u64::from(token)),
+    }
+}
+
+pub(crate) fn create_account(nick: &str, token: u8) -> StorageOperation {
+    StorageOperation::CreateAccount { nick: nick.into(), record: record(0), device: new_device(token) }
+}
+
+pub(crate) fn add_device(user: u64, token: u8) -> StorageOperation {
+    StorageOperation::AddDevice { user: UserId::new(user), device: new_device(token) }
+}
+
+pub(crate) fn see_device(device: u64, seen: u64) -> StorageOperation {
+    StorageOperation::SeeDevice { device: DeviceId::new(device), seen: WallTime::from_millis(seen) }
+}
+
+pub(crate) fn remove_device(device: u64) -> StorageOperation {
+    StorageOperation::RemoveDevice { device: DeviceId::new(device) }
+}
+
+pub(crate) fn set_password(user: u64, number: u8, keep: u64) -> StorageOperation {
+    StorageOperation::SetPassword {
+        user: UserId::new(user),
+        record: record(number),
+        keep: DeviceId::new(keep),
+    }
+}
+
 pub(crate) fn set_member(user: u64, room: u64, member: bool) -> StorageOperation {
     StorageOperation::SetMember { user: UserId::new(user), room: RoomId::new(room), member }
 }
@@ -141,6 +205,21 @@ pub(crate) const NONCE_REUSED: Answer = Ok(StorageOutcome::Appended(Appended::No
 
 pub(crate) const fn guest(user: u64) -> Answer {
     Ok(StorageOutcome::GuestCreated { user: UserId::new(user) })
+}
+
+pub(crate) const fn account(user: u64, device: u64) -> Answer {
+    Ok(StorageOutcome::AccountCreated { user: UserId::new(user), device: DeviceId::new(device) })
+}
+
+pub(crate) const fn device(device: u64) -> Answer {
+    Ok(StorageOutcome::DeviceAdded { device: DeviceId::new(device) })
+}
+
+pub(crate) const DONE: Answer = Ok(StorageOutcome::Done);
+
+/// The numbers of an account's devices.
+pub(crate) fn device_ids(account: &AccountRecord) -> Vec<u64> {
+    account.devices.iter().map(|device| device.device.get()).collect()
 }
 
 /// The first number and the events of a page.

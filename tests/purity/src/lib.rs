@@ -6,6 +6,7 @@ extern crate alloc;
 use alloc::vec::Vec;
 
 use palabre_core::{
+    password::Stretching,
     channel::Channel,
     client::{Client, ClientConfig, ClientOutput},
     config::ServerConfig,
@@ -29,13 +30,16 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 #[unsafe(no_mangle)]
 pub extern "C" fn converse(seed: u8, millis: u64) -> usize {
     let now = Now { monotonic: Monotonic::from_millis(millis), wall: WallTime::from_millis(millis) };
-    let recovered = Recovered { incarnation: Incarnation::new(1), rooms: Vec::new(), guests: Vec::new() };
+    let incarnation = Incarnation::new(1);
+    let recovered = Recovered { incarnation, rooms: Vec::new(), guests: Vec::new(), accounts: Vec::new() };
     let mut server = Server::new(ServerConfig::default(), [seed; 32], recovered, now);
     let Ok(nick) = Nick::parse("ana") else { return 0 };
     let config = ClientConfig {
         program: "purity".into(),
         nick,
         take_suggestion: true,
+        account: None,
+        stretching_min: Stretching::LEAST,
         saved: None,
         reconnect: false,
         outbox_posts_max: 1,

@@ -1,16 +1,20 @@
 //! Runs seeds of the simulated world: one, or a campaign. See `docs/TESTING.md`.
 
 use std::{
-    io::{IsTerminal as _, Write as _},
-    process::{Command, ExitCode},
+    io::{self, IsTerminal as _, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
 use clap::{Parser, ValueEnum};
 use palabre_tests::{
     campaign::{Campaign, Tally},
+    determinism::{Difference, TwiceRun},
     minimise::minimise,
     plan::Fault,
+    record::{self, Beginning},
     report::{Failure, line, replay_command},
     run::run_seed,
     skip::{Numbers, Skip},
@@ -51,6 +55,12 @@ struct Arguments {
     /// Run every seed twice, each in a process of its own, and compare.
     #[arg(long)]
     check_determinism: bool,
+    /// Another build of this program, which runs each seed the second time.
+    #[arg(long, requires = "check_determinism")]
+    other_build: Option<PathBuf>,
+    /// Append a row on the campaign to this ledger.
+    #[arg(long)]
+    ledger: Option<PathBuf>,
     /// Go on after a failure.
     #[arg(long)]
     keep_going: bool,
@@ -101,13 +111,15 @@ impl Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let options = arguments.options();
-    if arguments.check_determinism {
-        return check_determinism(&arguments, &options);
-    }
-    match arguments.seed_alone {
-        Some(seed) => run_alone(seed, &arguments, options),
+    let ended = match arguments.seed_alone {
+        _ if arguments.check_determinism => check_determinism(&arguments, options),
+        Some(seed) => Ok(run_alone(seed, &arguments, options)),
         None => run_campaign(&arguments, &options),
-    }
+    };
+    ended.unwrap_or_else(|error| {
+        eprintln!("simulate: {error}");
+        ExitCode::FAILURE
+    })
 }
 
 fn run_alone(seed: u64, arguments: &Arguments, options: Options) -> ExitCode {
@@ -129,7 +141,8 @@ fn fail(seed: u64, mut options: Options, mut failure: Failure, minimised: bool) 
     ExitCode::from(failure.verdict.exit_code())
 }
 
-fn run_campaign(arguments: &Arguments, options: &Options) -> ExitCode {
+fn run_campaign(arguments: &Arguments, options: &Options) -> io::Result<ExitCode> {
+    let beginning = arguments.ledger.is_some().then(Beginning::take).transpose()?;
     let started = now();
     let time_max = arguments.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0));
     let seeds = arguments.seeds.or_else(|| time_max.is_none().then_some(1_000));
@@ -140,18 +153,31 @@ fn run_campaign(arguments: &Arguments, options: &Options) -> ExitCode {
         keep_going: arguments.keep_going,
         options: options.clone(),
     };
-    let is_terminal = std::io::stderr().is_terminal();
-    let progress = |tally: &Tally| {
-        if is_terminal {
-            eprint!("\r\x1b[K{}", tally.progress(started.elapsed()));
-            let _ = std::io::stderr().flush();
-        }
-    };
-    let tally = campaign.run(|| time_max.is_some_and(|max| started.elapsed() >= max), progress);
-    if is_terminal {
-        eprintln!();
+    let told = AtomicUsize::new(0);
+    let tally = campaign.run(
+        || time_max.is_some_and(|max| started.elapsed() >= max),
+        |tally| tell_progress(tally, &told, started.elapsed()),
+    );
+    let elapsed = started.elapsed();
+    if let (Some(ledger), Some(beginning)) = (&arguments.ledger, beginning) {
+        record::append(ledger, &beginning.row(&campaign, &tally, elapsed))?;
     }
-    conclude(arguments, options, &tally, started.elapsed())
+    Ok(conclude(arguments, options, &tally, elapsed))
+}
+
+/// On a terminal, a line that changes; anywhere, a line for each failure when it happens.
+fn tell_progress(tally: &Tally, told: &AtomicUsize, elapsed: Duration) {
+    let is_terminal = io::stderr().is_terminal();
+    if is_terminal {
+        eprint!("\r\x1b[K{}", tally.progress(elapsed));
+        let _ = io::stderr().flush();
+    }
+    if told.swap(tally.failures.len(), Ordering::Relaxed) < tally.failures.len()
+        && let Some((seed, failure)) = tally.failures.last()
+    {
+        let newline = if is_terminal { "\n" } else { "" };
+        eprintln!("{newline}seed {seed}: {}", failure.verdict);
+    }
 }
 
 fn conclude(arguments: &Arguments, options: &Options, tally: &Tally, elapsed: Duration) -> ExitCode {
@@ -174,26 +200,18 @@ fn conclude(arguments: &Arguments, options: &Options, tally: &Tally, elapsed: Du
     }
 }
 
-/// Runs each seed in two processes of its own: what a process has (addresses, hashers) must not leak into a run.
-fn check_determinism(arguments: &Arguments, options: &Options) -> ExitCode {
-    let program = std::env::current_exe().expect("the program that runs has a path");
+fn check_determinism(arguments: &Arguments, options: Options) -> io::Result<ExitCode> {
+    let this = std::env::current_exe()?;
+    let other = arguments.other_build.clone().unwrap_or_else(|| this.clone());
     let first = arguments.seed_alone.unwrap_or(arguments.seed);
     let seeds = if arguments.seed_alone.is_some() { 1 } else { arguments.seeds.unwrap_or(1_000) };
-    for seed in first..first + seeds {
-        let run = || {
-            let arguments = replay_command(seed, options);
-            let arguments = arguments.split_once("-- ").map_or("", |(_, arguments)| arguments).to_owned();
-            let output = Command::new(&program).args(arguments.split(' ')).output();
-            output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
-        };
-        let (one, other) = (run(), run());
-        if one != other || one.is_empty() {
-            line(&format!("seed {seed} ran in two ways:\n{one}\n{other}"));
-            return ExitCode::from(NOT_DETERMINISTIC);
-        }
+    let twice = TwiceRun { first, seeds, jobs: arguments.jobs, programs: [this, other], options };
+    if let Some(Difference { seed, said: [one, other] }) = twice.run()? {
+        line(&format!("seed {seed} ran in two ways:\n{one}\n{other}"));
+        return Ok(ExitCode::from(NOT_DETERMINISTIC));
     }
     line(&format!("{seeds} seeds ran twice, each time in the same way"));
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The only clock here: how long a campaign takes. Worlds have their own.

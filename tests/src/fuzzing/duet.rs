@@ -14,6 +14,7 @@ use palabre_core::{
     limits::Limits,
     name::{Nick, RoomName},
     output::{Output, Source},
+    password::Stretching,
     server::Server,
     storage::{EventKind, PageRange, StorageOperation, StorageOutcome, StorageReply, StoredEvent},
     time::{Monotonic, Now, WallTime},
@@ -151,6 +152,7 @@ impl Duet {
                     }
                 }
                 ClientOutput::Drop => self.cut(index),
+                ClientOutput::Work(work) => self.ends[index].client.handle_work(work.run(), self.now),
                 ClientOutput::Send | ClientOutput::Save => {}
                 ClientOutput::Event(event) => self.ends[index].hear(event, self.now),
             }
@@ -264,6 +266,8 @@ impl End {
             program: "duet".into(),
             nick: Nick::parse(&name(index)).expect("a name"),
             take_suggestion: true,
+            account: None,
+            stretching_min: Stretching::LEAST,
             saved: None,
             reconnect: true,
             outbox_posts_max: MESSAGES,

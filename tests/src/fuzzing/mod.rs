@@ -12,6 +12,7 @@ use palabre_core::{
     error::ProtocolError,
     ids::Seq,
     name::{Nick, RoomName},
+    password::Stretching,
     storage::EventKind,
     time::{Monotonic, Now, WallTime},
     wire::{FRAME_BYTES_MAX, FrameDecoder, Guest, Hello, Join, ToClient, ToServer, Token, Welcome},
@@ -37,7 +38,8 @@ pub fn server_bytes(data: &[u8]) {
     let Some((mode, bytes)) = data.split_first() else { return };
     let mut said = Vec::new();
     if mode % 3 > 0 {
-        ToServer::from(Hello { first: 1, last: 1, client: "fuzz", features: 0 }).encode(&mut said);
+        ToServer::from(Hello { first: 1, last: 1, client: "fuzz", features: 0, session: None })
+            .encode(&mut said);
         ToServer::from(Guest { id: 1, nick: "fuzz" }).encode(&mut said);
     }
     if mode % 3 > 1 {
@@ -118,6 +120,7 @@ fn honest_beginning(steps: u8) -> Vec<u8> {
             token: Token([7; 32]),
             keep_seconds: 600,
             rooms: Vec::new(),
+            account: false,
         };
         ToClient::from(ready).encode(&mut said);
         ToClient::from(palabre_core::wire::Credit { posts: 10, bytes: 65_536 }).encode(&mut said);
@@ -138,6 +141,8 @@ impl Victim {
             program: "victim".to_owned(),
             nick: Nick::parse("victim").expect("a name"),
             take_suggestion: true,
+            account: None,
+            stretching_min: Stretching::LEAST,
             saved: None,
             reconnect: true,
             outbox_posts_max: 8,

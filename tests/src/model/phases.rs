@@ -133,7 +133,15 @@ impl Model {
             | ToServer::Error(_)
             | ToServer::Hello(_)
             | ToServer::Guest(_)
-            | ToServer::Resume(_) => return self.receive_waiting(at, message),
+            | ToServer::Resume(_)
+            | ToServer::Register(_)
+            | ToServer::Enrol(_)
+            | ToServer::Login(_)
+            | ToServer::Prove(_)
+            | ToServer::NewPassword(_)
+            | ToServer::SetPassword(_)
+            | ToServer::Devices(_)
+            | ToServer::Revoke(_) => return self.receive_waiting(at, message),
         };
         match result {
             Ok(()) => true,

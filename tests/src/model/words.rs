@@ -35,7 +35,7 @@ impl Words {
         let mut frame = Vec::new();
         match *speech {
             Speech::Hello { first, last } => {
-                ToServer::Hello(Hello { first, last, client: "model", features: 0 })
+                ToServer::Hello(Hello { first, last, client: "model", features: 0, session: None })
             }
             Speech::Guest(name) => ToServer::Guest(Guest { id, nick: name.nick() }),
             Speech::Resume(user) => ToServer::Resume(Resume { id, token: model.token_numbered(user) }),

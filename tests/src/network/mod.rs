@@ -135,12 +135,13 @@ impl Link {
         }
     }
 
-    /// Whether nobody reads any more what goes this way.
+    /// Whether nobody reads any more what goes this way. Who is closing reads on, so that nothing said last is lost
+    /// to a reset.
     #[must_use]
     pub const fn is_deserted(&self, way: Way) -> bool {
         match way {
             Way::Up => matches!(self.server, ServerEnd::Gone),
-            Way::Down => matches!(self.client, ClientEnd::Gone | ClientEnd::Closing),
+            Way::Down => matches!(self.client, ClientEnd::Gone),
         }
     }
 

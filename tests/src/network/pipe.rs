@@ -99,6 +99,10 @@ impl Pipe {
     }
 
     pub(super) fn write(&mut self, bytes: &[u8], now: Monotonic, choices: &mut Choices) -> usize {
+        if matches!(self.end, Some((_, End::Reset))) {
+            // What was on its way is lost: nothing may arrive in its place.
+            return bytes.len();
+        }
         let mut count = bytes.len().min(self.free_bytes());
         if count > 1 && choices.chance(Subsystem::Network, self.short_of_8, 8) {
             sometimes!("short write");
@@ -266,6 +270,17 @@ mod tests {
             now = now.after(Duration::from_secs(60));
             assert_eq!(pipe.read(1, now, &mut choices), Read::Ended(End::Finished));
         }
+    }
+
+    #[test]
+    fn nothing_written_later_takes_the_place_of_what_a_reset_lost() {
+        let (mut pipe, mut choices) = pipe(0);
+        pipe.heal();
+        pipe.write(b"lost", Monotonic::ZERO, &mut choices);
+        pipe.end(End::Reset, Monotonic::from_millis(50));
+        assert_eq!(pipe.write(b"too late", Monotonic::from_millis(1), &mut choices), 8);
+        assert_eq!(pipe.read(99, Monotonic::from_millis(40), &mut choices), Read::Nothing);
+        assert_eq!(pipe.read(99, Monotonic::from_millis(50), &mut choices), Read::Ended(End::Reset));
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub(super) fn check_durable(
     durable: &Tables,
     who: impl Fn() -> String,
 ) -> Result<(), Violation> {
-    match durable.room(room).and_then(|room| room.event(event.seq)) {
+    match durable.room_ever(room).and_then(|room| room.event(event.seq)) {
         Some(stored) if stored == event => Ok(()),
         Some(stored) => Err(Violation::new(
             Invariant::Ordered,

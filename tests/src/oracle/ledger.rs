@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use palabre_core::{
     ids::{Nonce, RoomId, Seq, UserId},
     storage::{EventKind, RoomKey, StoredEvent},
+    wire::Token,
 };
 
 use super::{Invariant, Violation, ensure};
@@ -56,9 +57,10 @@ pub enum Outcome {
 pub struct Ledger {
     posts: Vec<Post>,
     seen_of_log: BTreeMap<RoomId, (RoomKey, usize)>,
-    latest: BTreeMap<(UserId, RoomId), PostNumber>,
+    latest: BTreeMap<(usize, UserId, RoomId), PostNumber>,
     acknowledged: BTreeMap<RoomId, Seq>,
     authors: BTreeMap<UserId, Owner>,
+    tokens: BTreeMap<UserId, Token>,
     members_ever: BTreeSet<(UserId, RoomId)>,
     removed: BTreeSet<UserId>,
     nonces: BTreeMap<(UserId, Nonce), PostNumber>,
@@ -139,9 +141,27 @@ impl Ledger {
             .map(|(number, _)| PostNumber(number))
     }
 
-    /// Who a user is was seen on the wire.
-    pub fn entered(&mut self, user: UserId, owner: Owner) {
+    /// Somebody may speak as a user from now on.
+    pub fn may_speak(&mut self, user: UserId, owner: Owner) {
         self.authors.entry(user).or_insert(owner);
+    }
+
+    /// Who a guest is was seen on the wire: always whoever has the same token (E4, E6).
+    ///
+    /// # Errors
+    /// Somebody else was this guest.
+    pub fn entered(&mut self, user: UserId, owner: Owner, token: Token) -> Result<(), Violation> {
+        let first = *self.authors.entry(user).or_insert(owner);
+        let same = *self.tokens.entry(user).or_insert(token) == token;
+        ensure(same, Invariant::Private, || {
+            format!("{owner} entered as user {user} with another token than {first} had as that user")
+        })
+    }
+
+    /// Whether anybody was welcomed as this user.
+    #[must_use]
+    pub fn has_entered(&self, user: UserId) -> bool {
+        self.authors.contains_key(&user)
     }
 
     /// A membership was asked of storage.
@@ -214,7 +234,7 @@ impl Ledger {
         if post.failed {
             return Ok(());
         }
-        match self.latest.insert((event.author, room), number) {
+        match self.latest.insert((post.actor, event.author, room), number) {
             Some(latest) if latest > number => Err(Violation::new(
                 Invariant::Ordered,
                 format!("{}, after post {} that was written later", facts(), latest.0),

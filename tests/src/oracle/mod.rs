@@ -4,6 +4,7 @@
 
 mod followers;
 mod ledger;
+mod rare;
 mod session;
 
 use std::fmt;

@@ -9,7 +9,7 @@ use palabre_core::{
     wire::{FRAME_BYTES_MAX, FrameDecoder, LogEvent, Room, ToClient, ToServer, Token},
 };
 
-use super::{Invariant, Ledger, Violation, followers::check_durable};
+use super::{Invariant, Ledger, Violation, followers::check_durable, rare};
 use crate::{
     network::{LinkId, Owner},
     sometimes,
@@ -38,6 +38,7 @@ pub struct Session {
     token: Option<Token>,
     credit: (u64, u64),
     goodbye: Option<u8>,
+    has_waited: bool,
     down_over: bool,
     up_over: bool,
     /// The names of the messages of the last call, both ways, for a full log.
@@ -53,6 +54,7 @@ enum Asked {
     Members { after: Option<UserId> },
     Rooms { after: Option<RoomId> },
     History { room: RoomId, before: Option<Seq>, limit: u16, acknowledged: Seq },
+    Resume,
     Other,
 }
 
@@ -71,6 +73,7 @@ impl Session {
             token: None,
             credit: (0, 0),
             goodbye: None,
+            has_waited: false,
             down_over: false,
             up_over: false,
             names: None,
@@ -180,7 +183,7 @@ impl Session {
                 );
             }
             ToServer::Guest(guest) => (guest.id, Asked::Other),
-            ToServer::Resume(resume) => (resume.id, Asked::Other),
+            ToServer::Resume(resume) => (resume.id, Asked::Resume),
             ToServer::Join(join) => (join.id, Asked::Follow { after: join.after }),
             ToServer::Part(part) => (part.id, Asked::Part { room: part.room }),
             ToServer::Follow(follow) => (follow.id, Asked::Follow { after: follow.after }),
@@ -201,6 +204,14 @@ impl Session {
             ToServer::Rename(rename) => (rename.id, Asked::Other),
             ToServer::Manual(manual) => (manual.id, Asked::Other),
             ToServer::Away(away) => (away.id, Asked::Other),
+            ToServer::Register(register) => (register.id, Asked::Other),
+            ToServer::Enrol(enrol) => (enrol.id, Asked::Other),
+            ToServer::Login(login) => (login.id, Asked::Other),
+            ToServer::Prove(prove) => (prove.id, Asked::Other),
+            ToServer::NewPassword(wish) => (wish.id, Asked::Other),
+            ToServer::SetPassword(set) => (set.id, Asked::Other),
+            ToServer::Devices(devices) => (devices.id, Asked::Other),
+            ToServer::Revoke(revoke) => (revoke.id, Asked::Other),
         };
         self.asked.insert(id, asked);
         Ok(())
@@ -213,8 +224,17 @@ impl Session {
     ) -> Result<(), Violation> {
         match message {
             ToClient::Ping(_) | ToClient::Pong(_) | ToClient::Welcome(_) => Ok(()),
+            ToClient::Challenge(challenge) => self.answer(challenge.id).map(drop),
+            ToClient::DeviceList(list) => self.answer(list.id).map(drop),
+            ToClient::Parted(parted) => {
+                self.cursors.remove(&parted.room);
+                Ok(())
+            }
             ToClient::Waiting(_) => {
+                let resumes = self.asked.values().any(|asked| *asked == Asked::Resume);
                 sometimes!("a client waited for a place");
+                sometimes!("a client waited to resume", resumes);
+                self.has_waited = true;
                 Ok(())
             }
             ToClient::Opened(_) => {
@@ -222,6 +242,7 @@ impl Session {
                 Ok(())
             }
             ToClient::Goodbye(goodbye) => {
+                sometimes!("goodbye shutting-down", goodbye.reason == 2);
                 sometimes!("goodbye superseded", goodbye.reason == 3);
                 sometimes!("goodbye timed-out", goodbye.reason == 4);
                 sometimes!("goodbye too-slow", goodbye.reason == 5);
@@ -233,10 +254,15 @@ impl Session {
             ToClient::Error(error) => self.accused(error.code),
             ToClient::Ready(ready) => {
                 self.answer(ready.id)?;
+                sometimes!("a client was given a place it had waited for", self.has_waited);
                 self.user = Some(ready.user);
                 self.token = Some(ready.token);
-                facts.ledger.entered(ready.user, self.owner);
-                Ok(())
+                if ready.account {
+                    // Each device has a token of its own.
+                    facts.ledger.may_speak(ready.user, self.owner);
+                    return Ok(());
+                }
+                facts.ledger.entered(ready.user, self.owner, ready.token)
             }
             ToClient::Done(done) => {
                 if let Some(Asked::Part { room }) = self.answer(done.id)? {
@@ -244,17 +270,22 @@ impl Session {
                 }
                 Ok(())
             }
-            ToClient::Refused(refused) => self.answer(refused.id).map(drop),
+            ToClient::Refused(refused) => {
+                rare::refused(refused);
+                self.answer(refused.id).map(drop)
+            }
             ToClient::Joined(joined) => self.joined(joined.id, &joined.room, facts),
             ToClient::Posted(posted) => self.posted(posted.id, posted.room, posted.seq, facts),
             ToClient::MembersPage(page) => {
                 let asked = self.answer(page.id)?;
+                sometimes!("members came in several pages", page.next.is_some());
                 let users = page.members.iter().map(|member| member.user.get());
                 let after = if let Some(Asked::Members { after }) = asked { after } else { None };
                 self.ascending(users, after.map(UserId::get))
             }
             ToClient::RoomsPage(page) => {
                 let asked = self.answer(page.id)?;
+                sometimes!("rooms came in several pages", page.next.is_some());
                 let rooms = page.rooms.iter().map(|room| room.room.get());
                 let after = if let Some(Asked::Rooms { after }) = asked { after } else { None };
                 self.ascending(rooms, after.map(RoomId::get))
@@ -263,7 +294,7 @@ impl Session {
             ToClient::ManualText(manual) => self.answer(manual.id).map(drop),
             ToClient::Event(event) => self.event(event.room, &event.event, facts),
             ToClient::Presence(presence) => {
-                sometimes!("presence with changes left out", presence.stale);
+                rare::changed(presence);
                 let follows = self.cursors.contains_key(&presence.room);
                 self.require(follows || !self.is_honest(), Invariant::Private, || {
                     format!("was told who is in room {}, which it does not follow", presence.room)
@@ -297,6 +328,7 @@ impl Session {
             error.is_some_and(|error| over_cap.contains(&error))
         );
         sometimes!("a raw peer was accused", !self.is_honest());
+        error.into_iter().for_each(rare::accused);
         let allowed = !self.is_honest() || error.is_some_and(|error| over_cap.contains(&error));
         self.require(allowed, Invariant::Peaceful, || {
             format!("the server accuses the client: {error:?} ({code})")
@@ -329,7 +361,7 @@ impl Session {
 
     fn joined(&mut self, id: u32, room: &Room<'_>, facts: &SessionFacts<'_>) -> Result<(), Violation> {
         let asked = self.answer(id)?;
-        let last = facts.durable.room(room.room).map(crate::store::Room::last);
+        let last = facts.durable.room_ever(room.room).map(crate::store::Room::last);
         self.require(last.is_some_and(|last| room.last <= last), Invariant::Durable, || {
             format!("joined room {} up to {}, durable is {last:?}", room.room, room.last)
         })?;
@@ -348,7 +380,7 @@ impl Session {
         let asked = self.answer(id)?;
         let stored = facts
             .durable
-            .room(room)
+            .room_ever(room)
             .and_then(|room| room.log.get(usize::try_from(seq.get()).ok()?.checked_sub(1)?));
         self.require(stored.is_some(), Invariant::Durable, || {
             format!("number {seq} of room {room} is not durable")

@@ -4,6 +4,8 @@
 //! was answered is there; of what was not, any number of requests from the front may be. Torn writes and flipped
 //! bits are beneath this line: they are tried on the real store, under its SQLite.
 
+mod accounts;
+mod rare;
 mod tables;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -34,6 +36,10 @@ pub struct SimulatedStore {
     /// The texts of events that could not be appended.
     failed_texts: Vec<Arc<str>>,
     healthy: bool,
+    /// How many operations were executed, and which of them is to fail.
+    calls: u64,
+    fails_at: Option<u64>,
+    may_fail_once: bool,
     /// What survives a power cut, if this store answers before it has synced: a liar, to test the tests with.
     synced: Option<Tables>,
 }
@@ -50,6 +56,9 @@ impl SimulatedStore {
             full_until: Monotonic::ZERO,
             failed_texts: Vec::new(),
             healthy: false,
+            calls: 0,
+            fails_at: None,
+            may_fail_once: false,
             synced: None,
         }
     }
@@ -57,6 +66,24 @@ impl SimulatedStore {
     /// From now on it answers what it has not synced, and loses that when the power goes.
     pub fn lie(&mut self) {
         self.synced = Some(self.durable.clone());
+    }
+
+    /// The operation with this number, the first being 1, fails.
+    pub const fn fail_call(&mut self, number: u64) {
+        self.fails_at = Some(number);
+        self.may_fail_once = true;
+    }
+
+    /// Whether one operation fails, or has failed, by its number.
+    #[must_use]
+    pub const fn fails_once(&self) -> bool {
+        self.may_fail_once
+    }
+
+    /// How many operations were executed.
+    #[must_use]
+    pub const fn calls(&self) -> u64 {
+        self.calls
     }
 
     /// What is durable.
@@ -89,6 +116,7 @@ impl SimulatedStore {
     /// Ends the commit that was begun: it is durable, and its answers are there to be taken.
     pub fn commit(&mut self, now: Monotonic, plan: &Plan, choices: &mut Choices) {
         for request in std::mem::take(&mut self.committing) {
+            self.calls += 1;
             let result = match self.draw_failure(&request.operation, now, plan, choices) {
                 Some(failure) => {
                     if let StorageOperation::Append { event, .. } = &request.operation {
@@ -98,6 +126,7 @@ impl SimulatedStore {
                 }
                 None => self.execute(&request.operation, plan, choices),
             };
+            rare::executed(&request.operation, &result);
             self.answers.push_back(StorageReply { ticket: request.ticket, result });
         }
         if self.synced.is_some() && choices.chance(Subsystem::Store, 1, 64) {
@@ -135,6 +164,7 @@ impl SimulatedStore {
     /// From now on nothing fails and nothing is slow.
     pub const fn heal(&mut self) {
         self.healthy = true;
+        self.fails_at = None;
         self.full_until = Monotonic::ZERO;
     }
 
@@ -153,6 +183,7 @@ impl SimulatedStore {
                 matches!(unanswered, Ok(StorageOutcome::Appended(Appended::Stored { .. })))
             );
         }
+        self.durable.turn_counters_back();
     }
 
     /// The power is gone: like a crash, but a store that lies loses more.
@@ -216,6 +247,10 @@ impl SimulatedStore {
         plan: &Plan,
         choices: &mut Choices,
     ) -> Option<StorageFailure> {
+        if self.fails_at == Some(self.calls) {
+            sometimes!("one storage operation failed by its number");
+            return Some(StorageFailure::Failed);
+        }
         if self.healthy {
             return None;
         }

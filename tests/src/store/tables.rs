@@ -7,12 +7,16 @@ use std::{
 
 use palabre_core::{
     ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    seeded_bug,
     storage::{
         Appended, EventKind, FoundEvent, GuestRecord, NewEvent, PageRange, Recovered, RoomKey, RoomRecord,
         StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
     },
     time::WallTime,
 };
+
+use super::accounts::Accounts;
+use crate::plan::OUTBOX_POSTS_MAX;
 
 /// All that is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +25,10 @@ pub struct Tables {
     rooms_given: u64,
     users_given: u64,
     rooms: BTreeMap<RoomId, Room>,
+    /// Rooms that have ceased: bytes about them may still be on their way.
+    ceased: BTreeMap<RoomId, Room>,
     guests: BTreeMap<UserId, Guest>,
+    accounts: Accounts,
     members: BTreeSet<(UserId, RoomId)>,
     nonces: BTreeMap<(UserId, Nonce), (RoomId, Seq)>,
 }
@@ -75,7 +82,9 @@ impl Tables {
             rooms_given: 0,
             users_given: 0,
             rooms: BTreeMap::new(),
+            ceased: BTreeMap::new(),
             guests: BTreeMap::new(),
+            accounts: Accounts::new(),
             members: BTreeSet::new(),
             nonces: BTreeMap::new(),
         }
@@ -84,7 +93,8 @@ impl Tables {
     /// Executes one operation.
     ///
     /// # Errors
-    /// [`StorageFailure::NoSuchRoom`] as the operation says.
+    /// [`StorageFailure::NoSuchRoom`] and [`StorageFailure::NoSuchUser`] as the operation says, and
+    /// [`StorageFailure::Failed`] for a second account of one name, which the core never asks for.
     pub fn execute(&mut self, operation: &StorageOperation) -> Result<StorageOutcome, StorageFailure> {
         match operation {
             StorageOperation::OpenRoom { key } => Ok(StorageOutcome::RoomOpened(self.open_room(key))),
@@ -112,9 +122,31 @@ impl Tables {
                 Ok(StorageOutcome::Done)
             }
             StorageOperation::RemoveGuest { user } => {
-                self.guests.remove(user);
-                self.members.retain(|(member, _)| member != user);
+                if !self.accounts.contains(*user) {
+                    self.guests.remove(user);
+                    self.members.retain(|(member, _)| member != user);
+                }
                 Ok(StorageOutcome::Done)
+            }
+            StorageOperation::CreateAccount { nick, record, device } => {
+                let users_given = &mut self.users_given;
+                let created = self.accounts.create(nick, record, device, || next_user(users_given));
+                created.map(|(user, device)| StorageOutcome::AccountCreated { user, device })
+            }
+            StorageOperation::AddDevice { user, device } => {
+                let added = self.accounts.add_device(*user, device);
+                added.map(|device| StorageOutcome::DeviceAdded { device })
+            }
+            StorageOperation::SeeDevice { device, seen } => {
+                self.accounts.see_device(*device, *seen);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::RemoveDevice { device } => {
+                self.accounts.remove_device(*device);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::SetPassword { user, record, keep } => {
+                self.accounts.set_password(*user, record, *keep).map(|()| StorageOutcome::Done)
             }
             StorageOperation::SetMember { user, room, member } => self.set_member(*user, *room, *member),
         }
@@ -124,6 +156,18 @@ impl Tables {
     pub fn trim(&mut self, room: RoomId, first: Seq) {
         if let Some(room) = self.rooms.get_mut(&room) {
             room.first = room.first.max(first);
+        }
+    }
+
+    /// What a crash must never do: the counters are those of a moment before it.
+    pub(super) fn turn_counters_back(&mut self) {
+        if seeded_bug!("number-given-again-after-crash") {
+            for room in self.rooms.values_mut() {
+                room.log.pop();
+            }
+        }
+        if seeded_bug!("id-given-again-after-crash") {
+            self.users_given = self.guests.keys().last().map_or(0, |user| user.get());
         }
     }
 
@@ -140,10 +184,17 @@ impl Tables {
             StorageOperation::Append { event, .. } => self.find_nonce(event.author, event.nonce).is_some(),
             StorageOperation::OpenRoom { key } => self.rooms.values().any(|room| room.key == *key),
             StorageOperation::FindNonce { .. } | StorageOperation::ReadPage { .. } => true,
+            StorageOperation::CreateAccount { device, .. } | StorageOperation::AddDevice { device, .. } => {
+                self.accounts.find_token(device.token_hash).is_some()
+            }
+            StorageOperation::SeeDevice { device, .. } | StorageOperation::RemoveDevice { device } => {
+                !self.accounts.has_device(*device)
+            }
             StorageOperation::DropRoom { .. }
             | StorageOperation::CreateGuest { .. }
             | StorageOperation::UpdateGuest { .. }
             | StorageOperation::RemoveGuest { .. }
+            | StorageOperation::SetPassword { .. }
             | StorageOperation::SetMember { .. } => false,
         }
     }
@@ -159,13 +210,20 @@ impl Tables {
             expires: guest.expires,
             rooms: self.rooms_of(*user).collect(),
         });
-        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect() }
+        let accounts = self.accounts.records(|user| self.rooms_of(user).collect());
+        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect(), accounts }
     }
 
     /// A room.
     #[must_use]
     pub fn room(&self, id: RoomId) -> Option<&Room> {
         self.rooms.get(&id)
+    }
+
+    /// A room, be it that it has ceased.
+    #[must_use]
+    pub fn room_ever(&self, id: RoomId) -> Option<&Room> {
+        self.rooms.get(&id).or_else(|| self.ceased.get(&id))
     }
 
     /// All rooms, ascending by id.
@@ -181,6 +239,12 @@ impl Tables {
             RoomKey::Named(_) => false,
         });
         direct || self.members.contains(&(user, room))
+    }
+
+    /// Whether there is an account of this id.
+    #[must_use]
+    pub fn has_account(&self, user: UserId) -> bool {
+        self.accounts.contains(user)
     }
 
     /// Whether a guest is kept.
@@ -205,7 +269,9 @@ impl Tables {
     }
 
     fn drop_room(&mut self, id: RoomId) {
-        self.rooms.remove(&id);
+        if let Some(room) = self.rooms.remove(&id) {
+            self.ceased.insert(id, room);
+        }
         self.members.retain(|(_, room)| *room != id);
         self.nonces.retain(|_, (room, _)| *room != id);
     }
@@ -235,7 +301,22 @@ impl Tables {
         }
         let first = room.first;
         self.nonces.insert((new.author, new.nonce), (id, seq));
+        if seeded_bug!("nonce-window-one-too-small") {
+            self.forget_oldest_nonce(new.author, OUTBOX_POSTS_MAX - 1);
+        }
         Ok(Appended::Stored { seq, first })
+    }
+
+    /// What no storage may do while a nonce can come again: so many as an outbox holds.
+    fn forget_oldest_nonce(&mut self, author: UserId, nonces_max: usize) {
+        let of_author = (author, Nonce::new(0))..=(author, Nonce::new(u64::MAX));
+        let written = |(room, seq): &(RoomId, Seq)| self.rooms.get(room)?.event(*seq).map(|event| event.at);
+        let mut nonces: Vec<_> =
+            self.nonces.range(of_author).map(|(nonce, place)| (written(place), *nonce)).collect();
+        nonces.sort_unstable();
+        if nonces.len() > nonces_max {
+            self.nonces.remove(&nonces[0].1);
+        }
     }
 
     fn find_nonce(&self, author: UserId, nonce: Nonce) -> Option<FoundEvent> {
@@ -265,8 +346,7 @@ impl Tables {
         if let Some((user, _)) = self.guests.iter().find(|(_, guest)| guest.token_hash == token_hash) {
             return *user;
         }
-        self.users_given += 1;
-        let user = UserId::new(self.users_given);
+        let user = next_user(&mut self.users_given);
         self.guests.insert(user, Guest { nick: Arc::clone(nick), token_hash, expires: None });
         user
     }
@@ -287,6 +367,12 @@ impl Tables {
         }
         Ok(StorageOutcome::Done)
     }
+}
+
+/// Guests and accounts are numbered together.
+const fn next_user(users_given: &mut u64) -> UserId {
+    *users_given += 1;
+    UserId::new(*users_given)
 }
 
 fn record(id: RoomId, room: &Room) -> RoomRecord {

@@ -1,21 +1,22 @@
 //! Honest clients: the real `Client` and an application that believes what it is told, and writes down what it is
 //! told to.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use palabre_core::{
     client::{Client, ClientConfig, ClientEvent, ClientOutput, PostId, RequestId, SavedSession},
-    ids::{RoomId, Seq},
+    ids::{RoomId, Seq, UserId},
     name::Nick,
+    password::Stretching,
     time::{Monotonic, Now},
 };
 
-use super::{Phase, Task, Transfer, World, operations::Request};
+use super::{Phase, Task, Transfer, World, accounts::Holding, operations::Request};
 use crate::{
     choices::{Choices, Subsystem},
     network::{End, LinkId, Owner},
     oracle::{Followers, Invariant, Outcome, PostNumber, Violation, ensure},
-    plan::{Fault, Plan},
+    plan::{Fault, OUTBOX_POSTS_MAX, Plan},
     sometimes,
     trace::Step,
 };
@@ -31,7 +32,12 @@ pub(super) struct Actor {
     pub(super) posts: BTreeMap<PostId, PostNumber>,
     pub(super) requests: BTreeMap<RequestId, Request>,
     pub(super) is_slow: bool,
-    /// Since when the server may count its user as lost.
+    pub(super) writes_slowly: bool,
+    /// Whether it enters by the name that is suggested when its own is refused.
+    takes_suggestions: bool,
+    /// The user it knows to be.
+    pub(super) known: Option<UserId>,
+    /// Since when the server may count that user as lost.
     pub(super) lost_since: Option<Monotonic>,
     /// Whether it ended by its own wish.
     pub(super) has_left: bool,
@@ -40,15 +46,40 @@ pub(super) struct Actor {
     /// Rooms that it has left at some time.
     pub(super) parted: Vec<RoomId>,
     pub(super) names_tried: u64,
+    pub(super) naming: Naming,
+    pub(super) holding: Holding,
     /// The page of history it was told last, for the fresh reader.
     pub(super) page: Option<ClientEvent>,
     pub(super) timer_wake: Option<Monotonic>,
+    /// Whether its next operation is on the agenda.
+    pub(super) has_turn: bool,
+    /// After how many outputs more it is killed, if that is certain.
+    pub(super) outputs_to_crash: Option<u64>,
     nick: String,
+}
+
+/// Whether the application has to find a name to enter by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
+    No,
+    /// It was asked for one.
+    Asked,
+    /// It tries one: what comes of this request is told, or it is asked again.
+    Tried(RequestId),
 }
 
 impl Actor {
     pub(super) fn new(number: usize, plan: &Plan, choices: &mut Choices) -> Self {
-        let slow = plan.strength(Fault::SlowReader);
+        let (slow, slow_writer) = (plan.strength(Fault::SlowReader), plan.strength(Fault::SlowWriter));
+        // Some have an account, and some of these share it.
+        let account = choices.chance(Subsystem::Plan, 1, 3).then(|| {
+            if choices.chance(Subsystem::Plan, 1, 2) {
+                "shared".to_owned()
+            } else {
+                format!("account{number}")
+            }
+        });
+        let account_name = account.clone().unwrap_or_else(|| NICKS[number % NICKS.len()].to_owned());
         Self {
             client: None,
             link: None,
@@ -57,21 +88,29 @@ impl Actor {
             posts: BTreeMap::new(),
             requests: BTreeMap::new(),
             is_slow: choices.chance(Subsystem::Plan, slow, 5),
+            takes_suggestions: !choices.chance(Subsystem::Plan, 1, 4),
+            writes_slowly: choices.chance(Subsystem::Plan, slow_writer, 5),
+            known: None,
             lost_since: None,
             has_left: false,
             recorded: Vec::new(),
             parted: Vec::new(),
             names_tried: 0,
+            naming: Naming::No,
+            holding: Holding::of(account),
             page: None,
             timer_wake: None,
-            nick: NICKS[number % NICKS.len()].to_owned(),
+            has_turn: false,
+            outputs_to_crash: None,
+            nick: account_name,
         }
     }
 
     /// A client that only looks, with a name that nobody has.
     pub(super) fn reader(plan: &Plan, choices: &mut Choices) -> Self {
         let mut reader = Self::new(0, plan, choices);
-        reader.is_slow = false;
+        (reader.is_slow, reader.writes_slowly) = (false, false);
+        reader.holding = Holding::default();
         reader.nick = "fresh-reader".to_owned();
         reader
     }
@@ -112,20 +151,24 @@ impl World {
         }
         let now = self.client_now();
         let saved = self.actors[actor].saved.clone();
+        let account = self.account_entry(actor);
         let config = ClientConfig {
             program: "simulated".to_owned(),
             nick: name(&self.actors[actor].nick),
-            take_suggestion: true,
+            take_suggestion: self.actors[actor].takes_suggestions,
+            account,
+            stretching_min: Stretching::CHEAPEST,
             saved: saved.clone(),
             reconnect: true,
-            outbox_posts_max: 64,
+            outbox_posts_max: OUTBOX_POSTS_MAX,
         };
-        let seed = self.choices.seed();
+        let seed = self.seed();
         let client = Client::new(config, seed, now);
         self.note(Step::Fault(format!("c{actor} starts")));
         sometimes!("a client process started with an outbox", client.outbox().next().is_some());
         let state = &mut self.actors[actor];
         state.has_left = false;
+        state.known = saved.as_ref().map(|saved| saved.user);
         state.followers = saved.as_ref().map_or_else(Followers::default, Followers::from_saved);
         let ledger = &self.ledger;
         let numbered = |text: &str, post| ledger.number_in(text).map(|number| (post, number));
@@ -133,8 +176,10 @@ impl World {
         state.client = Some(client);
         self.check_outbox_survived(actor)?;
         self.drain_client(actor)?;
-        let after = self.choices.duration(Subsystem::Operations, self.plan.operation_every);
-        self.agenda.add(self.now.after(after), Task::Operation(actor));
+        if !std::mem::replace(&mut self.actors[actor].has_turn, true) {
+            let after = self.choices.duration(Subsystem::Operations, self.plan.operation_every);
+            self.agenda.add(self.now.after(after), Task::Operation(actor));
+        }
         Ok(())
     }
 
@@ -156,10 +201,21 @@ impl World {
         Ok(())
     }
 
+    /// A client process is killed, and starts again after a while.
+    pub(super) fn crash_client(&mut self, actor: usize) {
+        self.note(Step::Fault(format!("c{actor} is killed")));
+        self.kill_client(actor, End::Reset);
+        let down = self.choices.duration(Subsystem::Process, Duration::from_secs(3));
+        self.agenda.add(self.now.after(down), Task::StartClient(actor));
+    }
+
     /// A client process is gone, and with it all it has not saved.
     pub(super) fn kill_client(&mut self, actor: usize, how: End) {
         let state = &mut self.actors[actor];
         state.client = None;
+        state.outputs_to_crash = None;
+        state.naming = Naming::No;
+        state.holding.forget_work();
         state.requests.clear();
         state.timer_wake = None;
         if let Some(link) = state.link.take() {
@@ -194,6 +250,11 @@ impl World {
             })?;
             first = false;
             self.client_output(actor, output)?;
+            if self.client_dies_midway(actor) {
+                sometimes!("a client process was killed between two outputs");
+                self.crash_client(actor);
+                return Ok(());
+            }
         }
         let deadline = self.actors[actor].client.as_ref().and_then(Client::poll_timeout);
         if let Some((deadline, _)) = deadline {
@@ -204,6 +265,18 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Whether the process is killed after this output: its driver has carried out those before, and none after.
+    fn client_dies_midway(&mut self, actor: usize) -> bool {
+        if self.phase > Phase::Safety {
+            return false;
+        }
+        if let Some(left) = &mut self.actors[actor].outputs_to_crash {
+            *left -= 1;
+            return *left == 0;
+        }
+        self.choices.chance(Subsystem::Process, self.plan.strength(Fault::ClientCrash), 4_096)
     }
 
     pub(super) fn client_timer(&mut self, actor: usize, at: Monotonic) -> Result<(), Violation> {
@@ -263,6 +336,10 @@ impl World {
                     self.ledger.saved(&post.text);
                 }
                 self.actors[actor].saved = saved;
+                Ok(())
+            }
+            ClientOutput::Work(work) => {
+                self.start_work(actor, work);
                 Ok(())
             }
             ClientOutput::Event(event) => self.told(actor, event),

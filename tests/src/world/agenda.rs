@@ -31,8 +31,10 @@ pub(super) enum Task {
     StartServer,
     /// A client process starts again.
     StartClient(usize),
-    /// A client tries another name.
+    /// A client tries another name, or another password.
     Rename(usize),
+    /// A client's password is stretched.
+    Worked(usize),
     /// Storage ends its commit.
     Commit,
     /// Storage tells its next answer.

@@ -10,7 +10,11 @@ use palabre_core::{
     time::Monotonic,
 };
 
-use super::{Phase, Task, World, actor::name, operations::Request};
+use super::{
+    Phase, Task, World,
+    actor::{Naming, name},
+    operations::Request,
+};
 use crate::{
     choices::Subsystem,
     oracle::{Invariant, Outcome, PostNumber, Violation, ensure},
@@ -28,7 +32,12 @@ impl World {
             }
             ClientEvent::EnterRefused { refusal } => self.enter_refused(actor, &refusal),
             ClientEvent::Ready { resumed, .. } => self.ready(actor, resumed),
-            ClientEvent::Offline { cause, .. } => check_cause(actor, &cause),
+            ClientEvent::Offline { cause, .. } => {
+                if self.actors[actor].naming == Naming::Asked {
+                    self.actors[actor].naming = Naming::No;
+                }
+                check_cause(actor, &cause)
+            }
             ClientEvent::Ended { cause } => self.ended(actor, &cause),
             ClientEvent::Joined { request, room, .. } => {
                 match request {
@@ -49,6 +58,26 @@ impl World {
                 sometimes!("a client was not let back into a room");
                 self.actors[actor].followers.parted(room);
                 self.actors[actor].parted.push(room);
+                Ok(())
+            }
+            ClientEvent::Left { room } => {
+                sometimes!("a room was left on another machine");
+                self.actors[actor].followers.parted(room);
+                self.actors[actor].parted.push(room);
+                Ok(())
+            }
+            ClientEvent::Devices { request, devices } => {
+                self.answered(actor, request)?;
+                self.devices_told(actor, &devices)
+            }
+            ClientEvent::Revoked { request, .. } => {
+                sometimes!("a device was logged out");
+                self.answered(actor, request).map(drop)
+            }
+            ClientEvent::PasswordChanged { request } => {
+                if let Request::Password(number) = self.answered(actor, request)? {
+                    self.password_changed(actor, number);
+                }
                 Ok(())
             }
             ClientEvent::Parted { request, room } => {
@@ -114,8 +143,17 @@ impl World {
     }
 
     fn enter_refused(&mut self, actor: usize, refusal: &Refusal) -> Result<(), Violation> {
+        if self.actors[actor].holding.name.is_some() {
+            return self.login_refused(actor, refusal);
+        }
         sometimes!("a name was refused", refusal.code != RefusalCode::ServerFull);
-        self.actors[actor].names_tried += 1;
+        let state = &mut self.actors[actor];
+        // This answers the name that was tried before.
+        if let Naming::Tried(request) = state.naming {
+            state.requests.remove(&request);
+        }
+        state.naming = Naming::Asked;
+        state.names_tried += 1;
         let pause = self.choices.duration(Subsystem::Operations, Duration::from_secs(1));
         self.agenda.add(self.now.after(pause), Task::Rename(actor));
         Ok(())
@@ -123,21 +161,22 @@ impl World {
 
     /// A client whose name was refused tries another.
     pub(super) fn try_another_name(&mut self, actor: usize) -> Result<(), Violation> {
+        if let Some(account) = self.actors[actor].holding.name.clone() {
+            return self.try_to_log_in(actor, &account);
+        }
         let nick = name(&format!("guest{}-{actor}", self.actors[actor].names_tried));
         let entered = self.actors[actor].client.as_ref().is_none_or(Client::is_ready);
-        if entered {
-            Ok(())
-        } else {
-            self.verb(actor, Request::Rename, |client, now| client.rename(&nick, now))
-        }
+        if entered { Ok(()) } else { self.rename(actor, &nick) }
     }
 
     fn ready(&mut self, actor: usize, resumed: bool) -> Result<(), Violation> {
+        self.actors[actor].naming = Naming::No;
         let lost_since = self.actors[actor].lost_since.take();
         sometimes!("a client resumed", resumed);
         let user = self.actors[actor].client.as_ref().and_then(Client::user);
-        if !resumed && lost_since.is_some() && self.actors[actor].saved.is_some() {
-            self.check_guest_kept(actor, lost_since.unwrap_or_default())?;
+        let known = std::mem::replace(&mut self.actors[actor].known, user);
+        if let Some(lost_since) = lost_since.filter(|_| !resumed && known.is_some()) {
+            self.check_guest_kept(actor, lost_since)?;
         }
         if !resumed {
             sometimes!("a client came back as somebody else", lost_since.is_some());
@@ -150,14 +189,14 @@ impl World {
                 self.actors[actor].followers.parted(room);
             }
         }
-        ensure(user.is_some(), Invariant::Contract, || format!("c{actor} is ready as nobody"))
+        ensure(user.is_some(), Invariant::Contract, || format!("c{actor} is ready as nobody"))?;
+        self.account_ready(actor)
     }
 
     /// A guest that was not lost for long enough is still there (E6, E8).
     fn check_guest_kept(&self, actor: usize, lost_since: Monotonic) -> Result<(), Violation> {
-        let excused =
-            [Fault::WallJump, Fault::Leap, Fault::StoreFails, Fault::StoreFull, Fault::Leave, Fault::Thieves];
-        if excused.iter().any(|fault| self.plan.has(*fault)) {
+        let excused = [Fault::WallJump, Fault::Leap, Fault::Leave, Fault::Thieves];
+        if excused.iter().any(|fault| self.plan.has(*fault)) || self.storage_may_fail() {
             return Ok(());
         }
         let lost = self.now.since(lost_since);
@@ -173,6 +212,7 @@ impl World {
         check_cause(actor, cause)?;
         let state = &mut self.actors[actor];
         state.requests.clear();
+        state.naming = Naming::No;
         state.client = None;
         state.timer_wake = None;
         if !state.has_left || self.phase == Phase::Safety {
@@ -186,7 +226,7 @@ impl World {
     fn check_refusal(&self, actor: usize, number: PostNumber, refusal: &Refusal) -> Result<(), Violation> {
         sometimes!("a post was refused for lack of space", refusal.code == RefusalCode::NoSpace);
         let post = self.ledger.post(number);
-        let storage = self.plan.has(Fault::StoreFails) || self.plan.has(Fault::StoreFull);
+        let storage = self.storage_may_fail();
         let justified = match refusal.code {
             RefusalCode::NoSpace | RefusalCode::StorageFailed => storage,
             RefusalCode::NotAMember | RefusalCode::NoSuchRoom => {
@@ -204,6 +244,9 @@ impl World {
             | RefusalCode::TextInvalid
             | RefusalCode::NonceReused
             | RefusalCode::TokenUnknown
+            | RefusalCode::LoginFailed
+            | RefusalCode::NotAllowed
+            | RefusalCode::NoSuchDevice
             | RefusalCode::RoomLimit => false,
         };
         ensure(justified, Invariant::Peaceful, || {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Task, Transfer, World};
+use super::{Phase, Task, Transfer, World};
 use crate::{
     choices::Subsystem,
     network::{ClientEnd, End, LinkId, Owner, Read, Way},
@@ -13,6 +13,8 @@ use crate::{
 };
 
 const READ_BYTES_MAX: usize = 16 << 10;
+/// What a slow writer sends at once.
+const SLOW_BYTES_MAX: usize = 40;
 /// How long a closing client waits for the server to have received what was said last.
 const CLOSING_MAX: Duration = Duration::from_secs(2);
 
@@ -53,7 +55,7 @@ impl World {
         let Some(wire) = self.wire(link) else { return Ok(()) };
         let owner = wire.link.owner;
         let held = wire.link.client == ClientEnd::Connecting;
-        self.wires[link.0] = None;
+        self.wires.remove(&link);
         if held {
             self.note(Step::Unreachable(owner));
             self.client_end_ended(link, owner)?;
@@ -80,12 +82,12 @@ impl World {
     /// A client reads what has arrived.
     pub(super) fn client_read(&mut self, link: LinkId) -> Result<(), Violation> {
         let now = self.now;
-        let Some(wire) = self.wires.get_mut(link.0).and_then(Option::as_mut) else { return Ok(()) };
+        let Some(wire) = self.wires.get_mut(&link) else { return Ok(()) };
         let owner = wire.link.owner;
         let slow = match owner {
-            Owner::Actor(actor) => self.phase == super::Phase::Safety && self.actors[actor].is_slow,
+            Owner::Actor(actor) => self.phase == Phase::Safety && self.actors[actor].is_slow,
             Owner::Peer(peer) => {
-                if self.peers[peer].is_deaf() && self.phase == super::Phase::Safety {
+                if self.peers[peer].is_deaf() && self.phase == Phase::Safety {
                     return Ok(());
                 }
                 false
@@ -124,10 +126,7 @@ impl World {
     fn client_received(&mut self, owner: Owner, bytes: &[u8]) -> Result<(), Violation> {
         match owner {
             Owner::Actor(actor) => self.client_input(actor, |client, now| client.handle_received(bytes, now)),
-            Owner::Peer(peer) => {
-                self.peer_received(peer, bytes);
-                Ok(())
-            }
+            Owner::Peer(peer) => self.peer_received(peer, bytes),
         }
     }
 
@@ -162,7 +161,7 @@ impl World {
     pub(super) fn client_write(&mut self, link: LinkId) -> Result<(), Violation> {
         let now = self.now;
         let answered = self.host.server.is_some();
-        let Some(wire) = self.wires.get_mut(link.0).and_then(Option::as_mut) else { return Ok(()) };
+        let Some(wire) = self.wires.get_mut(&link) else { return Ok(()) };
         let owner = wire.link.owner;
         let bytes = match (wire.link.client, owner) {
             (ClientEnd::Connecting | ClientEnd::Gone, _) => return Ok(()),
@@ -178,7 +177,14 @@ impl World {
             }
             return Ok(());
         }
-        let taken = wire.link.write(Way::Up, &bytes, now, answered, &mut self.choices);
+        let slow = match owner {
+            Owner::Actor(actor) => self.phase == Phase::Safety && self.actors[actor].writes_slowly,
+            Owner::Peer(_) => false,
+        };
+        sometimes!("a client sent a long message slowly", slow && bytes.len() > 10 * SLOW_BYTES_MAX);
+        let bytes_max = if slow { SLOW_BYTES_MAX } else { usize::MAX };
+        let bytes = &bytes[..bytes.len().min(bytes_max)];
+        let taken = wire.link.write(Way::Up, bytes, now, answered, &mut self.choices);
         if taken == 0 {
             sometimes!("a client could not send");
             return Ok(());
@@ -202,7 +208,12 @@ impl World {
         if !closing {
             self.client_sent(owner, &bytes[..taken])?;
         }
-        self.wake(link, Transfer::ClientWrite, now);
+        let pause = if slow {
+            self.choices.duration(Subsystem::Network, Duration::from_millis(100))
+        } else {
+            Duration::ZERO
+        };
+        self.wake(link, Transfer::ClientWrite, now.after(pause));
         Ok(())
     }
 
@@ -223,7 +234,7 @@ impl World {
 
     /// A client says no more: what remains is sent by its driver, which then closes.
     pub(super) fn begin_closing(&mut self, link: LinkId, rest: Vec<u8>) -> Result<(), Violation> {
-        let Some(wire) = self.wires.get_mut(link.0).and_then(Option::as_mut) else { return Ok(()) };
+        let Some(wire) = self.wires.get_mut(&link) else { return Ok(()) };
         if wire.link.client != ClientEnd::Open {
             self.let_go(link, End::Finished);
             return Ok(());

@@ -27,6 +27,7 @@ const PACES: &[(Fault, Duration)] = &[
     (Fault::PowerCut, Duration::from_secs(15)),
     (Fault::ShutDown, Duration::from_secs(20)),
     (Fault::Pause, Duration::from_secs(15)),
+    (Fault::Descriptors, Duration::from_secs(20)),
     (Fault::Leap, Duration::from_secs(60)),
     (Fault::WallJump, Duration::from_secs(10)),
     (Fault::ClientCrash, Duration::from_secs(5)),
@@ -99,6 +100,10 @@ impl World {
             }
             Fault::ShutDown => self.shut_server_down()?,
             Fault::Pause => self.pause_for_a_while(),
+            Fault::Descriptors => {
+                let full = Duration::from_millis(self.choices.between(Subsystem::Process, 100, 60_000));
+                self.host.full_until = self.now.after(full);
+            }
             Fault::Leap => {
                 sometimes!("clocks leapt");
                 let leap = Duration::from_secs(*self.choices.pick(Subsystem::Process, &[90, 10, 700, 8_000]));
@@ -111,11 +116,15 @@ impl World {
             | Fault::ShortWrite
             | Fault::Delay
             | Fault::SlowReader
+            | Fault::SlowWriter
             | Fault::SlowStore
             | Fault::StoreFails
+            | Fault::StoreFailsOnce
             | Fault::StoreDoubt
             | Fault::Trim
+            | Fault::CrashMidway
             | Fault::Recrash
+            | Fault::RepeatedSeeds
             | Fault::EarlierNow
             | Fault::Liars
             | Fault::Mutators
@@ -135,8 +144,7 @@ impl World {
         let live = |wire: &super::Wire| {
             wire.link.client == ClientEnd::Open && matches!(wire.link.server, ServerEnd::Open(_))
         };
-        let wires = self.wires.iter().enumerate();
-        wires.filter(|(_, wire)| wire.as_ref().is_some_and(live)).map(|(index, _)| LinkId(index)).collect()
+        self.wires.iter().filter(|(_, wire)| live(wire)).map(|(link, _)| *link).collect()
     }
 
     fn some_link(&mut self) -> Option<LinkId> {
@@ -186,9 +194,17 @@ impl World {
 
     fn half_close_some_link(&mut self) {
         let Some(link) = self.some_link() else { return };
-        let way = if self.choices.chance(Subsystem::Network, 1, 2) { Way::Down } else { Way::Up };
+        let ways: &[Way] = match self.choices.below(Subsystem::Network, 3) {
+            0 => &[Way::Up],
+            1 => &[Way::Down],
+            _ => &[Way::Up, Way::Down],
+        };
+        sometimes!("a half-close towards the server", ways == [Way::Up]);
+        sometimes!("a half-close towards a client", ways == [Way::Down]);
+        sometimes!("a half-close both ways", ways.len() == 2);
         let now = self.now;
-        if let Some(wire) = self.wire(link) {
+        for way in ways.iter().copied() {
+            let Some(wire) = self.wire(link) else { return };
             wire.link.pipe(way).end(End::Finished, now);
             let arrival = wire.link.pipe(way).next_arrival().unwrap_or(now);
             self.wake_reader(link, way, arrival);
@@ -196,12 +212,14 @@ impl World {
     }
 
     fn partition(&mut self) {
-        sometimes!("a partition");
         let until =
             self.now.after(Duration::from_millis(self.choices.between(Subsystem::Network, 500, 150_000)));
         self.partitioned_until = until;
         let ways = self.choices.below(Subsystem::Network, 3);
-        for link in self.live_links() {
+        let links = self.live_links();
+        sometimes!("a partition both ways", ways == 2 && !links.is_empty());
+        sometimes!("a partition one way", ways != 2 && !links.is_empty());
+        for link in links {
             if ways != 1 {
                 self.hold(link, Way::Up, until);
             }
@@ -219,7 +237,8 @@ impl World {
             Duration::from_secs(7_200),
         ];
         let pause = *self.choices.pick(Subsystem::Process, &pauses);
-        sometimes!("the server was paused for minutes", pause >= Duration::from_secs(120));
+        sometimes!("the server was paused for minutes", pause == Duration::from_secs(130));
+        sometimes!("the server was paused for hours", pause == Duration::from_secs(7_200));
         self.pause_server(self.now.after(pause));
     }
 
@@ -229,6 +248,7 @@ impl World {
         let jumps = [HOUR, -HOUR, 40 * 24 * HOUR, YEARS, -YEARS, 1_000, -1_000];
         let jump = *self.choices.pick(Subsystem::Process, &jumps);
         sometimes!("the wall clock jumped back", jump < 0);
+        sometimes!("the wall clock jumped by ten years", jump.abs() == YEARS);
         if self.choices.chance(Subsystem::Process, 1, 4) {
             self.client_wall_offset = clamp_offset(self.client_wall_offset + jump);
         } else {
@@ -242,10 +262,7 @@ impl World {
             return;
         }
         sometimes!("a client process was killed");
-        self.note(Step::Fault(format!("c{actor} is killed")));
-        self.kill_client(actor, End::Reset);
-        let down = self.choices.duration(Subsystem::Process, Duration::from_secs(3));
-        self.agenda.add(self.now.after(down), Task::StartClient(actor));
+        self.crash_client(actor);
     }
 
     fn leave_some_client(&mut self) -> Result<(), Violation> {
@@ -254,6 +271,11 @@ impl World {
         sometimes!("a client detached", keep);
         sometimes!("a client left for good", !keep);
         self.note(Step::Fault(format!("c{actor} leaves, keep {keep}")));
+        let dies = self.choices.chance(Subsystem::Process, self.plan.strength(Fault::ClientCrash), 6);
+        if dies && self.actors[actor].client.is_some() {
+            let outputs = self.choices.between(Subsystem::Process, 1, 4);
+            self.actors[actor].outputs_to_crash = Some(outputs);
+        }
         self.leave(actor, keep)
     }
 
@@ -265,12 +287,11 @@ impl World {
 
     /// Every link of raw peers ends.
     pub(super) fn end_peers(&mut self) {
-        for index in 0..self.wires.len() {
-            let is_peer =
-                self.wires[index].as_ref().is_some_and(|wire| matches!(wire.link.owner, Owner::Peer(_)));
-            if is_peer {
-                self.let_go(LinkId(index), End::Reset);
-            }
+        let is_peer = |wire: &super::Wire| matches!(wire.link.owner, Owner::Peer(_));
+        let links: Vec<_> =
+            self.wires.iter().filter(|(_, wire)| is_peer(wire)).map(|(link, _)| *link).collect();
+        for link in links {
+            self.let_go(link, End::Reset);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The end of a run: faults stop, everything must get done, and a fresh reader must find what was acknowledged.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use palabre_core::{
     client::ClientEvent,
@@ -12,7 +12,7 @@ use palabre_core::{
 
 use super::{Phase, Task, Wire, World, actor::Actor, operations::Request};
 use crate::{
-    network::{Link, LinkId, ServerEnd},
+    network::{End, Link, LinkId, ServerEnd},
     oracle::{Invariant, Violation, ensure},
     sometimes,
 };
@@ -24,6 +24,14 @@ const SETTLE_MAX: Duration = Duration::from_secs(1_800);
 const SETTLE_EVENTS_MAX: u64 = 400_000;
 /// How many inputs a server without connections may need to come to rest.
 const REST_EVENTS_MAX: u64 = 20_000;
+
+/// A room to be read afresh.
+struct NamedRoom {
+    id: RoomId,
+    name: RoomName,
+    first: Seq,
+    last: Seq,
+}
 
 impl World {
     /// The liveness phase.
@@ -41,8 +49,9 @@ impl World {
         self.phase = Phase::Liveness;
         self.store.heal();
         self.partitioned_until = self.now;
+        self.host.full_until = self.now;
         self.resume_server();
-        for wire in self.wires.iter_mut().flatten() {
+        for wire in self.wires.values_mut() {
             wire.link.up.heal();
             wire.link.down.heal();
         }
@@ -128,11 +137,9 @@ impl World {
         if self.phase == Phase::Rest {
             waiting.push(format!("connections {:?}", self.host.connections));
         }
-        for (index, wire) in self.wires.iter().enumerate() {
-            if let Some(Wire { link, .. }) = wire.as_ref().filter(|_| self.phase == Phase::Rest) {
-                let Link { owner, client, server, .. } = link;
-                waiting.push(format!("link {index} of {owner}: client {client:?}, server {server:?}"));
-            }
+        for (id, Wire { link, .. }) in self.wires.iter().filter(|_| self.phase == Phase::Rest) {
+            let Link { owner, client, server, .. } = link;
+            waiting.push(format!("{id} of {owner}: client {client:?}, server {server:?}"));
         }
         for (number, actor) in self.actors.iter().enumerate() {
             let Some(client) = &actor.client else {
@@ -184,7 +191,7 @@ impl World {
     /// Nobody runs, and the server has no connection.
     fn is_deserted(&mut self) -> bool {
         let running = self.actors.iter().any(|actor| actor.client.is_some());
-        let connected = self.wires.iter().flatten().any(|wire| {
+        let connected = self.wires.values().any(|wire| {
             matches!(wire.link.server, ServerEnd::Open(_) | ServerEnd::Closing(_) | ServerEnd::Connecting)
         });
         !running && !connected && self.host.connections.is_empty() && self.store.is_idle()
@@ -198,9 +205,16 @@ impl World {
         self.start_client(reader)?;
         self.settle("the reader enters", |world| Ok(world.actors[reader].is_settled()))?;
         let rooms = self.named_rooms();
-        let expected: BTreeMap<_, _> =
-            rooms.iter().map(|(id, _, first, last)| (*id, (*first, *last))).collect();
-        for (_, name, ..) in &rooms {
+        // As many at a time as a user may be in.
+        for rooms in rooms.chunks(self.plan.limits.user_rooms_max) {
+            self.read_rooms(reader, rooms)?;
+        }
+        self.leave(reader, false)?;
+        self.settle("the reader leaves", |world| Ok(world.is_deserted()))
+    }
+
+    fn read_rooms(&mut self, reader: usize, rooms: &[NamedRoom]) -> Result<(), Violation> {
+        for NamedRoom { name, .. } in rooms {
             self.verb(reader, Request::Join { after: Some(Seq::new(0)) }, |client, now| {
                 client.join(name, Some(Seq::new(0)), now)
             })?;
@@ -208,20 +222,23 @@ impl World {
         self.settle("the reader reads", |world| {
             Ok(world.actors[reader].is_settled() && world.is_caught_up(reader))
         })?;
-        for (room, (first, last)) in &expected {
-            let follower = self.actors[reader].followers.iter().find(|(id, _)| id == room);
+        for NamedRoom { id, first, last, .. } in rooms {
+            let follower = self.actors[reader].followers.iter().find(|(room, _)| room == id);
             ensure(follower.is_some() || first > last, Invariant::Kept, || {
-                format!("a fresh client could not read room {room}, which has {first} to {last}")
+                format!("a fresh client could not read room {id}, which has {first} to {last}")
             })?;
-            self.page_back(reader, *room, *first, *last)?;
+            self.page_back(reader, *id, *first, *last)?;
+            self.verb(reader, Request::Part, |client, now| client.part(*id, now))?;
         }
-        self.leave(reader, false)?;
-        self.settle("the reader leaves", |world| Ok(world.is_deserted()))
+        self.settle("the reader leaves the rooms", |world| Ok(world.actors[reader].is_settled()))
     }
 
-    fn named_rooms(&self) -> Vec<(RoomId, RoomName, Seq, Seq)> {
+    fn named_rooms(&self) -> Vec<NamedRoom> {
         let rooms = self.store.durable().rooms().filter_map(|(id, room)| match &room.key {
-            RoomKey::Named(name) => Some((id, RoomName::parse(name).ok()?, room.first, room.last())),
+            RoomKey::Named(name) => {
+                let name = RoomName::parse(name).ok()?;
+                Some(NamedRoom { id, name, first: room.first, last: room.last() })
+            }
             RoomKey::Direct(..) => None,
         });
         rooms.take(60).collect()
@@ -281,9 +298,9 @@ impl World {
     fn come_to_rest(&mut self) -> Result<(), Violation> {
         self.phase("the server rests");
         let events_max = self.events + REST_EVENTS_MAX;
-        for index in 0..self.wires.len() {
-            let id = LinkId(index);
-            self.let_go(id, crate::network::End::Reset);
+        let links: Vec<LinkId> = self.wires.keys().copied().collect();
+        for link in links {
+            self.let_go(link, End::Reset);
         }
         while self.host.server.as_ref().and_then(palabre_core::server::Server::poll_timeout).is_some() {
             ensure(self.events < events_max && !self.agenda.is_empty(), Invariant::Live, || {

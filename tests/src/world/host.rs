@@ -10,7 +10,7 @@ use palabre_core::{
     time::{Monotonic, Now},
 };
 
-use super::{Phase, Task, Transfer, World, wall};
+use super::{Phase, Task, Transfer, World, accounts, wall};
 use crate::{
     choices::Subsystem,
     network::LinkId,
@@ -33,6 +33,8 @@ pub(super) struct Host {
     started: u64,
     pub(super) wall_offset: i64,
     pub(super) paused_until: Monotonic,
+    /// Until when nobody is accepted for lack of descriptors.
+    pub(super) full_until: Monotonic,
     /// What came while the process was paused.
     pub(super) put_off: Vec<Task>,
     pub(super) connections: BTreeMap<ConnectionId, LinkId>,
@@ -69,19 +71,24 @@ impl World {
             self.now.as_micros().saturating_sub(u64::try_from(long_up.as_micros()).unwrap_or(0));
         self.host.starts += 1;
         self.host.draining = false;
+        let again = self.phase == Phase::Safety && self.host.starts > 1;
         let config = ServerConfig {
             limits: self.plan.limits.clone(),
             manual: "Manual of the simulated server.".into(),
+            accounts: Some(accounts::config()),
             ..ServerConfig::default()
         };
-        let seed = self.choices.seed();
+        let seed = self.seed();
+        sometimes!(
+            "a server started with a seed it had before",
+            self.plan.has(Fault::RepeatedSeeds) && again
+        );
         self.note(Step::Fault(format!("server starts for the {}. time", self.host.starts)));
         sometimes!("a server started with guests to recover", !recovered.guests.is_empty());
         let now = self.host.now(self.now);
         self.host.server = Some(Server::new(config, seed, recovered, now));
         self.drain_server()?;
         let recrash = self.plan.strength(Fault::Recrash);
-        let again = self.phase == Phase::Safety && self.host.starts > 1;
         if again && self.choices.chance(Subsystem::Process, recrash, 6) {
             sometimes!("crash during recovery");
             self.crash_server(true)?;
@@ -125,13 +132,33 @@ impl World {
             ensure(outputs < OUTPUTS_MAX, Invariant::Bounded, || {
                 "one input causes outputs without end".to_owned()
             })?;
+            let is_storage = matches!(output, Output::Storage(_));
             self.server_output(output)?;
+            if self.dies_midway() {
+                sometimes!("crash between two outputs");
+                sometimes!("crash after a storage call", is_storage);
+                self.crash_server(true)?;
+            }
         }
         self.watch_server_deadline();
         if self.events.is_multiple_of(16) {
             self.check_accounting()?;
         }
         Ok(outputs)
+    }
+
+    /// Whether the process is killed after this output: the driver has carried out those before, and none after.
+    fn dies_midway(&mut self) -> bool {
+        if let Some(left) = &mut self.outputs_to_crash {
+            *left = left.saturating_sub(1);
+            let dies = *left == 0;
+            if dies {
+                self.outputs_to_crash = None;
+            }
+            return dies;
+        }
+        let strength = self.plan.strength(Fault::CrashMidway);
+        self.phase == Phase::Safety && self.choices.chance(Subsystem::Process, strength, 4_096)
     }
 
     fn server_output(&mut self, output: Output) -> Result<(), Violation> {
@@ -167,7 +194,14 @@ impl World {
                 sometimes!("a reader caught up from storage", *from_storage > 0);
             }
             Event::GuestRemoved { .. } => sometimes!("a guest was removed"),
-            Event::Entered { resumed, .. } => sometimes!("a guest came back", *resumed),
+            Event::Entered { connection, user, resumed, .. } => {
+                sometimes!("a guest came back", *resumed);
+                // It may speak before it has been told.
+                let link = self.link_of(*connection);
+                if let Some(owner) = link.and_then(|link| self.wire(link)).map(|wire| wire.link.owner) {
+                    self.ledger.may_speak(*user, owner);
+                }
+            }
             Event::Drained => {
                 sometimes!("a server drained");
                 self.agenda.add(self.now, Task::ServerExits);
@@ -240,6 +274,15 @@ impl World {
         let connections = self.host.connections.len() as u64;
         ensure(stats.connections == connections, Invariant::Accounted, || {
             format!("{connections} connections are open, stats say {}", stats.connections)
+        })?;
+        let own = self.plan.limits.outbound_own_bytes;
+        let extra = self.host.connections.keys().map(|id| server.sendable(*id).len().saturating_sub(own));
+        let shared: usize = extra.sum();
+        ensure(stats.shared_bytes == shared as u64, Invariant::Accounted, || {
+            format!(
+                "{shared} bytes are over what each connection has of its own, stats say {}",
+                stats.shared_bytes
+            )
         })?;
         // Each room keeps its newest event whatever the cap, and one room a call is swept.
         let limits = &self.plan.limits;

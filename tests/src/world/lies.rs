@@ -1,10 +1,11 @@
 //! What raw peers say that no client would.
 
 use palabre_core::{
-    ids::{Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Nonce, RoomId, Seq, UserId},
     wire::{
-        Away, Direct, FRAME_BYTES_MAX, Follow, Frame, FrameDecoder, Guest, Hello, History, Join, Manual,
-        Members, Part, Ping, Pong, Post, Rename, Resume, Rooms, ToServer, Token,
+        Away, Devices, Direct, FRAME_BYTES_MAX, Follow, Frame, FrameDecoder, Guest, Hello, History, Join,
+        Login, Manual, Members, NewPassword, Part, Ping, Pong, Post, Prove, Register, Rename, Resume, Revoke,
+        Rooms, ToServer, Token,
     },
 };
 
@@ -17,9 +18,12 @@ use crate::{
 impl World {
     pub(super) fn lie(&mut self, peer: usize) {
         for _ in 0..=self.choices.below(Subsystem::Peers, 4) {
-            match self.choices.below(Subsystem::Peers, 8) {
-                0 => self.raw_bytes(peer),
-                1 => self.raw_frame(peer),
+            let what = self.choices.below(Subsystem::Peers, 64);
+            match what {
+                _ if self.peers[peer].is_gentle => self.any_message(peer),
+                0..=7 => self.raw_bytes(peer),
+                8..=15 => self.raw_frame(peer),
+                16 => self.many_pings(peer),
                 _ => self.any_message(peer),
             }
         }
@@ -30,6 +34,13 @@ impl World {
         for _ in 0..self.choices.below(Subsystem::Peers, 40) {
             let byte = self.choices.below(Subsystem::Peers, 256);
             self.peers[peer].outbound.push(u8::try_from(byte).unwrap_or(0));
+        }
+    }
+
+    /// More than may come before entering.
+    fn many_pings(&mut self, peer: usize) {
+        for token in 0..40 {
+            self.peers[peer].send(Ping { token });
         }
     }
 
@@ -59,12 +70,21 @@ impl World {
         let small = u16::try_from(number & 0xffff).unwrap_or(0);
         let nick = *self.choices.pick(Subsystem::Peers, RAW_NAMES);
         let name = *self.choices.pick(Subsystem::Peers, RAW_ROOMS);
-        let text = *self.choices.pick(Subsystem::Peers, RAW_TEXTS);
+        let text = match self.choices.below(Subsystem::Peers, 8) {
+            0 => TOO_LONG,
+            _ => *self.choices.pick(Subsystem::Peers, RAW_TEXTS),
+        };
         let after = optional.map(Seq::new);
-        let message: ToServer<'static> = match self.choices.below(Subsystem::Peers, 19) {
+        let mut what = self.choices.below(Subsystem::Peers, 25);
+        if self.peers[peer].is_gentle && (2..=4).contains(&what) {
+            what = 8;
+        }
+        let message: ToServer<'static> = match what {
             0 => Ping { token: number }.into(),
             1 => Pong { token: number }.into(),
-            2 => Hello { first: small, last: small, client: nick, features: number }.into(),
+            2 => {
+                Hello { first: small, last: small, client: nick, features: number, session: optional }.into()
+            }
             3 => Guest { id, nick }.into(),
             4 => Resume { id, token: Token([small.to_le_bytes()[0]; 32]) }.into(),
             5 => Part { id, room }.into(),
@@ -72,7 +92,7 @@ impl World {
             7 => Direct { id, nick, after }.into(),
             8..=11 => {
                 let kind = [1, 1, 2, 3, 9][usize::from(small % 5)];
-                self.peers[peer].nonces += u64::from(small % 4);
+                self.peers[peer].nonces += u64::from(small % 3);
                 Post { id, room, nonce: Nonce::new(self.peers[peer].nonces), kind, text }.into()
             }
             12 => Members { id, room, after: optional.map(UserId::new) }.into(),
@@ -80,6 +100,12 @@ impl World {
             14 => History { id, room, before: after, limit: small }.into(),
             15 => Rename { id, nick }.into(),
             16 => Manual { id }.into(),
+            18 => Register { id, name: nick, request: [small.to_le_bytes()[0]; 32] }.into(),
+            19 => Login { id, name: nick, start: [small.to_le_bytes()[0]; 96] }.into(),
+            20 => Prove { id, finish: [0; 64], device: text }.into(),
+            21 => NewPassword { id, request: [0; 32] }.into(),
+            22 => Devices { id }.into(),
+            23 => Revoke { id, device: DeviceId::new(number % 8) }.into(),
             17 => Away { id, away: small % 2 == 0 }.into(),
             _ => Join { id, name, after }.into(),
         };
@@ -131,8 +157,15 @@ fn without_tokens(recorded: &[u8]) -> Vec<u8> {
     decoder.push(recorded);
     let mut bytes = Vec::new();
     while let Ok(Some(Frame { kind, body })) = decoder.next_frame() {
-        if let Ok(Some(ToServer::Resume(resume))) = ToServer::decode(Frame { kind, body }) {
-            ToServer::from(Guest { id: resume.id, nick: "copycat" }).encode(&mut bytes);
+        let message = ToServer::decode(Frame { kind, body });
+        // Nor may it make the account that an honest client is about to make: names are for who comes first.
+        let id = match message {
+            Ok(Some(ToServer::Resume(resume))) => Some(resume.id),
+            Ok(Some(ToServer::Enrol(enrol))) => Some(enrol.id),
+            Ok(_) | Err(_) => None,
+        };
+        if let Some(id) = id {
+            ToServer::from(Guest { id, nick: "copycat" }).encode(&mut bytes);
             continue;
         }
         let length = u32::try_from(body.len() + 1).unwrap_or(1);
@@ -166,5 +199,10 @@ const RAW_NAMES: &[&str] = &[
 ];
 const RAW_ROOMS: &[&str] =
     &["#lobby", "#rust", "#", "lobby", "#LOBBY", "#l0bby", "#a b", "#mallory", "#Café"];
+/// Longer than any text may be.
+const TOO_LONG: &str = match std::str::from_utf8(&[b'!'; 16_385]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
 pub(super) const RAW_TEXTS: &[&str] =
     &["said by a raw peer", "", " ", "0:spoofed", "\u{7}", "line\nline", "said by a raw peer"];

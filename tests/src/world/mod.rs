@@ -5,6 +5,7 @@
 //! [`Choices`]. A run has a safety phase, in which the faults of its [`Plan`] happen, and a liveness phase, in which
 //! they have stopped and everything must come to rest.
 
+mod accounts;
 mod actor;
 mod agenda;
 mod application;
@@ -12,6 +13,7 @@ mod client_end;
 mod faults;
 mod finish;
 mod host;
+mod later;
 mod lies;
 mod operations;
 mod peer;
@@ -20,7 +22,10 @@ mod script;
 mod server_end;
 mod storage_end;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use palabre_core::{
     ids::Incarnation,
@@ -29,6 +34,7 @@ use palabre_core::{
 
 pub use self::operations::OPERATIONS;
 use self::{
+    accounts::Accounts,
     actor::Actor,
     agenda::{Agenda, Task, Transfer},
     host::Host,
@@ -101,11 +107,14 @@ pub struct World {
     choices: Choices,
     plan: Plan,
     options: Options,
-    wires: Vec<Option<Wire>>,
+    /// The links that are not over.
+    wires: BTreeMap<LinkId, Wire>,
+    links_made: usize,
     store: SimulatedStore,
     host: Host,
     actors: Vec<Actor>,
     peers: Vec<Peer>,
+    accounts: Accounts,
     ledger: Ledger,
     trace: Trace,
     phase: Phase,
@@ -115,6 +124,8 @@ pub struct World {
     operations: u64,
     faults: u64,
     cuts: VecDeque<(Way, usize)>,
+    /// After how many outputs more the server is killed, where a script says so.
+    outputs_to_crash: Option<u64>,
 }
 
 impl World {
@@ -131,6 +142,9 @@ impl World {
         if options.lying_store {
             store.lie();
         }
+        if plan.has(Fault::StoreFailsOnce) {
+            store.fail_call(choices.between(Subsystem::Store, 1, 100));
+        }
         let mut trace = Trace::default();
         trace.printed = options.log;
         let actors = (0..plan.clients).map(|number| Actor::new(number, &plan, &mut choices)).collect();
@@ -141,11 +155,13 @@ impl World {
             choices,
             plan,
             options,
-            wires: Vec::new(),
+            wires: BTreeMap::new(),
+            links_made: 0,
             store,
             host: Host::default(),
             actors,
             peers,
+            accounts: Accounts::default(),
             ledger: Ledger::default(),
             trace,
             phase: Phase::Safety,
@@ -155,6 +171,7 @@ impl World {
             operations: 0,
             faults: 0,
             cuts: VecDeque::new(),
+            outputs_to_crash: None,
         }
     }
 
@@ -243,6 +260,7 @@ impl World {
             Task::StartServer => self.start_server(),
             Task::StartClient(actor) => self.start_client(actor),
             Task::Rename(actor) => self.try_another_name(actor),
+            Task::Worked(actor) => self.worked(actor),
             Task::Commit => self.commit(),
             Task::Answer => self.answer(),
             Task::Operation(actor) => self.operation(actor),
@@ -259,17 +277,34 @@ impl World {
         self.trace.add(self.now, step);
     }
 
+    /// What a server or client that starts takes its random numbers from. They repeat where the plan says so: a
+    /// machine was restored from a snapshot.
+    fn seed(&mut self) -> [u8; 32] {
+        if self.phase == Phase::Safety && self.plan.has(Fault::RepeatedSeeds) {
+            let seed = self.choices.below(Subsystem::Seeds, 2);
+            return [u8::try_from(seed).unwrap_or(0); 32];
+        }
+        self.choices.seed()
+    }
+
+    /// Whether storage may refuse to do something.
+    fn storage_may_fail(&self) -> bool {
+        let faults = [Fault::StoreFails, Fault::StoreFailsOnce, Fault::StoreFull];
+        faults.into_iter().any(|fault| self.plan.has(fault)) || self.store.fails_once()
+    }
+
     /// What clients read on their clocks.
     fn client_now(&self) -> Now {
         Now { monotonic: self.now, wall: wall(self.now, self.client_wall_offset) }
     }
 
     fn wire(&mut self, link: LinkId) -> Option<&mut Wire> {
-        self.wires.get_mut(link.0).and_then(Option::as_mut)
+        self.wires.get_mut(&link)
     }
 
     fn new_link(&mut self, owner: Owner) -> LinkId {
-        let id = LinkId(self.wires.len());
+        let id = LinkId(self.links_made);
+        self.links_made += 1;
         let mut link = Link::draw(owner, &self.plan, &mut self.choices);
         if self.phase > Phase::Safety {
             link.up.heal();
@@ -282,7 +317,8 @@ impl World {
         session.names = self.options.log.then(Vec::new);
         let now = self.now;
         let wakes = [None; Transfer::COUNT];
-        self.wires.push(Some(Wire { link, session, wakes, accepted_at: now, heard_at: now, took_at: now }));
+        let wire = Wire { link, session, wakes, accepted_at: now, heard_at: now, took_at: now };
+        self.wires.insert(id, wire);
         id
     }
 
@@ -324,7 +360,7 @@ impl World {
 
     fn forget_if_over(&mut self, link: LinkId) {
         if self.wire(link).is_some_and(|wire| wire.link.is_over()) {
-            self.wires[link.0] = None;
+            self.wires.remove(&link);
         }
     }
 }

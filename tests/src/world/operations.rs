@@ -13,7 +13,7 @@ use palabre_core::{
 
 use super::{
     Phase, Task, World,
-    actor::{name, some_seq},
+    actor::{Naming, name, some_seq},
 };
 use crate::{
     choices::Subsystem,
@@ -42,10 +42,12 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::Manual,
     Operation::ConnectNow,
     Operation::Rest,
+    Operation::Devices,
+    Operation::Password,
 ];
 
 /// How much likelier than by its drawn weight an operation is.
-const LIKELIHOODS: &[u64] = &[1, 12, 4, 1, 4, 2, 1, 2, 1, 2, 1, 4, 1, 1, 1, 1, 1];
+const LIKELIHOODS: &[u64] = &[1, 12, 4, 1, 4, 2, 1, 2, 1, 2, 1, 4, 1, 1, 1, 1, 1, 1, 1];
 
 /// Something an honest client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,12 +86,18 @@ pub enum Operation {
     ConnectNow,
     /// Say nothing for minutes.
     Rest,
+    /// Look where one is logged in, and perhaps end that somewhere.
+    Devices,
+    /// Take another password.
+    Password,
 }
 
 /// A request under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Request {
-    Join { after: Option<Seq> },
+    Join {
+        after: Option<Seq>,
+    },
     Direct,
     Part,
     Members,
@@ -99,6 +107,10 @@ pub(super) enum Request {
     Away,
     Ping,
     Manual,
+    Devices,
+    Revoke,
+    /// By the number of the new one.
+    Password(u32),
 }
 
 /// Exactly as long as the name of a room may be.
@@ -115,6 +127,7 @@ fn room_name(text: &str) -> RoomName {
 impl World {
     /// A client's turn.
     pub(super) fn operation(&mut self, actor: usize) -> Result<(), Violation> {
+        self.actors[actor].has_turn = false;
         if self.phase > Phase::Safety || self.actors[actor].client.is_none() {
             return Ok(());
         }
@@ -136,6 +149,7 @@ impl World {
             self.note(Step::Operation(actor, format!("{operation:?}")));
             self.operate(actor, operation)?;
         }
+        self.actors[actor].has_turn = true;
         self.agenda.add(self.now.after(pause), Task::Operation(actor));
         Ok(())
     }
@@ -172,7 +186,7 @@ impl World {
                 self.verb(actor, Request::Direct, |client, now| client.direct(&nick, now))
             }
             Operation::Rename => match Nick::parse(self.choices.pick::<&str>(Subsystem::Operations, NAMES)) {
-                Ok(nick) => self.verb(actor, Request::Rename, |client, now| client.rename(&nick, now)),
+                Ok(nick) => self.rename(actor, &nick),
                 Err(_) => Ok(()),
             },
             Operation::Members => {
@@ -193,6 +207,8 @@ impl World {
             }
             Operation::Ping => self.verb(actor, Request::Ping, Client::ping),
             Operation::Manual => self.verb(actor, Request::Manual, Client::manual),
+            Operation::Devices => self.verb(actor, Request::Devices, Client::devices),
+            Operation::Password => self.change_password(actor),
             Operation::ConnectNow => self.client_input(actor, Client::connect_now),
         }
     }
@@ -204,13 +220,40 @@ impl World {
         request: Request,
         verb: impl FnOnce(&mut Client, Now) -> Result<RequestId, Misuse>,
     ) -> Result<(), Violation> {
+        self.ask(actor, request, verb).map(drop)
+    }
+
+    /// Another name, be it to enter by.
+    pub(super) fn rename(&mut self, actor: usize, nick: &Nick) -> Result<(), Violation> {
+        // Whose account is not let in does not come as a guest instead.
+        let state = &self.actors[actor];
+        if state.holding.name.is_some() && !state.client.as_ref().is_some_and(Client::is_ready) {
+            return Ok(());
+        }
+        let asked = self.actors[actor].naming == Naming::Asked;
+        let request = self.ask(actor, Request::Rename, |client, now| client.rename(nick, now))?;
+        if let Some(request) = request.filter(|_| asked) {
+            self.actors[actor].naming = Naming::Tried(request);
+        }
+        Ok(())
+    }
+
+    /// Calls a verb: the request, if the client took it.
+    fn ask(
+        &mut self,
+        actor: usize,
+        request: Request,
+        verb: impl FnOnce(&mut Client, Now) -> Result<RequestId, Misuse>,
+    ) -> Result<Option<RequestId>, Violation> {
         let now = self.client_now();
-        let Some(client) = self.actors[actor].client.as_mut() else { return Ok(()) };
-        if let Ok(id) = verb(client, now) {
+        let Some(client) = self.actors[actor].client.as_mut() else { return Ok(None) };
+        let taken = verb(client, now).ok();
+        if let Some(id) = taken {
             let again = self.actors[actor].requests.insert(id, request);
             ensure(again.is_none(), Invariant::Contract, || format!("c{actor} gives {id:?} twice"))?;
         }
-        self.drain_client(actor)
+        self.drain_client(actor)?;
+        Ok(taken)
     }
 
     fn in_some_room(

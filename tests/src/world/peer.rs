@@ -12,6 +12,7 @@ use palabre_core::{
 
 use super::{
     Phase, Task, Transfer, World,
+    later::check_accusation,
     lies::{RAW_NICKS, RAW_TEXTS},
 };
 use crate::{
@@ -38,6 +39,8 @@ enum Intent {
     Deaf,
     /// Resumes as somebody else.
     Steal,
+    /// Speaks a later version of the protocol.
+    SpeakLater,
     /// Says what a test made it say.
     Recite,
 }
@@ -50,6 +53,8 @@ pub(super) struct Peer {
     pub(super) outbound: Vec<u8>,
     decoder: FrameDecoder,
     entered: bool,
+    /// Whether it says nothing for which it would be accused at once.
+    pub(super) is_gentle: bool,
     pub(super) rooms: Vec<RoomId>,
     pub(super) requests: u32,
     pub(super) nonces: u64,
@@ -66,8 +71,9 @@ impl Peer {
             (Fault::Thieves, Intent::Steal),
         ];
         let count = |fault| usize::try_from(plan.strength(fault)).unwrap_or(0);
+        let later = plan.has(Fault::Liars).then_some(Intent::SpeakLater);
         let peers = intents.iter().flat_map(|(fault, intent)| std::iter::repeat_n(*intent, count(*fault)));
-        peers.map(Self::new).collect()
+        peers.chain(later).map(Self::new).collect()
     }
 
     fn new(intent: Intent) -> Self {
@@ -78,6 +84,7 @@ impl Peer {
             outbound: Vec::new(),
             decoder: FrameDecoder::new(FRAME_BYTES_MAX),
             entered: false,
+            is_gentle: false,
             rooms: Vec::new(),
             requests: 0,
             nonces: 0,
@@ -118,7 +125,7 @@ impl Peer {
     }
 
     fn say_hello(&mut self) {
-        self.send(Hello { first: 1, last: 1, client: "raw", features: 0 });
+        self.send(Hello { first: 1, last: 1, client: "raw", features: 0, session: None });
     }
 }
 
@@ -139,7 +146,9 @@ impl World {
         let pace = match self.peers[peer].intent {
             Intent::Flood => Duration::from_millis(50),
             Intent::Steal => Duration::from_secs(5),
-            Intent::Lie | Intent::Mutate | Intent::Deaf | Intent::Recite => Duration::from_millis(500),
+            Intent::Lie | Intent::Mutate | Intent::Deaf | Intent::SpeakLater | Intent::Recite => {
+                Duration::from_millis(500)
+            }
         };
         let after = self.choices.duration(Subsystem::Peers, pace.max(self.plan.operation_every / 2));
         self.agenda.add(self.now.after(after), Task::Peer(peer));
@@ -152,9 +161,16 @@ impl World {
             self.peers[peer].connected = true;
             return self.wake(link, Transfer::ClientWrite, self.now);
         }
+        if intent == Intent::SpeakLater {
+            self.peers[peer] = Peer { link: Some(link), connected: true, ..Peer::new(intent) };
+            self.say_hello_of_later(peer);
+            return self.wake(link, Transfer::ClientWrite, self.now);
+        }
         let hello_first = intent != Intent::Mutate && !self.choices.chance(Subsystem::Peers, 1, 16);
+        let is_gentle = self.choices.chance(Subsystem::Peers, 1, 2);
         let state = &mut self.peers[peer];
-        *state = Peer { link: Some(link), connected: true, nonces: state.nonces, ..Peer::new(intent) };
+        *state =
+            Peer { is_gentle, link: Some(link), connected: true, nonces: state.nonces, ..Peer::new(intent) };
         if hello_first {
             state.say_hello();
             let token = self.stolen_token(peer);
@@ -185,7 +201,10 @@ impl World {
     }
 
     /// Raw peers read well enough to know when they are in and in which rooms.
-    pub(super) fn peer_received(&mut self, peer: usize, bytes: &[u8]) {
+    ///
+    /// # Errors
+    /// One that breaks no rule is accused of it.
+    pub(super) fn peer_received(&mut self, peer: usize, bytes: &[u8]) -> Result<(), Violation> {
         let state = &mut self.peers[peer];
         state.decoder.push(bytes);
         let mut pongs = Vec::new();
@@ -193,6 +212,9 @@ impl World {
             match ToClient::decode(frame) {
                 Ok(Some(ToClient::Ready(_))) => state.entered = true,
                 Ok(Some(ToClient::Joined(joined))) => state.rooms.push(joined.room.room),
+                Ok(Some(ToClient::Error(error))) if state.intent == Intent::SpeakLater => {
+                    check_accusation(peer, &error)?;
+                }
                 Ok(Some(ToClient::Ping(ping))) => pongs.push(Pong { token: ping.token }),
                 Ok(_) | Err(_) => {}
             }
@@ -200,6 +222,7 @@ impl World {
         for pong in pongs {
             state.send(pong);
         }
+        Ok(())
     }
 
     fn peer_acts(&mut self, peer: usize, link: LinkId) {
@@ -220,7 +243,10 @@ impl World {
                     self.peers[peer].requests += 1;
                 }
             }
-            Intent::Recite => {}
+            Intent::SpeakLater if self.peers[peer].entered && self.peers[peer].outbound.is_empty() => {
+                self.speak_later(peer);
+            }
+            Intent::SpeakLater | Intent::Recite => {}
             Intent::Steal => {
                 if self.choices.chance(Subsystem::Peers, 1, 2) {
                     self.peers[peer].send(Goodbye { reason: 1, text: "" });

@@ -7,7 +7,7 @@ use palabre_core::time::Monotonic;
 use super::{Task, Transfer, World};
 use crate::{
     choices::Subsystem,
-    network::{End, LinkId, ServerEnd},
+    network::{ClientEnd, End, LinkId, ServerEnd},
     oracle::Violation,
     trace::Step,
 };
@@ -69,17 +69,24 @@ impl World {
     }
 
     fn end_all_links(&mut self, powered: bool) {
-        for index in 0..self.wires.len() {
-            let Some(wire) = &mut self.wires[index] else { continue };
-            if matches!(wire.link.server, ServerEnd::Gone | ServerEnd::Connecting) {
+        let now = self.now;
+        let links: Vec<LinkId> = self.wires.keys().copied().collect();
+        for link in links {
+            let Some(wire) = self.wire(link) else { continue };
+            // Who was connected but not yet accepted goes as well; who is on the way comes later.
+            let held = match wire.link.server {
+                ServerEnd::Gone => false,
+                ServerEnd::Connecting => wire.link.client != ClientEnd::Connecting,
+                ServerEnd::Open(_) | ServerEnd::Closing(_) | ServerEnd::Refusing => true,
+            };
+            if !held {
                 continue;
             }
             wire.link.server = ServerEnd::Gone;
             wire.link.up.discard();
             if powered {
-                let at = self.now.after(wire.link.down.latency());
+                let at = now.after(wire.link.down.latency());
                 wire.link.down.end(End::Reset, at);
-                let link = LinkId(index);
                 self.wake(link, Transfer::ClientRead, at);
             }
         }

@@ -15,10 +15,19 @@ impl World {
     /// # Errors
     /// An invariant did not hold on the way.
     pub fn quiet() -> Result<Self, Violation> {
+        Self::quiet_but(|_| {})
+    }
+
+    /// The same, with something that goes wrong on the way.
+    ///
+    /// # Errors
+    /// An invariant did not hold.
+    pub fn quiet_but(prepare: impl FnOnce(&mut Self)) -> Result<Self, Violation> {
         let mut world = Self::new(Choices::from_bytes([]), Options::default());
         world.phase = Phase::Liveness;
-        world.begin()?;
         world.store.heal();
+        prepare(&mut world);
+        world.begin()?;
         world.wait("both have entered")?;
         for actor in 0..world.actors.len() {
             world.verb(actor, Request::Join { after: Some(Seq::new(0)) }, |client, now| {
@@ -51,6 +60,28 @@ impl World {
     /// The next links, in the order they are made, break after so many bytes in a direction.
     pub fn cut_links(&mut self, cuts: impl IntoIterator<Item = (Way, usize)>) {
         self.cuts.extend(cuts);
+    }
+
+    /// The storage operation with this number fails, the first being 1.
+    pub const fn fail_storage_call(&mut self, number: u64) {
+        self.store.fail_call(number);
+    }
+
+    /// How many operations storage has executed.
+    #[must_use]
+    pub const fn storage_calls(&self) -> u64 {
+        self.store.calls()
+    }
+
+    /// The server is killed after so many outputs, and starts again.
+    pub const fn crash_after_outputs(&mut self, outputs: u64) {
+        self.outputs_to_crash = Some(outputs);
+    }
+
+    /// Whether a crash that was asked for has not happened yet.
+    #[must_use]
+    pub const fn crash_is_to_come(&self) -> bool {
+        self.outputs_to_crash.is_some()
     }
 
     /// All connections break now.

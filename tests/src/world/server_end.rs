@@ -12,7 +12,7 @@ use palabre_core::{
 use super::{Task, Transfer, World};
 use crate::{
     choices::Subsystem,
-    network::{End, LinkId, Owner, Read, ServerEnd, Way},
+    network::{ClientEnd, End, LinkId, Owner, Read, ServerEnd, Way},
     oracle::{Invariant, SessionFacts, Violation, ensure},
     plan::Fault,
     sometimes,
@@ -29,11 +29,18 @@ impl World {
         }
         let Some(wire) = self.wire(link) else { return Ok(()) };
         let (owner, latency) = (wire.link.owner, wire.link.down.latency());
+        if wire.link.server != ServerEnd::Connecting {
+            return Ok(());
+        }
         if self.host.server.is_none() || self.now < self.partitioned_until {
-            if let Some(wire) = self.wire(link) {
-                wire.link.server = ServerEnd::Gone;
-            }
-            self.agenda.add(self.now.after(latency), Task::Unreachable(link));
+            self.turned_away(link, latency);
+            return Ok(());
+        }
+        if self.now < self.host.full_until {
+            // Its machine has answered already: the client may speak, and waits to be accepted.
+            sometimes!("the server had no descriptors left");
+            self.agenda.add(self.now.after(latency), Task::Connected(link));
+            self.agenda.add(self.host.full_until, Task::Arrive(link));
             return Ok(());
         }
         let now = self.host.now(self.now);
@@ -55,6 +62,20 @@ impl World {
         self.drain_server()?;
         self.agenda.add(self.now.after(latency), Task::Connected(link));
         Ok(())
+    }
+
+    /// Nobody is there to accept a link.
+    fn turned_away(&mut self, link: LinkId, latency: Duration) {
+        let at = self.now.after(latency);
+        let Some(wire) = self.wire(link) else { return };
+        wire.link.server = ServerEnd::Gone;
+        if wire.link.client == ClientEnd::Connecting {
+            self.agenda.add(at, Task::Unreachable(link));
+        } else {
+            wire.link.up.discard();
+            wire.link.down.end(End::Reset, at);
+            self.wake(link, Transfer::ClientRead, at);
+        }
     }
 
     fn accepted(&mut self, link: LinkId, owner: Owner, id: ConnectionId) -> Result<(), Violation> {
@@ -92,7 +113,7 @@ impl World {
             ServerEnd::Refusing => (None, READ_BYTES_MAX),
         };
         let now = self.now;
-        let Some(wire) = self.wires[link.0].as_mut() else { return Ok(()) };
+        let Some(wire) = self.wires.get_mut(&link) else { return Ok(()) };
         let read = wire.link.up.read(wanted, now, &mut self.choices);
         let next = wire.link.up.next_arrival();
         match read {
@@ -120,14 +141,16 @@ impl World {
     /// Reading goes on when bytes come; not while the core wants none, it says when it does.
     fn wake_reader_if_wanted(&mut self, link: LinkId, at: Monotonic) {
         let wanted = match self.server_end(link) {
-            ServerEnd::Open(id) => self.receive_bytes(id) > 0 || at > self.now,
+            ServerEnd::Open(id) => {
+                let wanted = self.receive_bytes(id) > 0 || at > self.now;
+                sometimes!("reading was paused by the core", !wanted);
+                wanted
+            }
             ServerEnd::Closing(_) | ServerEnd::Refusing => true,
             ServerEnd::Connecting | ServerEnd::Gone => false,
         };
         if wanted {
             self.wake(link, Transfer::ServerRead, at);
-        } else {
-            sometimes!("reading was paused by the core");
         }
     }
 
@@ -170,7 +193,7 @@ impl World {
             return Ok(());
         }
         let now = self.now;
-        let Some(wire) = self.wires.get_mut(link.0).and_then(Option::as_mut) else { return Ok(()) };
+        let Some(wire) = self.wires.get_mut(&link) else { return Ok(()) };
         let (id, bytes) = match wire.link.server {
             ServerEnd::Connecting | ServerEnd::Gone => return Ok(()),
             ServerEnd::Open(id) | ServerEnd::Closing(id) => {
@@ -236,7 +259,7 @@ impl World {
     fn check_timed_out(&self, link: LinkId, accepted: Monotonic, heard: Monotonic) -> Result<(), Violation> {
         let earlier = if self.plan.has(Fault::EarlierNow) { Duration::from_secs(5) } else { Duration::ZERO };
         let silent = self.now.since(heard) + earlier;
-        let uncertain = self.plan.has(Fault::StoreFails);
+        let uncertain = self.storage_may_fail();
         let entering = self.now.since(accepted) >= self.plan.limits.entering_max;
         ensure(silent >= self.plan.limits.silence_end || entering || uncertain, Invariant::GuestKept, || {
             format!(
@@ -261,6 +284,8 @@ impl World {
     /// The core wants a connection let go of at once.
     pub(super) fn drop_connection(&mut self, id: ConnectionId) {
         let Some(link) = self.link_of(id) else { return };
+        sometimes!("the core let a connection go that did not end", !self.host.draining);
+        sometimes!("a shutdown waited no longer", self.host.draining);
         self.note(Step::Closed(link, "drop"));
         self.lost(link);
         let now = self.now;
@@ -280,7 +305,8 @@ impl World {
         let Some(Owner::Actor(actor)) = self.wire(link).map(|wire| wire.link.owner) else { return };
         let user = self.wire(link).and_then(|wire| wire.session.user());
         let actor = &mut self.actors[actor];
-        if user.is_some() && actor.link == Some(link) {
+        // A guest that its client was never told of comes back to nobody.
+        if user.is_some() && user == actor.known && actor.link == Some(link) {
             actor.lost_since.get_or_insert(now);
         }
     }

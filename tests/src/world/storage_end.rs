@@ -3,7 +3,7 @@
 use palabre_core::storage::{StorageOperation, StorageRequest};
 
 use super::{Task, World};
-use crate::{oracle::Violation, trace::Step};
+use crate::{oracle::Violation, sometimes, trace::Step};
 
 impl World {
     pub(super) fn ask_storage(&mut self, request: StorageRequest) {
@@ -14,6 +14,7 @@ impl World {
             self.ledger.doubted(*author, *nonce);
         }
         if let StorageOperation::RemoveGuest { user } = &request.operation {
+            sometimes!("a guest was written whose connection had gone", !self.ledger.has_entered(*user));
             self.ledger.removed(*user);
         }
         self.note(Step::Asked(request.ticket.get(), operation_name(&request.operation)));
@@ -47,6 +48,7 @@ impl World {
             return Ok(());
         }
         let Some(reply) = self.store.take_answer() else { return Ok(()) };
+        sometimes!("storage answered when nobody was connected", self.host.connections.is_empty());
         self.note(Step::Answered(reply.ticket.get(), format!("{:?}", reply.result)));
         self.server_input(|server, now| server.handle_storage(reply, now))?;
         self.agenda.add(self.now, Task::Answer);
@@ -65,5 +67,10 @@ const fn operation_name(operation: &StorageOperation) -> &'static str {
         StorageOperation::UpdateGuest { .. } => "update guest",
         StorageOperation::RemoveGuest { .. } => "remove guest",
         StorageOperation::SetMember { .. } => "set member",
+        StorageOperation::CreateAccount { .. } => "create account",
+        StorageOperation::AddDevice { .. } => "add device",
+        StorageOperation::SeeDevice { .. } => "see device",
+        StorageOperation::RemoveDevice { .. } => "remove device",
+        StorageOperation::SetPassword { .. } => "set password",
     }
 }

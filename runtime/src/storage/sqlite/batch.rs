@@ -6,8 +6,10 @@
 //! of space, attempts shrink by halves until single requests are refused; after a success they grow again. After a
 //! commit in doubt the database is opened again and requests are executed once more, one by one at first.
 
+use std::{io, path::Path};
+
 use palabre_core::storage::{StorageFailure, StorageOutcome, StorageReply, StorageRequest};
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
 use super::{
     Database, SqliteStorage, Unrecoverable,
@@ -92,14 +94,20 @@ struct Writer<'storage> {
     connection: &'storage Connection,
     rooms: &'storage mut Rooms,
     commit: fn(&Connection) -> rusqlite::Result<()>,
+    probe: fn(&Path) -> io::Result<()>,
+    directory: &'storage Path,
 }
 
 impl<'storage> Writer<'storage> {
     fn new(storage: &'storage mut SqliteStorage) -> Result<Self, Unrecoverable> {
         match &storage.database {
-            Database::Open(connection) => {
-                Ok(Self { connection, rooms: &mut storage.rooms, commit: storage.commit })
-            }
+            Database::Open(connection) => Ok(Self {
+                connection,
+                rooms: &mut storage.rooms,
+                commit: storage.commit,
+                probe: storage.probe,
+                directory: &storage.options.directory,
+            }),
             Database::GivenUp(reason) => Err(reason.clone()),
         }
     }
@@ -109,7 +117,7 @@ impl<'storage> Writer<'storage> {
         let writes = requests.iter().any(|request| !operations::only_reads(&request.operation));
         if writes && let Err(error) = self.begin() {
             tracing::error!(%error, "the database refused to begin a transaction");
-            return Attempt::NotBegun(failure_of(&error));
+            return Attempt::NotBegun(self.failure_of(&error));
         }
         let mut replies = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
@@ -117,7 +125,7 @@ impl<'storage> Writer<'storage> {
                 Ok(reply) => replies.push(reply),
                 Err(error) => {
                     tracing::error!(%error, "a request to the database failed");
-                    let failure = failure_of(&error);
+                    let failure = self.failure_of(&error);
                     return self.roll_back().map_or(Attempt::InDoubt(PageCache::Doubtful), |()| {
                         Attempt::RequestFailed { index, failure }
                     });
@@ -134,7 +142,7 @@ impl<'storage> Writer<'storage> {
 
     fn commit_failed(&mut self, error: &rusqlite::Error) -> Attempt {
         // Without space the end of the transaction cannot have been written, and SQLite says whether it went back.
-        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && self.connection.is_autocommit() {
+        if self.failure_of(error) == StorageFailure::NoSpace && self.connection.is_autocommit() {
             self.rooms.undo_changes();
             Attempt::CommitRefused
         } else if could_not_write(error) {
@@ -147,7 +155,7 @@ impl<'storage> Writer<'storage> {
     /// Answers a request while nothing can be written.
     fn only_read(&mut self, request: &StorageRequest, failure: StorageFailure) -> StorageReply {
         if operations::only_reads(&request.operation) {
-            self.execute(request).unwrap_or_else(|error| refusal(request, failure_of(&error)))
+            self.execute(request).unwrap_or_else(|error| refusal(request, self.failure_of(&error)))
         } else {
             refusal(request, failure)
         }
@@ -178,9 +186,15 @@ impl<'storage> Writer<'storage> {
             match operations::execute(self.connection, self.rooms, &request.operation) {
                 Ok(outcome) => Ok(outcome),
                 Err(Problem::NoSuchRoom) => Err(StorageFailure::NoSuchRoom),
+                Err(Problem::NoSuchUser) => Err(StorageFailure::NoSuchUser),
+                Err(Problem::NameTaken) => Err(StorageFailure::Failed),
                 Err(Problem::Statement(error)) => return Err(error),
             };
         Ok(StorageReply { ticket: request.ticket, result })
+    }
+
+    fn failure_of(&self, error: &rusqlite::Error) -> StorageFailure {
+        failure_of(error, || (self.probe)(self.directory))
     }
 
     /// At once for writing: a transaction that began by reading may find itself unable to write.

@@ -15,11 +15,12 @@ use super::{
     SqliteOptions, Synchronous,
     error::{OpenError, could_not_write},
     schema::{self, APPLICATION_ID, MIGRATIONS},
+    space::is_out_of_space,
 };
 
 /// How long to wait for another program that works on the database, a backup for instance.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-const STATEMENTS_CACHED: usize = 32;
+const STATEMENTS_CACHED: usize = 48;
 
 /// Whether the next sync can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,18 +39,20 @@ pub(super) fn open_or_create(
 ) -> Result<Connection, OpenError> {
     let path = options.database_path();
     create_private_file(options, &path)?;
+    let cache = settle_log(options, PageCache::Trusted)?;
     let connection = connect(options, &path, OpenFlags::SQLITE_OPEN_CREATE)?;
     let version = version_of(&connection, &path)?;
     prepare(&connection, options, &path)?;
     schema::migrate(&connection, MIGRATIONS, version, incarnation)
         .map_err(|error| OpenError::from_sqlite(&path, error))?;
-    make_durable(&connection, &path, PageCache::Trusted)?;
+    make_durable(&connection, &path, cache)?;
     Ok(connection)
 }
 
 /// Opens a database that was open before. None is created: an empty one in its place would be a lie.
 pub(super) fn reopen(options: &SqliteOptions, cache: PageCache) -> Result<Connection, OpenError> {
     let path = options.database_path();
+    let cache = settle_log(options, cache)?;
     let connection = connect(options, &path, OpenFlags::empty())?;
     version_of(&connection, &path)?;
     prepare(&connection, options, &path)?;
@@ -63,6 +66,20 @@ fn create_private_file(options: &SqliteOptions, path: &Path) -> Result<(), OpenE
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(OpenError::from_io(&options.directory, path, error)),
+    }
+}
+
+/// Makes sure of the log before it is read. Where that wants space which is not there, for a file system that never
+/// writes in place, a log without a failed sync in its past is believed.
+fn settle_log(options: &SqliteOptions, cache: PageCache) -> Result<PageCache, OpenError> {
+    let log = options.log_path();
+    match (options.rewrite_log)(&log) {
+        Ok(()) => Ok(PageCache::Trusted),
+        Err(error) if cache == PageCache::Trusted && is_out_of_space(&error) => {
+            tracing::warn!(%error, path = %log.display(), "the log could not be written anew");
+            Ok(cache)
+        }
+        Err(error) => Err(OpenError::from_io(&options.directory, &log, error)),
     }
 }
 

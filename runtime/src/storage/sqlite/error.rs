@@ -5,8 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use palabre_core::storage::StorageFailure;
+use palabre_core::{name::printable, password::RecordError, storage::StorageFailure};
 use rusqlite::{ErrorCode, ffi};
+
+use super::space;
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -44,9 +46,9 @@ pub enum OpenError {
         /// "process 123", or words to say that its number is not known.
         holder: String,
     },
-    /// A file of the data directory could not be opened or locked.
+    /// A file of the data directory could not be opened, locked or synced.
     #[error(
-        "{} could not be opened and locked: {source}. Check that the directory is on a local disk and belongs to \
+        "{} could not be opened, locked and synced: {source}. Check that the directory is on a local disk and belongs to \
          the user that runs the server.",
         .path.display()
     )]
@@ -91,6 +93,31 @@ pub enum OpenError {
         path: PathBuf,
         /// What was found.
         reason: String,
+    },
+    /// What is stored of an account's password makes no sense.
+    #[error(
+        "The account \"{}\" in the database {} has {reason}. {}",
+        printable(.nick), .path.display(),
+        match .reason {
+            RecordError::Version(_) => {
+                "Install the version of Palabre that wrote it, or a newer one, and start again.".to_owned()
+            }
+            RecordError::Damaged => format!(
+                "Put a backup in its place; or give up this account with `sqlite3 {} \"DELETE FROM devices WHERE \
+                 user = {user}; DELETE FROM accounts WHERE user = {user}\"`.",
+                .path.display(),
+            ),
+        }
+    )]
+    Account {
+        /// The file.
+        path: PathBuf,
+        /// The number of the account.
+        user: u64,
+        /// Its name.
+        nick: String,
+        /// What is the matter with its record.
+        reason: RecordError,
     },
     /// The device is full.
     #[error(
@@ -150,6 +177,11 @@ impl OpenError {
             ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
                 Self::NotWritable { directory: path.parent().map(Path::to_path_buf).unwrap_or(path) }
             }
+            ErrorCode::SystemIoFailure
+                if path.parent().is_some_and(|directory| space::is_lacking(&space::probe(directory))) =>
+            {
+                Self::NoSpace { path }
+            }
             _ => Self::Sqlite { path, source },
         }
     }
@@ -164,9 +196,7 @@ impl OpenError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Self::NotWritable { directory: directory.to_path_buf() }
             }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::NoSpace { path: path.to_path_buf() }
-            }
+            _ if space::is_out_of_space(&source) => Self::NoSpace { path: path.to_path_buf() },
             _ => Self::File { path: path.to_path_buf(), source },
         }
     }
@@ -191,6 +221,10 @@ pub struct Unrecoverable {
 pub(super) enum Problem {
     /// It was refused, and the transaction around it is as good as before.
     NoSuchRoom,
+    /// As above.
+    NoSuchUser,
+    /// As above; the core never asks for it.
+    NameTaken,
     /// A statement failed, and the transaction around it must be rolled back.
     Statement(rusqlite::Error),
 }
@@ -201,9 +235,10 @@ impl From<rusqlite::Error> for Problem {
     }
 }
 
-/// What the core is told of an error of SQLite.
-pub(super) fn failure_of(error: &rusqlite::Error) -> StorageFailure {
-    if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+/// What the core is told of an error of SQLite; `probe` tries whether there is space.
+pub(super) fn failure_of(error: &rusqlite::Error, probe: impl FnOnce() -> io::Result<()>) -> StorageFailure {
+    let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+    if is_full || could_not_write(error) && space::is_lacking(&probe()) {
         StorageFailure::NoSpace
     } else {
         StorageFailure::Failed

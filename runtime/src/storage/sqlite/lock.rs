@@ -2,7 +2,7 @@
 
 use std::{
     fs::{DirBuilder, File, OpenOptions},
-    io::{Read, Seek, Write},
+    io::{self, Read, Seek, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
 };
@@ -20,10 +20,7 @@ pub(super) struct DirectoryLock {
 impl DirectoryLock {
     /// Creates the directory where there is none, and locks it.
     pub(super) fn take(directory: &Path) -> Result<Self, OpenError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
+        create(directory)
             .map_err(|source| OpenError::NoDirectory { directory: directory.to_path_buf(), source })?;
         let path = directory.join("lock");
         let fail = |source| OpenError::from_io(directory, &path, source);
@@ -49,7 +46,23 @@ impl DirectoryLock {
     }
 }
 
-fn write_holder(file: &mut File) -> std::io::Result<()> {
+/// Creates a directory with those above it, so that a power cut does not take them away again.
+fn create(directory: &Path) -> io::Result<()> {
+    let missing: Vec<_> = directory.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    for created in missing {
+        // One that may not be opened for reading cannot be synced.
+        if let Some(parent) = created.parent()
+            && let Ok(parent) =
+                File::open(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+        {
+            parent.sync_all()?;
+        }
+    }
+    Ok(())
+}
+
+fn write_holder(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
     writeln!(file, "{}", std::process::id())

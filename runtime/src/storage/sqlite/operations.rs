@@ -13,6 +13,7 @@ use palabre_core::{
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use super::{
+    accounts,
     error::Problem,
     rooms::{RoomLog, Rooms},
 };
@@ -40,6 +41,15 @@ pub(super) fn execute(
             update_guest(connection, *user, nick, *expires)
         }
         StorageOperation::RemoveGuest { user } => remove_guest(connection, *user),
+        StorageOperation::CreateAccount { nick, record, device } => {
+            accounts::create_account(connection, nick, record, device)
+        }
+        StorageOperation::AddDevice { user, device } => accounts::add_device(connection, *user, device),
+        StorageOperation::SeeDevice { device, seen } => accounts::see_device(connection, *device, *seen),
+        StorageOperation::RemoveDevice { device } => accounts::remove_device(connection, *device),
+        StorageOperation::SetPassword { user, record, keep } => {
+            accounts::set_password(connection, *user, record, *keep)
+        }
         StorageOperation::SetMember { user, room, member } => {
             set_member(connection, rooms, *user, *room, *member)
         }
@@ -56,6 +66,11 @@ pub(super) const fn only_reads(operation: &StorageOperation) -> bool {
         | StorageOperation::CreateGuest { .. }
         | StorageOperation::UpdateGuest { .. }
         | StorageOperation::RemoveGuest { .. }
+        | StorageOperation::CreateAccount { .. }
+        | StorageOperation::AddDevice { .. }
+        | StorageOperation::SeeDevice { .. }
+        | StorageOperation::RemoveDevice { .. }
+        | StorageOperation::SetPassword { .. }
         | StorageOperation::SetMember { .. } => false,
     }
 }
@@ -271,9 +286,19 @@ fn update_guest(
 }
 
 fn remove_guest(connection: &Connection, user: UserId) -> Result<StorageOutcome, Problem> {
-    connection.prepare_cached("DELETE FROM guests WHERE user = ?1")?.execute([signed(user.get())])?;
-    connection.prepare_cached("DELETE FROM members WHERE user = ?1")?.execute([signed(user.get())])?;
+    delete_guest(connection, user)?;
     Ok(StorageOutcome::Done)
+}
+
+/// Deletes a guest and its memberships, but nothing of an account.
+pub(super) fn delete_guest(connection: &Connection, user: UserId) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM guests WHERE user = ?1")?.execute([signed(user.get())])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM members WHERE user = ?1 AND NOT EXISTS (SELECT 1 FROM accounts WHERE user = ?1)",
+        )?
+        .execute([signed(user.get())])?;
+    Ok(())
 }
 
 fn set_member(
@@ -296,7 +321,7 @@ fn set_member(
 }
 
 /// The next value of a counter in `meta`.
-fn count_up(connection: &Connection, counter: &str) -> rusqlite::Result<i64> {
+pub(super) fn count_up(connection: &Connection, counter: &str) -> rusqlite::Result<i64> {
     connection
         .prepare_cached("UPDATE meta SET value = value + 1 WHERE name = ?1 RETURNING value")?
         .query_row([counter], |row| row.get(0))
@@ -326,7 +351,7 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Arc<str>> {
 }
 
 /// The bits of a number, as SQLite stores them.
-const fn signed(number: u64) -> i64 {
+pub(super) const fn signed(number: u64) -> i64 {
     number.cast_signed()
 }
 

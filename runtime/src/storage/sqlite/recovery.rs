@@ -1,22 +1,28 @@
 //! Reading all that the core must know at start.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use palabre_core::{
-    ids::{Incarnation, RoomId, Seq, UserId},
-    storage::{GuestRecord, Recovered, RoomKey, RoomRecord, TokenHash},
+    ids::{DeviceId, Incarnation, RoomId, Seq, UserId},
+    password::PasswordRecord,
+    storage::{AccountRecord, DeviceRecord, GuestRecord, Recovered, RoomKey, RoomRecord, TokenHash},
     time::WallTime,
 };
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, Statement};
 
-use super::rooms::{RoomLog, Rooms};
+use super::{
+    error::OpenError,
+    rooms::{RoomLog, Rooms},
+};
 
-/// Reads rooms, guests and their memberships.
-pub(super) fn recover(connection: &Connection) -> rusqlite::Result<Recovered> {
+/// Reads rooms, guests, accounts and their memberships from the database at `path`.
+pub(super) fn recover(connection: &Connection, path: &Path) -> Result<Recovered, OpenError> {
+    let fail = |error| OpenError::from_sqlite(path, error);
     Ok(Recovered {
-        incarnation: incarnation_of(connection)?,
-        rooms: room_records(connection)?,
-        guests: guest_records(connection)?,
+        incarnation: incarnation_of(connection).map_err(fail)?,
+        rooms: room_records(connection).map_err(fail)?,
+        guests: guest_records(connection).map_err(fail)?,
+        accounts: account_records(connection, path)?,
     })
 }
 
@@ -64,7 +70,7 @@ fn room_record(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
 }
 
 fn guest_records(connection: &Connection) -> rusqlite::Result<Vec<GuestRecord>> {
-    let mut members = connection.prepare("SELECT room FROM members WHERE user = ?1 ORDER BY room")?;
+    let mut members = connection.prepare(ROOMS_OF)?;
     let mut statement =
         connection.prepare("SELECT user, nick, token_hash, expires FROM guests ORDER BY user")?;
     let mut rows = statement.query([])?;
@@ -72,20 +78,88 @@ fn guest_records(connection: &Connection) -> rusqlite::Result<Vec<GuestRecord>> 
     while let Some(row) = rows.next()? {
         let number: i64 = row.get(0)?;
         let expires: Option<i64> = row.get(3)?;
-        let rooms = members
-            .query_map([number], |row| Ok(RoomId::new(row.get::<_, i64>(0)?.cast_unsigned())))?
-            .collect::<Result<_, _>>()?;
+        let rooms = rooms_of_user(&mut members, number)?;
         guests.push(GuestRecord {
             user: user(number),
             nick: Arc::from(row.get_ref(1)?.as_str()?),
             token_hash: TokenHash(row.get(2)?),
-            expires: expires.map(|at| WallTime::from_millis(at.cast_unsigned())),
+            expires: expires.map(time),
             rooms,
         });
     }
     Ok(guests)
 }
 
+/// All accounts, ascending by id. One that cannot be read is an error: nobody's account is dropped in silence.
+pub(super) fn account_records(connection: &Connection, path: &Path) -> Result<Vec<AccountRecord>, OpenError> {
+    stored_accounts(connection)
+        .map_err(|error| OpenError::from_sqlite(path, error))?
+        .into_iter()
+        .map(|StoredAccount { user, nick, record, rooms, devices }| {
+            match PasswordRecord::from_bytes(&record) {
+                Ok(record) => Ok(AccountRecord { user, nick, record, rooms, devices }),
+                Err(reason) => Err(OpenError::Account {
+                    path: path.to_path_buf(),
+                    user: user.get(),
+                    nick: String::from(&*nick),
+                    reason,
+                }),
+            }
+        })
+        .collect()
+}
+
+/// An account whose record nobody has looked at yet.
+struct StoredAccount {
+    user: UserId,
+    nick: Arc<str>,
+    record: Vec<u8>,
+    rooms: Vec<RoomId>,
+    devices: Vec<DeviceRecord>,
+}
+
+fn stored_accounts(connection: &Connection) -> rusqlite::Result<Vec<StoredAccount>> {
+    let mut members = connection.prepare(ROOMS_OF)?;
+    let mut devices = connection.prepare(
+        "SELECT device, name, token_hash, since, seen FROM devices WHERE user = ?1 ORDER BY device",
+    )?;
+    let mut statement = connection.prepare("SELECT user, nick, record FROM accounts ORDER BY user")?;
+    let mut rows = statement.query([])?;
+    let mut accounts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(0)?;
+        accounts.push(StoredAccount {
+            user: user(number),
+            nick: Arc::from(row.get_ref(1)?.as_str()?),
+            record: row.get(2)?,
+            rooms: rooms_of_user(&mut members, number)?,
+            devices: devices.query_map([number], device_record)?.collect::<Result<_, _>>()?,
+        });
+    }
+    Ok(accounts)
+}
+
+fn device_record(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {
+    Ok(DeviceRecord {
+        device: DeviceId::new(row.get::<_, i64>(0)?.cast_unsigned()),
+        name: Arc::from(row.get_ref(1)?.as_str()?),
+        token_hash: TokenHash(row.get(2)?),
+        since: time(row.get(3)?),
+        seen: time(row.get(4)?),
+    })
+}
+
+/// The rooms that a user is a member of.
+const ROOMS_OF: &str = "SELECT room FROM members WHERE user = ?1 ORDER BY room";
+
+fn rooms_of_user(members: &mut Statement<'_>, user: i64) -> rusqlite::Result<Vec<RoomId>> {
+    members.query_map([user], |row| Ok(RoomId::new(row.get::<_, i64>(0)?.cast_unsigned())))?.collect()
+}
+
 const fn user(number: i64) -> UserId {
     UserId::new(number.cast_unsigned())
+}
+
+const fn time(millis: i64) -> WallTime {
+    WallTime::from_millis(millis.cast_unsigned())
 }

@@ -1,9 +1,8 @@
 //! Opening a database again after a commit in doubt.
 //!
 //! A sync that failed may have thrown the written pages away, and the next sync would not say so. What the
-//! connection believes is therefore worth nothing: it is closed, and the database is read again from its files,
-//! with all that its log holds written into it and synced before anything is concluded. After a write that failed,
-//! a sync of the log is enough.
+//! connection believes is therefore worth nothing: it is closed, the log is written anew, and the database is read
+//! again from its files, with all that its log holds written into it and synced before anything is concluded.
 
 use std::{mem, thread, time::Duration};
 

@@ -13,7 +13,10 @@ pub(super) struct Migration {
 }
 
 /// The migration at index *n* leads from version *n* to version *n* + 1. Entries are only ever appended.
-pub(super) const MIGRATIONS: &[Migration] = &[Migration { apply: create }];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration { apply: create },
+    Migration { apply: |connection, _| connection.execute_batch(ADD_ACCOUNTS) },
+];
 
 /// Brings a database of version `version` to the newest, each step in a transaction of its own.
 pub(super) fn migrate(
@@ -93,6 +96,30 @@ const CREATE: &str = "
     CREATE INDEX members_by_user ON members (user);
 ";
 
+/// Version 2. Guests and accounts are numbered together, by `last_user`. What changes each time that somebody enters
+/// stands in `devices` and in no index.
+const ADD_ACCOUNTS: &str = "
+    INSERT INTO meta (name, value) VALUES ('last_device', 0);
+
+    CREATE TABLE accounts (
+        user INTEGER PRIMARY KEY,
+        nick TEXT NOT NULL UNIQUE,
+        record BLOB NOT NULL,
+        created INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE devices (
+        device INTEGER PRIMARY KEY,
+        user INTEGER NOT NULL REFERENCES accounts (user) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        token_hash BLOB NOT NULL UNIQUE,
+        since INTEGER NOT NULL,
+        seen INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE INDEX devices_by_user ON devices (user);
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,7 +137,8 @@ mod tests {
     #[test]
     fn an_older_database_is_brought_to_the_newest_version_and_keeps_what_it_holds() {
         let connection = Connection::open_in_memory().unwrap();
-        migrate(&connection, MIGRATIONS, 0, Incarnation::new(7)).unwrap();
+        let older = [Migration { apply: create }];
+        migrate(&connection, &older, 0, Incarnation::new(7)).unwrap();
         connection
             .execute("INSERT INTO guests (user, nick, token_hash) VALUES (1, 'ada', x'00')", [])
             .unwrap();

@@ -1,12 +1,13 @@
 //! Commits that fail in every way a commit can. What is refused by the disk itself is tested from outside.
 
-use std::{cell::RefCell, collections::VecDeque, sync::Arc};
+use std::{cell::RefCell, collections::VecDeque, slice::from_ref, sync::Arc};
 
 use palabre_core::{
-    ids::{Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Nonce, RoomId, Seq, UserId},
+    password::PasswordRecord,
     storage::{
-        Appended, EventKind, NewEvent, PageRange, RoomKey, StorageFailure, StorageOperation, StorageOutcome,
-        Ticket, TokenHash,
+        Appended, DeviceRecord, EventKind, NewDevice, NewEvent, PageRange, RoomKey, StorageFailure,
+        StorageOperation, StorageOutcome, Ticket, TokenHash,
     },
     time::WallTime,
 };
@@ -28,6 +29,8 @@ enum Fault {
     Stuck,
     /// Nothing is stored for want of space.
     Full,
+    /// Nothing is stored because a write failed.
+    Unwritten,
 }
 
 thread_local! {
@@ -52,6 +55,10 @@ fn faulty_commit(connection: &Connection) -> rusqlite::Result<()> {
         Fault::Full => {
             connection.execute_batch("ROLLBACK")?;
             ffi::SQLITE_FULL
+        }
+        Fault::Unwritten => {
+            connection.execute_batch("ROLLBACK")?;
+            ffi::SQLITE_IOERR_WRITE
         }
     };
     Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
@@ -191,6 +198,55 @@ fn a_device_that_commits_in_silence_is_found_out_without_writing() {
 }
 
 #[test]
+fn an_account_whose_commit_worked_unnoticed_is_created_once() {
+    for faults in [&[Fault::Unnoticed][..], &[Fault::Unnoticed; 2], &[Fault::Lost], &[Fault::Stuck]] {
+        let (directory, mut storage) = storage_with_room();
+        suffer(faults.iter().copied());
+        let answers = results(&mut storage, &[create_account("ada", 1), create_account("ada", 2)]);
+        assert_eq!(answers, [account_created(1, 1), Err(StorageFailure::Failed)]);
+        assert_eq!(
+            results(&mut storage, &[add_device(1, 3), add_device(1, 3)]),
+            [device_added(2), device_added(2)]
+        );
+        drop(storage);
+        assert_eq!(devices_of(&reopened(&directory)), [(1, vec![1, 2])]);
+    }
+}
+
+#[test]
+fn a_device_that_cannot_commit_creates_no_account_and_says_so() {
+    let (directory, mut storage) = storage_with_room();
+    suffer([Fault::Lost; 2]);
+    assert_eq!(results(&mut storage, &[create_account("ada", 1)]), [Err(StorageFailure::Failed)]);
+    assert_eq!(results(&mut storage, &[create_account("ada", 2)]), [account_created(1, 1)]);
+    drop(storage);
+    assert_eq!(devices_of(&reopened(&directory)), [(1, vec![1])]);
+}
+
+#[test]
+fn a_password_in_doubt_is_written_with_its_revocations_or_not_at_all() {
+    let set_password =
+        StorageOperation::SetPassword { user: UserId::new(1), record: record(9), keep: DeviceId::new(2) };
+    let (old, new) = ((record(0), vec![1, 2, 3]), (record(9), vec![2]));
+    for (faults, answer, left) in [
+        (&[Fault::Lost][..], Ok(StorageOutcome::Done), &new),
+        (&[Fault::Unnoticed], Ok(StorageOutcome::Done), &new),
+        (&[Fault::Unnoticed; 2], Ok(StorageOutcome::Done), &new),
+        (&[Fault::Lost; 2], Err(StorageFailure::Failed), &old),
+        (&[Fault::Full], Err(StorageFailure::NoSpace), &old),
+    ] {
+        let (directory, mut storage) = storage_with_room();
+        results(&mut storage, &[create_account("ada", 1), add_device(1, 2), add_device(1, 3)]);
+        suffer(faults.iter().copied());
+        assert_eq!(results(&mut storage, from_ref(&set_password)), [answer], "{faults:?}");
+        drop(storage);
+        let recovered = reopened(&directory);
+        let devices = devices_of(&recovered).remove(0).1;
+        assert_eq!((&recovered.accounts[0].record, &devices), (&left.0, &left.1), "{faults:?}");
+    }
+}
+
+#[test]
 fn a_commit_without_space_refuses_only_what_does_not_fit() {
     let (_directory, mut storage) = storage_with_room();
     // Four requests, then two, then one: the first alone is refused.
@@ -199,6 +255,23 @@ fn a_commit_without_space_refuses_only_what_does_not_fit() {
     assert_eq!(answers[0], Err(StorageFailure::NoSpace));
     assert_eq!([&answers[1], &answers[2]], [&stored(1), &stored(2)]);
     assert_eq!(length(&mut storage), 2);
+}
+
+#[test]
+fn a_write_over_quota_is_refused_for_want_of_space() {
+    let (_directory, mut storage) = storage_with_room();
+    storage.probe = |_| Err(io::ErrorKind::QuotaExceeded.into());
+    suffer([Fault::Unwritten; 2]);
+    // Two requests, then one: the first alone is refused, and nothing is in doubt.
+    assert_eq!(results(&mut storage, &[post(10), post(11)]), [Err(StorageFailure::NoSpace), stored(1)]);
+    assert!(FAULTS.with_borrow(VecDeque::is_empty));
+}
+
+#[test]
+fn a_write_that_fails_where_there_is_space_leaves_doubt_and_is_tried_again() {
+    let (_directory, mut storage) = storage_with_room();
+    suffer([Fault::Unwritten]);
+    assert_eq!(results(&mut storage, &[post(10), post(11)]), [stored(1), stored(2)]);
 }
 
 #[test]
@@ -224,6 +297,54 @@ fn another_database_in_the_place_of_the_opened_one_is_noticed() {
 
 fn create_guest(token: u8) -> StorageOperation {
     StorageOperation::CreateGuest { nick: "guest".into(), token_hash: TokenHash([token; 32]) }
+}
+
+/// A record that can be read, of a password that nobody knows.
+fn record(number: u8) -> PasswordRecord {
+    // The base point of ristretto255 (RFC 9496, section 4): any public key must be a point.
+    const POINT: [u8; 32] = [
+        0xe2, 0xf2, 0xae, 0x0a, 0x6a, 0xbc, 0x4e, 0x71, 0xa8, 0x84, 0xa9, 0x61, 0xc5, 0x00, 0x51, 0x5f, 0x58,
+        0xe3, 0x0b, 0x6a, 0xa5, 0x82, 0xdd, 0x8d, 0xb6, 0xa6, 0x59, 0x45, 0xe0, 0x8d, 0x2d, 0x76,
+    ];
+    let costs = [19 * 1_024_u32, 2, 1].map(u32::to_be_bytes);
+    let parts = [&[1], [7; 8].as_slice(), costs.as_flattened(), &POINT, &[number; 160]];
+    PasswordRecord::from_bytes(&parts.concat()).unwrap()
+}
+
+fn new_device(token: u8) -> NewDevice {
+    NewDevice {
+        name: "laptop".into(),
+        token_hash: TokenHash([token; 32]),
+        at: WallTime::from_millis(u64::from(token)),
+    }
+}
+
+fn create_account(nick: &str, token: u8) -> StorageOperation {
+    StorageOperation::CreateAccount { nick: nick.into(), record: record(0), device: new_device(token) }
+}
+
+fn add_device(user: u64, token: u8) -> StorageOperation {
+    StorageOperation::AddDevice { user: UserId::new(user), device: new_device(token) }
+}
+
+const fn account_created(user: u64, device: u64) -> Result<StorageOutcome, StorageFailure> {
+    Ok(StorageOutcome::AccountCreated { user: UserId::new(user), device: DeviceId::new(device) })
+}
+
+const fn device_added(device: u64) -> Result<StorageOutcome, StorageFailure> {
+    Ok(StorageOutcome::DeviceAdded { device: DeviceId::new(device) })
+}
+
+fn reopened(directory: &TempDir) -> Recovered {
+    suffer([]);
+    SqliteStorage::open(SqliteOptions::new(directory.path()), 9).unwrap().1
+}
+
+/// The numbers of all accounts and of their devices.
+fn devices_of(recovered: &Recovered) -> Vec<(u64, Vec<u64>)> {
+    let accounts = recovered.accounts.iter();
+    let devices = |devices: &[DeviceRecord]| devices.iter().map(|device| device.device.get()).collect();
+    accounts.map(|account| (account.user.get(), devices(&account.devices))).collect()
 }
 
 fn operation() -> impl Strategy<Value = StorageOperation> {
@@ -254,6 +375,14 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
             nick: Arc::from("renamed"),
             expires: (expires > 0).then(|| WallTime::from_millis(expires)),
         }),
+        // Neither name nor token is ever free again, and the devices that are seen are there from the start or never.
+        1 => (prop_oneof![Just("eve"), Just("mallory")], 1..8_u8)
+            .prop_map(|(nick, token)| create_account(nick, token)),
+        1 => (prop_oneof![Just(3_u64), Just(99)], 1..8_u8).prop_map(|(user, token)| add_device(user, token)),
+        1 => (prop_oneof![Just(1_u64), Just(99)], 0..3_u64).prop_map(|(device, seen)| StorageOperation::SeeDevice {
+            device: DeviceId::new(device),
+            seen: WallTime::from_millis(seen),
+        }),
         1 => (user, room, any::<bool>()).prop_map(|(user, room, member)| StorageOperation::SetMember {
             user,
             room: RoomId::new(room),
@@ -279,7 +408,7 @@ proptest! {
         let (directory, mut storage) = storage_with_room();
         let mut model = MemoryStorage::new(Incarnation::new(1));
         let open = |name: &str| StorageOperation::OpenRoom { key: RoomKey::Named(name.into()) };
-        let first = (None, vec![open("lobby"), open("attic"), create_guest(0), create_guest(1)]);
+        let first = (None, vec![open("lobby"), open("attic"), create_guest(0), create_guest(1), create_account("ada", 0)]);
         for (fault, operations) in [first].into_iter().chain(batches) {
             suffer(fault);
             let expected: Vec<_> =

@@ -1,0 +1,158 @@
+//! The server's half.
+
+use alloc::{boxed::Box, sync::Arc};
+use core::fmt;
+
+use opaque_ke::{
+    CredentialFinalization, CredentialRequest, RegistrationRequest, RegistrationUpload, ServerLogin,
+    ServerLoginParameters, ServerRegistration, ServerSetup,
+};
+use rand_chacha::ChaCha12Rng;
+use rand_core::SeedableRng;
+
+use super::{
+    LOGIN_FINISH_BYTES, LOGIN_RESPONSE_BYTES, LOGIN_START_BYTES, Malformed, PasswordRecord,
+    REGISTRATION_REQUEST_BYTES, REGISTRATION_RESPONSE_BYTES, REGISTRATION_UPLOAD_BYTES, SetupId, Stretching,
+    Suite, context, sized,
+};
+use crate::{channel::Channel, name::NameKey};
+
+/// Bytes of a stored setup.
+const SETUP_BYTES: usize = 128;
+
+/// The server's secret. Records open only with the setup that made them: lost, every password is lost with it.
+#[derive(Clone)]
+pub struct Setup {
+    setup: Arc<ServerSetup<Suite>>,
+    id: SetupId,
+}
+
+impl Setup {
+    /// A new one, from 32 random bytes.
+    #[must_use]
+    pub fn generate(seed: [u8; 32]) -> Self {
+        Self::of(ServerSetup::new(&mut ChaCha12Rng::from_seed(seed)))
+    }
+
+    fn of(setup: ServerSetup<Suite>) -> Self {
+        let hash = blake3::hash(&setup.serialize());
+        let mut id = [0; 8];
+        id.copy_from_slice(&hash.as_bytes()[..8]);
+        Self { setup: Arc::new(setup), id: SetupId(id) }
+    }
+
+    /// What is to be kept secret and safe.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; SETUP_BYTES] {
+        sized(&self.setup.serialize())
+    }
+
+    /// From the file it was kept in.
+    ///
+    /// # Errors
+    /// They are not the bytes of a setup.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SetupError> {
+        ServerSetup::deserialize(bytes).map(Self::of).map_err(|_| SetupError)
+    }
+
+    /// By which records name it.
+    #[must_use]
+    pub const fn id(&self) -> SetupId {
+        self.id
+    }
+
+    /// Answers the first message of a registration.
+    pub(crate) fn begin_registration(
+        &self,
+        name: &NameKey,
+        request: &[u8; REGISTRATION_REQUEST_BYTES],
+    ) -> Result<[u8; REGISTRATION_RESPONSE_BYTES], Malformed> {
+        let request = RegistrationRequest::deserialize(request).map_err(|_| Malformed)?;
+        let started = ServerRegistration::<Suite>::start(&self.setup, request, identifier(name));
+        Ok(sized(&started.map_err(|_| Malformed)?.message.serialize()))
+    }
+
+    /// What is stored of what a registration ends with.
+    pub(crate) fn record(
+        &self,
+        upload: &[u8; REGISTRATION_UPLOAD_BYTES],
+        stretching: Stretching,
+    ) -> Result<PasswordRecord, Malformed> {
+        let upload = RegistrationUpload::<Suite>::deserialize(upload).map_err(|_| Malformed)?;
+        let registration: [u8; REGISTRATION_UPLOAD_BYTES] =
+            sized(&ServerRegistration::<Suite>::finish(upload).serialize());
+        Ok(PasswordRecord { setup: self.id, stretching, registration: Arc::new(registration) })
+    }
+
+    /// Answers the first message of a login. Without a record the answer is one that no password opens, and nothing
+    /// about it tells so.
+    pub(crate) fn begin_login(
+        &self,
+        record: Option<&PasswordRecord>,
+        name: &NameKey,
+        start: &[u8; LOGIN_START_BYTES],
+        channel: Channel,
+        random: &mut ChaCha12Rng,
+    ) -> Result<([u8; LOGIN_RESPONSE_BYTES], Challenged), Malformed> {
+        let start = CredentialRequest::deserialize(start).map_err(|_| Malformed)?;
+        let registration = record.and_then(|record| parse_registration(&record.registration).ok());
+        let context = context(channel);
+        let parameters =
+            ServerLoginParameters { context: Some(&context), ..ServerLoginParameters::default() };
+        let name = identifier(name);
+        let started = ServerLogin::start(random, &self.setup, registration, start, name, parameters);
+        let started = started.map_err(|_| Malformed)?;
+        Ok((sized(&started.message.serialize()), Challenged { login: Box::new(started.state) }))
+    }
+}
+
+/// The record that a login tries is named by the account: as it is compared, whatever way it is written.
+fn identifier(name: &NameKey) -> &[u8] {
+    name.folded().as_bytes()
+}
+
+pub(super) fn parse_registration(
+    bytes: &[u8; REGISTRATION_UPLOAD_BYTES],
+) -> Result<ServerRegistration<Suite>, Malformed> {
+    ServerRegistration::deserialize(bytes).map_err(|_| Malformed)
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Bytes that are no setup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetupError;
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not the secret of a server's accounts, or damaged")
+    }
+}
+
+impl core::error::Error for SetupError {}
+
+/// A login that was answered, and waits for its proof.
+pub(crate) struct Challenged {
+    login: Box<ServerLogin<Suite>>,
+}
+
+impl Challenged {
+    /// Whether this shows that the peer knows the password.
+    pub(crate) fn proves(self, finish: &[u8; LOGIN_FINISH_BYTES], channel: Channel) -> bool {
+        let Ok(finish) = CredentialFinalization::deserialize(finish) else { return false };
+        let context = context(channel);
+        let parameters =
+            ServerLoginParameters { context: Some(&context), ..ServerLoginParameters::default() };
+        self.login.finish(finish, parameters).is_ok()
+    }
+}
+
+impl fmt::Debug for Challenged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Challenged(…)")
+    }
+}

@@ -1,0 +1,227 @@
+//! Several devices of one account.
+
+use std::time::Duration;
+
+use palabre_core::{client::ClientEvent, ids::DeviceId, output::Source};
+
+use crate::house::{House, password};
+
+/// Two devices of one account.
+fn two(house: &mut House) -> (usize, usize) {
+    let laptop = house.register("ana", "correct horse");
+    let phone = house.log_in("ana", "correct horse");
+    assert!(house.ends[phone].client.is_ready());
+    (laptop, phone)
+}
+
+fn devices(house: &mut House, end: usize) -> Vec<(u64, bool)> {
+    house.act(end, |client, now| client.devices(now).expect("it may"));
+    match house.ends[end].events.last() {
+        Some(ClientEvent::Devices { devices, .. }) => {
+            devices.iter().map(|device| (device.device.get(), device.is_this)).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_one_device_says_and_joins_the_others_see() {
+    let mut house = House::new();
+    let (laptop, phone) = two(&mut house);
+    let tea = house.join(laptop, "#tea");
+    assert!(house.ends[phone].client.joined().any(|room| room.id == tea), "{:?}", house.ends[phone].events);
+    house.say(laptop, tea, "from the laptop");
+    house.say(phone, tea, "from the phone");
+    for device in [laptop, phone] {
+        assert_eq!(house.heard(device), ["from the laptop", "from the phone"]);
+    }
+    house.act(phone, |client, now| client.part(tea, now).expect("it may"));
+    assert!(matches!(house.ends[laptop].events.last(), Some(ClientEvent::Left { room }) if *room == tea));
+    assert_eq!(house.ends[laptop].client.joined().count(), 0);
+}
+
+#[test]
+fn an_account_is_here_as_long_as_one_of_its_devices_is() {
+    let mut house = House::new();
+    let (laptop, phone) = two(&mut house);
+    let bob = house.client("bob", None, None);
+    let tea = house.join(laptop, "#tea");
+    house.join(bob, "#tea");
+    let state = |house: &mut House| {
+        house.act(bob, |client, now| client.members(tea, now).expect("it may"));
+        match house.ends[bob].events.last() {
+            Some(ClientEvent::Members { members, .. }) => (members[0].state, members[0].is_guest),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(state(&mut house), (1, false));
+    house.ends[laptop].client.leave(true, house.now);
+    house.settle();
+    assert_eq!(state(&mut house), (1, false));
+    house.ends[phone].client.leave(false, house.now);
+    house.settle();
+    assert_eq!(state(&mut house), (3, false), "and a member still");
+    house.pass(Duration::from_secs(3 * 24 * 3_600));
+    assert_eq!(house.store.accounts.len(), 1);
+}
+
+#[test]
+fn a_token_enters_again_after_a_cut_and_a_restart_and_rooms_are_kept() {
+    let mut house = House::new();
+    let ana = house.register("ana", "correct horse");
+    let tea = house.join(ana, "#tea");
+    house.say(ana, tea, "before");
+    house.restart();
+    house.pass(Duration::from_secs(2));
+    assert!(house.ends[ana].client.is_ready());
+    house.say(ana, tea, "after");
+    assert_eq!(house.heard(ana), ["before", "after"]);
+    let saved = house.ends[ana].client.saved().expect("a session");
+    assert!(saved.is_account);
+    house.ends[ana].client.leave(true, house.now);
+    house.settle();
+    let later = house.client("ana", None, Some(saved));
+    assert!(house.ends[later].client.is_ready() && house.ends[later].client.is_account());
+}
+
+#[test]
+fn a_device_that_was_not_used_for_ninety_days_has_to_log_in_again() {
+    let mut house = House::new();
+    let ana = house.register("ana", "correct horse");
+    let saved = house.ends[ana].client.saved().expect("a session");
+    house.ends[ana].client.leave(true, house.now);
+    house.settle();
+    house.pass(Duration::from_secs(90 * 24 * 3_600 + 1));
+    let later = house.client("ana", None, Some(saved));
+    assert_eq!(house.refused(later), Some("token-unknown"));
+    assert!(house.ends[later].client.is_account(), "who it is does not change with the token");
+}
+
+#[test]
+fn a_device_that_is_logged_out_is_gone_at_once_and_for_good() {
+    let mut house = House::new();
+    let (laptop, phone) = two(&mut house);
+    let saved = house.ends[phone].client.saved().expect("a session");
+    let listed = devices(&mut house, laptop);
+    assert_eq!(listed, [(1, true), (2, false)]);
+    let tea = house.join(laptop, "#tea");
+    house.act(laptop, |client, now| client.revoke(DeviceId::new(2), now).expect("it may"));
+    assert!(matches!(house.ends[laptop].events.last(), Some(ClientEvent::Revoked { .. })));
+    house.say(laptop, tea, "only here");
+    assert!(!house.heard(phone).contains(&"only here".to_owned()));
+    house.pass(Duration::from_secs(6));
+    assert_eq!(house.refused(phone), Some("token-unknown"));
+    house.restart();
+    house.source = Source::V4([10, 0, 0, 2]);
+    let thief = house.client("ana", None, Some(saved));
+    assert_eq!(house.refused(thief), Some("token-unknown"));
+    house.pass(Duration::from_secs(6));
+    assert_eq!(devices(&mut house, laptop), [(1, true)]);
+}
+
+#[test]
+fn a_device_that_does_not_exist_is_not_logged_out() {
+    let mut house = House::new();
+    let ana = house.register("ana", "correct horse");
+    let bob = house.register("bob", "correct horse");
+    let own = devices(&mut house, bob)[0].0;
+    house.act(ana, |client, now| client.revoke(DeviceId::new(own), now).expect("it may"));
+    assert_eq!(house.refused(ana), Some("no-such-device"), "nobody else's either");
+    assert!(house.ends[bob].client.is_ready());
+    let guest = house.client("eve", None, None);
+    house.act(guest, |client, now| client.devices(now).expect("it may"));
+    assert_eq!(house.refused(guest), Some("not-allowed"));
+}
+
+#[test]
+fn another_password_logs_all_other_devices_out() {
+    let mut house = House::new();
+    let (laptop, phone) = two(&mut house);
+    house.act(laptop, |client, now| client.change_password(password("battery staple"), now).expect("it may"));
+    assert!(
+        matches!(house.ends[laptop].events.last(), Some(ClientEvent::PasswordChanged { .. })),
+        "{:?}",
+        house.ends[laptop].events
+    );
+    house.pass(Duration::from_secs(6));
+    assert_eq!(house.refused(phone), Some("token-unknown"));
+    house.source = Source::V4([10, 0, 0, 2]);
+    let old = house.log_in("ana", "correct horse");
+    assert_eq!(house.refused(old), Some("login-failed"));
+    let new = house.log_in("ana", "battery staple");
+    assert!(house.ends[new].client.is_ready());
+}
+
+#[test]
+fn a_token_alone_changes_no_password() {
+    let mut house = House::new();
+    let ana = house.register("ana", "correct horse");
+    house.cut(ana);
+    house.pass(Duration::from_secs(2));
+    assert!(house.ends[ana].client.is_ready());
+    house.act(ana, |client, now| client.change_password(password("battery staple"), now).expect("it may"));
+    assert_eq!(house.refused(ana), Some("not-allowed"));
+}
+
+#[test]
+fn a_login_that_was_proved_before_the_password_changed_gives_no_device_after() {
+    let mut house = House::new();
+    let laptop = house.register("ana", "correct horse");
+    house.prompt = false;
+    house.act(laptop, |client, now| client.change_password(password("battery staple"), now).expect("it may"));
+    let phone = house.log_in("ana", "correct horse");
+    house.prompt = true;
+    house.settle();
+    assert!(!house.ends[phone].client.is_ready());
+    assert_eq!(house.refused(phone), Some("login-failed"));
+    let devices: Vec<_> = house.store.accounts.values().flat_map(|account| &account.devices).collect();
+    assert_eq!(devices.len(), 1, "{devices:?}");
+}
+
+#[test]
+fn an_account_keeps_its_name() {
+    let mut house = House::new();
+    let ana = house.register("ana", "correct horse");
+    let other = crate::house::nick("anna");
+    house.act(ana, |client, now| client.rename(&other, now).expect("it may"));
+    assert_eq!(house.refused(ana), Some("not-possible"));
+}
+
+#[test]
+fn what_was_posted_while_the_token_was_revoked_is_sent_after_the_next_login() {
+    let mut house = House::new();
+    let (laptop, phone) = two(&mut house);
+    let tea = house.join(laptop, "#tea");
+    house.cut(phone);
+    house.ends[phone]
+        .client
+        .post(tea, palabre_core::storage::EventKind::Posted, "kept", None, house.now)
+        .expect("it may");
+    house.act(laptop, |client, now| client.revoke(DeviceId::new(2), now).expect("it may"));
+    house.pass(Duration::from_secs(2));
+    assert_eq!(house.refused(phone), Some("token-unknown"));
+    let now = house.now;
+    let entry = crate::house::entry(false, "correct horse");
+    house.ends[phone].client.log_in(&crate::house::nick("ana"), entry, now).expect("it was refused");
+    house.settle();
+    assert_eq!(house.heard(laptop), ["kept"]);
+}
+
+#[test]
+fn several_programs_use_one_token_side_by_side_and_each_follows_its_own_cut() {
+    let mut house = House::new();
+    let chat = house.register("ana", "correct horse");
+    let tea = house.join(chat, "#tea");
+    let saved = house.ends[chat].client.saved().expect("a session");
+    let script = house.client("ana", None, Some(saved));
+    assert!(house.ends[script].client.is_ready() && house.ends[chat].client.is_ready());
+    house.say(script, tea, "from a script");
+    assert_eq!(house.heard(chat), ["from a script"]);
+    // The server has not noticed that the first connection is gone: the newer one of the same run takes its place.
+    house.ends[chat].link = None;
+    let now = house.now;
+    house.ends[chat].client.handle_disconnected(now);
+    house.pass(Duration::from_secs(2));
+    assert!(house.ends[chat].client.is_ready() && house.ends[script].client.is_ready());
+    assert_eq!(house.server.stats().clients, 2);
+}

@@ -1,0 +1,13 @@
+//! Accounts: clients and a server, both the machines that run in production (`PROTOCOL.md` section A).
+//!
+//! * `entering`: making an account, logging in, wrong passwords, limits
+//! * `devices`: tokens, several devices at once, logging out, another password
+#![allow(missing_docs)]
+
+mod devices;
+mod entering;
+mod house;
+// The suite of the server needs more of it.
+#[allow(dead_code)]
+#[path = "../server/store.rs"]
+mod store;

@@ -1,0 +1,207 @@
+//! A storage as plain maps, for tests of the core.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use palabre_core::{
+    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
+    storage::{
+        AccountRecord, Appended, DeviceRecord, FoundEvent, GuestRecord, NewDevice, PageRange, Recovered,
+        RoomKey, RoomRecord, StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
+    },
+    time::WallTime,
+};
+
+/// A storage that answers at once, or when it is told to, and forgets nothing.
+#[derive(Clone, Default)]
+pub(crate) struct Store {
+    rooms: BTreeMap<RoomId, (RoomRecord, Vec<StoredEvent>)>,
+    guests: BTreeMap<UserId, GuestRecord>,
+    pub(crate) accounts: BTreeMap<UserId, AccountRecord>,
+    device_ids: u64,
+    nonces: BTreeMap<(UserId, Nonce), (RoomId, Seq)>,
+    room_ids: u64,
+    user_ids: u64,
+    pub(crate) failing: Option<StorageFailure>,
+}
+
+impl Store {
+    pub(crate) fn recovered(&self) -> Recovered {
+        Recovered {
+            incarnation: Incarnation::new(7),
+            rooms: self.rooms.values().map(|(record, _)| record.clone()).collect(),
+            guests: self.guests.values().cloned().collect(),
+            accounts: self.accounts.values().cloned().collect(),
+        }
+    }
+
+    pub(crate) fn log(&self, room: RoomId) -> Vec<StoredEvent> {
+        self.rooms.get(&room).map(|(_, log)| log.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn set_expires(&mut self, expires: Option<WallTime>) {
+        for guest in self.guests.values_mut() {
+            guest.expires = expires;
+        }
+    }
+
+    pub(crate) fn trim(&mut self, room: RoomId, first: Seq) {
+        let (record, log) = self.rooms.get_mut(&room).expect("room");
+        record.first = first;
+        log.retain(|event| event.seq >= first);
+    }
+
+    pub(crate) fn execute(&mut self, operation: StorageOperation) -> Result<StorageOutcome, StorageFailure> {
+        match (&operation, self.failing) {
+            (StorageOperation::ReadPage { .. } | StorageOperation::FindNonce { .. }, _) | (_, None) => {}
+            (_, Some(failure)) => return Err(failure),
+        }
+        match operation {
+            StorageOperation::OpenRoom { key } => Ok(StorageOutcome::RoomOpened(self.open_room(key))),
+            StorageOperation::DropRoom { room } => {
+                self.rooms.remove(&room);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::Append { room, event } => {
+                if let Some((stored_room, seq)) = self.nonces.get(&(event.author, event.nonce)) {
+                    let stored =
+                        self.log(*stored_room).into_iter().find(|stored| stored.seq == *seq).expect("kept");
+                    let same = *stored_room == room && stored.kind == event.kind && stored.text == event.text;
+                    let repeated = Appended::Repeated { seq: *seq, at: stored.at };
+                    return Ok(StorageOutcome::Appended(if same { repeated } else { Appended::NonceReused }));
+                }
+                let (record, log) = self.rooms.get_mut(&room).ok_or(StorageFailure::NoSuchRoom)?;
+                let seq = record.last.next();
+                record.last = seq;
+                self.nonces.insert((event.author, event.nonce), (room, seq));
+                log.push(StoredEvent {
+                    seq,
+                    author: event.author,
+                    nick: event.nick,
+                    at: event.at,
+                    kind: event.kind,
+                    text: event.text,
+                });
+                Ok(StorageOutcome::Appended(Appended::Stored { seq, first: record.first }))
+            }
+            StorageOperation::FindNonce { author, nonce } => {
+                let found = self.nonces.get(&(author, nonce)).map(|(room, seq)| {
+                    let event = self.log(*room).into_iter().find(|event| event.seq == *seq).expect("kept");
+                    FoundEvent { room: *room, seq: *seq, at: event.at, kind: event.kind, text: event.text }
+                });
+                Ok(StorageOutcome::Found(found))
+            }
+            StorageOperation::ReadPage { room, range, events_max, bytes_max } => {
+                let first = self.rooms.get(&room).map(|(record, _)| record.first).unwrap_or_default();
+                Ok(StorageOutcome::Page {
+                    first,
+                    events: page(&self.log(room), range, events_max, bytes_max),
+                })
+            }
+            StorageOperation::CreateGuest { nick, token_hash } => Ok(self.create_guest(nick, token_hash)),
+            StorageOperation::UpdateGuest { user, nick, expires } => {
+                if let Some(guest) = self.guests.get_mut(&user) {
+                    guest.nick = nick;
+                    guest.expires = expires;
+                }
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::RemoveGuest { user } => {
+                self.guests.remove(&user);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::SetMember { user, room, member } => {
+                if !self.rooms.contains_key(&room) {
+                    return Err(StorageFailure::NoSuchRoom);
+                }
+                let guest = self.guests.get_mut(&user).map(|guest| &mut guest.rooms);
+                if let Some(rooms) =
+                    guest.or_else(|| self.accounts.get_mut(&user).map(|account| &mut account.rooms))
+                {
+                    rooms.retain(|other| *other != room);
+                    if member {
+                        rooms.push(room);
+                        rooms.sort();
+                    }
+                }
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::CreateAccount { nick, record, device } => {
+                self.user_ids += 1;
+                let user = UserId::new(self.user_ids);
+                let device = self.new_device(device);
+                let outcome = StorageOutcome::AccountCreated { user, device: device.device };
+                let (rooms, devices) = (Vec::new(), vec![device]);
+                self.accounts.insert(user, AccountRecord { user, nick, record, rooms, devices });
+                Ok(outcome)
+            }
+            StorageOperation::AddDevice { user, device } => {
+                let device = self.new_device(device);
+                let account = self.accounts.get_mut(&user).ok_or(StorageFailure::NoSuchUser)?;
+                account.devices.push(device.clone());
+                Ok(StorageOutcome::DeviceAdded { device: device.device })
+            }
+            StorageOperation::SeeDevice { device, seen } => {
+                let devices = self.accounts.values_mut().flat_map(|account| &mut account.devices);
+                devices.filter(|known| known.device == device).for_each(|known| known.seen = seen);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::RemoveDevice { device } => {
+                for account in self.accounts.values_mut() {
+                    account.devices.retain(|known| known.device != device);
+                }
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::SetPassword { user, record, keep } => {
+                let account = self.accounts.get_mut(&user).ok_or(StorageFailure::NoSuchUser)?;
+                account.record = record;
+                account.devices.retain(|known| known.device == keep);
+                Ok(StorageOutcome::Done)
+            }
+        }
+    }
+
+    fn new_device(&mut self, device: NewDevice) -> DeviceRecord {
+        self.device_ids += 1;
+        let NewDevice { name, token_hash, at } = device;
+        DeviceRecord { device: DeviceId::new(self.device_ids), name, token_hash, since: at, seen: at }
+    }
+
+    fn open_room(&mut self, key: RoomKey) -> RoomRecord {
+        if let Some((record, _)) = self.rooms.values().find(|(record, _)| record.key == key) {
+            return record.clone();
+        }
+        self.room_ids += 1;
+        let id = RoomId::new(self.room_ids);
+        let record = RoomRecord { id, key, topic: "".into(), first: Seq::new(1), last: Seq::new(0) };
+        self.rooms.insert(id, (record.clone(), Vec::new()));
+        record
+    }
+
+    fn create_guest(&mut self, nick: Arc<str>, token_hash: TokenHash) -> StorageOutcome {
+        self.user_ids += 1;
+        let user = UserId::new(self.user_ids);
+        self.guests.insert(user, GuestRecord { user, nick, token_hash, expires: None, rooms: Vec::new() });
+        StorageOutcome::GuestCreated { user }
+    }
+}
+
+fn page(log: &[StoredEvent], range: PageRange, events_max: u32, bytes_max: u32) -> Vec<StoredEvent> {
+    let mut bytes = 0;
+    let mut fits = |event: &&StoredEvent| {
+        let first = bytes == 0;
+        bytes += event.text.len() + event.nick.len();
+        first || bytes <= bytes_max as usize
+    };
+    let most = events_max as usize;
+    match range {
+        PageRange::After(seq) => {
+            log.iter().filter(|event| event.seq > seq).take(most).take_while(&mut fits).cloned().collect()
+        }
+        PageRange::Before(seq) => {
+            let earlier = log.iter().rev().filter(|event| seq.is_none_or(|seq| event.seq < seq));
+            let mut events: Vec<_> = earlier.take(most).take_while(&mut fits).cloned().collect();
+            events.reverse();
+            events
+        }
+    }
+}

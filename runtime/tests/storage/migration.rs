@@ -1,0 +1,57 @@
+use palabre_core::ids::Incarnation;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::support::*;
+
+/// A directory with a database that was left by the version of the SQL.
+fn left_by(version: &str) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = Connection::open(directory.path().join("palabre.db")).unwrap();
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).unwrap();
+    connection.execute_batch(version).unwrap();
+    directory
+}
+
+#[test]
+fn a_database_of_version_1_is_opened_with_all_it_holds() {
+    let directory = left_by(include_str!("version_1.sql"));
+    let (mut storage, recovered) = open(directory.path());
+    assert_eq!(recovered.incarnation, Incarnation::new(77));
+    let rooms: Vec<_> = recovered.rooms.iter().map(|room| (&*room.topic, room.last.get())).collect();
+    assert_eq!(rooms, [("parrots", 2), ("", 0)]);
+    let [bob] = &recovered.guests[..] else { panic!("one guest was kept: {recovered:?}") };
+    assert_eq!((bob.user.get(), &*bob.nick, bob.rooms.len()), (2, "bob", 1));
+    assert_eq!(bob.expires.map(palabre_core::time::WallTime::as_millis), Some(5_000));
+    assert_eq!(recovered.accounts, []);
+    let answers = execute_batch(&mut storage, vec![post(1, u64::MAX, "hello"), post(1, 3, "and on")]);
+    assert_eq!(answers, [repeated(1, 1_000), stored(3)]);
+}
+
+#[test]
+fn a_database_of_version_1_takes_accounts_that_are_numbered_on() {
+    let directory = left_by(include_str!("version_1.sql"));
+    let (mut storage, _) = open(directory.path());
+    let answers = execute_batch(&mut storage, vec![create_account("ada", 1), set_member(3, 1, true)]);
+    assert_eq!(answers, [account(3, 1), DONE]);
+    drop(storage);
+    let (_, recovered) = open(directory.path());
+    assert_eq!((recovered.accounts[0].user.get(), recovered.accounts[0].rooms.len()), (3, 1));
+    assert_eq!((recovered.guests.len(), recovered.rooms.len()), (1, 2));
+}
+
+/// The migrations that lead from nothing to the present lead there from each version too.
+#[test]
+fn a_database_that_was_migrated_has_the_tables_of_a_new_one() {
+    let tables = |directory: &TempDir| -> Vec<String> {
+        drop(open(directory.path()));
+        let connection = Connection::open(directory.path().join("palabre.db")).unwrap();
+        let mut statement =
+            connection.prepare("SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY name").unwrap();
+        let squeeze = |sql: String| sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        let rows = statement.query_map([], |row| row.get(0).map(squeeze)).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    };
+    let new = tempfile::tempdir().unwrap();
+    assert_eq!(tables(&left_by(include_str!("version_1.sql"))), tables(&new));
+}

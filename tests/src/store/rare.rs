@@ -1,0 +1,36 @@
+//! Marks of what storage seldom answers: each is a branch of the server.
+
+use palabre_core::storage::{Appended, StorageFailure, StorageOperation, StorageOutcome};
+
+use crate::sometimes;
+
+pub(super) fn executed(operation: &StorageOperation, result: &Result<StorageOutcome, StorageFailure>) {
+    match (operation, result) {
+        (StorageOperation::Append { .. }, Ok(StorageOutcome::Appended(appended))) => match appended {
+            Appended::Stored { .. } => {}
+            Appended::Repeated { .. } => sometimes!("a post was sent again and was stored already"),
+            Appended::NonceReused => sometimes!("a nonce was used for another post"),
+        },
+        (StorageOperation::FindNonce { .. }, Ok(StorageOutcome::Found(found))) => {
+            sometimes!("a post about to be refused was found stored", found.is_some());
+        }
+        (StorageOperation::DropRoom { .. }, Ok(_)) => sometimes!("a room ceased"),
+        (_, Ok(_)) => {}
+        (StorageOperation::Append { .. }, Err(_)) => sometimes!("a post could not be stored"),
+        (StorageOperation::FindNonce { .. }, Err(_)) => {
+            sometimes!("nobody could say whether a post was stored");
+        }
+        (StorageOperation::ReadPage { .. }, Err(_)) => sometimes!("the log could not be read"),
+        (StorageOperation::DropRoom { .. }, Err(_)) => sometimes!("a room could not be dropped"),
+        (StorageOperation::OpenRoom { .. }, Err(_)) => sometimes!("a room could not be opened"),
+        (StorageOperation::CreateGuest { .. }, Err(_)) => sometimes!("a newcomer could not be written"),
+        (StorageOperation::UpdateGuest { .. }, Err(_)) => sometimes!("a guest could not be updated"),
+        (StorageOperation::RemoveGuest { .. }, Err(_)) => sometimes!("a guest could not be removed"),
+        (StorageOperation::SetMember { .. }, Err(_)) => sometimes!("a membership could not be written"),
+        (StorageOperation::CreateAccount { .. }, Err(_)) => sometimes!("an account could not be written"),
+        (StorageOperation::AddDevice { .. }, Err(_)) => sometimes!("a device could not be written"),
+        (StorageOperation::SeeDevice { .. }, Err(_)) => sometimes!("a device could not be noted as seen"),
+        (StorageOperation::RemoveDevice { .. }, Err(_)) => sometimes!("a device could not be removed"),
+        (StorageOperation::SetPassword { .. }, Err(_)) => sometimes!("a password could not be written"),
+    }
+}

@@ -1,0 +1,70 @@
+//! The same short life over and over, and each time the next call is the one that goes wrong.
+
+use crate::{
+    disk::{Cut, DiskError, Failure, Trouble},
+    story::{Plot, Story, Weather},
+};
+
+/// Lives through it with the trouble at the first call and each so many further on, until there are not so many; the
+/// number of the last.
+fn at_calls(seed: u64, step: usize, trouble: impl Fn(u64) -> Trouble, counts_changes: bool) -> u64 {
+    for number in (1..).step_by(step) {
+        let weather = if trouble(number).fails() { Weather::Foul } else { Weather::Fair };
+        let story = Story::new(Plot::new(seed, 1, weather));
+        let after = if number % 2 == 0 { Cut::Power } else { Cut::Process };
+        match story.tell_of(trouble(number), after) {
+            Ok(counts) if number > if counts_changes { counts.changes } else { counts.calls } => {
+                return number;
+            }
+            Ok(_) => {}
+            Err(violation) => panic!("call {number}: {violation}"),
+        }
+    }
+    unreachable!("a life ends");
+}
+
+fn failing(error: DiskError, calls: u64) -> impl Fn(u64) -> Trouble {
+    move |first| Trouble { failure: Some(Failure { first, calls, error }), ..Trouble::default() }
+}
+
+fn cut(cut: Cut) -> impl Fn(u64) -> Trouble {
+    move |number| Trouble { cut: Some((number, cut)), ..Trouble::default() }
+}
+
+/// A part of them each time; `tests/crash` tries all.
+const STEP: usize = 11;
+
+#[test]
+fn an_error_of_the_device_at_any_call_loses_nothing_that_was_answered() {
+    assert!(at_calls(3, STEP, failing(DiskError::Io, 1), false) > 50);
+}
+
+#[test]
+fn no_space_from_any_call_on_loses_nothing_that_was_answered() {
+    assert!(at_calls(3, STEP, failing(DiskError::Full, u64::MAX), false) > 50);
+}
+
+#[test]
+fn a_power_cut_at_any_change_loses_nothing_that_was_answered() {
+    assert!(at_calls(3, STEP, cut(Cut::Power), true) > 20);
+}
+
+/// Lives of which each call is in trouble in every way.
+const LIVES: u64 = 3;
+
+/// Run by `tests/crash`.
+#[test]
+#[ignore = "takes minutes; run by tests/crash"]
+fn each_call_of_many_lives_may_fail() {
+    let mut lives = 0;
+    for seed in 1..=LIVES {
+        for calls in [1, 2, 4] {
+            lives += at_calls(seed, 1, failing(DiskError::Io, calls), false);
+        }
+        for calls in [1, u64::MAX] {
+            lives += at_calls(seed, 1, failing(DiskError::Full, calls), false);
+        }
+        lives += at_calls(seed, 1, cut(Cut::Power), true) + at_calls(seed, 1, cut(Cut::Process), true);
+    }
+    println!("each call of {LIVES} short lives in trouble, {lives} lives in all: 0 violations");
+}
