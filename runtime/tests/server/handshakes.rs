@@ -169,6 +169,15 @@ fn nothing_of_a_handshake_is_remembered_for_the_next() {
 }
 
 #[test]
+fn what_is_recorded_today_stays_secret_when_there_are_quantum_computers() {
+    let server = server();
+    let mut connection = connection(tls::client_config());
+    connection.complete_io(&mut raw(server.addresses()[0])).unwrap();
+    let group = connection.negotiated_key_exchange_group().unwrap().name();
+    assert_eq!(group, rustls::NamedGroup::X25519MLKEM768);
+}
+
+#[test]
 fn a_handshake_cut_anywhere_costs_nothing_afterwards() {
     let server = server();
     let hello = client_hello();
