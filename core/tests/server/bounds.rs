@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use palabre_core::{
+    channel::Channel,
     error::ProtocolError,
     ids::{ConnectionId, RoomId, Seq},
     limits::Limits,
@@ -315,6 +316,7 @@ fn only_those_who_have_not_entered_count_towards_being_dropped_early() {
     }
     world.cut(people[2]);
     let last = one_more(&mut world).expect("one has gone");
+    world.server.handle_secured(last, Channel::Plain, world.now);
     assert_eq!(one_more(&mut world), full);
     world.stuck.push(last);
     world.say_bytes(last, &[0, 0, 0, 0]);

@@ -54,6 +54,9 @@ fn a_power_cut_at_any_change_loses_nothing_that_was_answered() {
 /// Lives of which each call is in trouble in every way.
 const LIVES: u64 = 3;
 
+/// A trouble by the number of the call it strikes, and whether that is counted in changes instead of calls.
+type Kind = (Box<dyn Fn(u64) -> Trouble + Sync>, bool);
+
 /// Run by `tests/crash`.
 #[test]
 #[ignore = "takes minutes; run by tests/crash"]
@@ -61,7 +64,7 @@ fn each_call_of_many_lives_may_fail() {
     let io = [1, 2, 4].map(|calls| (failing(DiskError::Io, calls), false));
     let full = [1, u64::MAX].map(|calls| (failing(DiskError::Full, calls), false));
     let cuts = [Cut::Power, Cut::Process].map(|kind| (cut(kind), true));
-    let troubles: Vec<(Box<dyn Fn(u64) -> Trouble + Sync>, bool)> = io
+    let troubles: Vec<Kind> = io
         .into_iter()
         .chain(full)
         .map(|(trouble, counts)| (Box::new(trouble) as Box<dyn Fn(u64) -> Trouble + Sync>, counts))
