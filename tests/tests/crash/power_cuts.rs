@@ -63,7 +63,9 @@ fn a_storage_that_answers_before_it_has_synced_is_found_out() {
 
 #[test]
 fn a_storage_that_believes_a_log_after_a_failed_sync_is_found_out() {
-    assert!(!trusting(1..33).1.is_empty());
+    // About one story in ten shows it: a failed sync, a restart and a power cut have to meet.
+    let found = (1..400).find(|seed| !trusting(*seed..seed + 1).1.is_empty());
+    assert!(found.is_some(), "none of 399 stories showed it");
 }
 
 /// Run by `tests/crash`: `PALABRE_SEEDS=1..41` is the default, 40 stories of 8 cuts.
