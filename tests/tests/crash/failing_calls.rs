@@ -7,30 +7,49 @@ use crate::{
     story::{Plot, Story, Weather},
 };
 
-/// Lives through it with the trouble at the first call and each so many further on, until there are not so many; the
-/// number of the last.
-fn at_calls(seed: u64, step: usize, trouble: impl Fn(u64) -> Trouble, counts_changes: bool) -> u64 {
-    for number in (1..).step_by(step) {
-        let weather = if trouble(number).fails() { Weather::Foul } else { Weather::Fair };
-        let story = Story::new(Plot::new(seed, 1, weather));
-        let after = if number % 2 == 0 { Cut::Power } else { Cut::Process };
-        match story.tell_of(trouble(number), after) {
-            Ok(counts) if number > if counts_changes { counts.changes } else { counts.calls } => {
-                return number;
+/// What goes wrong at a call.
+#[derive(Clone, Copy, Debug)]
+enum Mishap {
+    /// So many calls fail.
+    Failing(DiskError, u64),
+    /// A change is cut.
+    Cut(Cut),
+}
+
+impl Mishap {
+    fn at(self, number: u64) -> Trouble {
+        match self {
+            Self::Failing(error, calls) => {
+                Trouble { failure: Some(Failure { first: number, calls, error }), ..Trouble::default() }
             }
-            Ok(_) => {}
-            Err(violation) => panic!("call {number}: {violation}"),
+            Self::Cut(cut) => Trouble { cut: Some((number, cut)), ..Trouble::default() },
         }
     }
-    unreachable!("a life ends");
-}
 
-fn failing(error: DiskError, calls: u64) -> impl Fn(u64) -> Trouble {
-    move |first| Trouble { failure: Some(Failure { first, calls, error }), ..Trouble::default() }
-}
-
-fn cut(cut: Cut) -> impl Fn(u64) -> Trouble {
-    move |number| Trouble { cut: Some((number, cut)), ..Trouble::default() }
+    /// Lives through it at the first call and each so many further on, until there are not so many; the number of
+    /// the last.
+    fn at_calls(self, seed: u64, step: usize) -> u64 {
+        for number in (1..).step_by(step) {
+            let weather = match self {
+                Self::Failing(..) => Weather::Foul,
+                Self::Cut(_) => Weather::Fair,
+            };
+            let story = Story::new(Plot::new(seed, 1, weather));
+            let after = if number % 2 == 0 { Cut::Power } else { Cut::Process };
+            let counts = match story.tell_of(self.at(number), after) {
+                Ok(counts) => counts,
+                Err(violation) => panic!("{self:?} at call {number}: {violation}"),
+            };
+            let calls = match self {
+                Self::Failing(..) => counts.calls,
+                Self::Cut(_) => counts.changes,
+            };
+            if number > calls {
+                return number;
+            }
+        }
+        unreachable!("a life ends");
+    }
 }
 
 /// A part of them each time; `tests/crash` tries all.
@@ -38,45 +57,38 @@ const STEP: usize = 11;
 
 #[test]
 fn an_error_of_the_device_at_any_call_loses_nothing_that_was_answered() {
-    assert!(at_calls(3, STEP, failing(DiskError::Io, 1), false) > 50);
+    assert!(Mishap::Failing(DiskError::Io, 1).at_calls(3, STEP) > 50);
 }
 
 #[test]
 fn no_space_from_any_call_on_loses_nothing_that_was_answered() {
-    assert!(at_calls(3, STEP, failing(DiskError::Full, u64::MAX), false) > 50);
+    assert!(Mishap::Failing(DiskError::Full, u64::MAX).at_calls(3, STEP) > 50);
 }
 
 #[test]
 fn a_power_cut_at_any_change_loses_nothing_that_was_answered() {
-    assert!(at_calls(3, STEP, cut(Cut::Power), true) > 20);
+    assert!(Mishap::Cut(Cut::Power).at_calls(3, STEP) > 20);
 }
 
-/// Lives of which each call is in trouble in every way.
+/// Lives of which each call meets every mishap.
 const LIVES: u64 = 3;
-
-/// A trouble by the number of the call it strikes, and whether that is counted in changes instead of calls.
-type Kind = (Box<dyn Fn(u64) -> Trouble + Sync>, bool);
 
 /// Run by `tests/crash`.
 #[test]
 #[ignore = "takes minutes; run by tests/crash"]
 fn each_call_of_many_lives_may_fail() {
-    let io = [1, 2, 4].map(|calls| (failing(DiskError::Io, calls), false));
-    let full = [1, u64::MAX].map(|calls| (failing(DiskError::Full, calls), false));
-    let cuts = [Cut::Power, Cut::Process].map(|kind| (cut(kind), true));
-    let troubles: Vec<Kind> = io
-        .into_iter()
-        .chain(full)
-        .map(|(trouble, counts)| (Box::new(trouble) as Box<dyn Fn(u64) -> Trouble + Sync>, counts))
-        .chain(cuts.into_iter().map(|(trouble, counts)| (Box::new(trouble) as Box<_>, counts)))
-        .collect();
+    let mishaps = [
+        Mishap::Failing(DiskError::Io, 1),
+        Mishap::Failing(DiskError::Io, 2),
+        Mishap::Failing(DiskError::Io, 4),
+        Mishap::Failing(DiskError::Full, 1),
+        Mishap::Failing(DiskError::Full, u64::MAX),
+        Mishap::Cut(Cut::Power),
+        Mishap::Cut(Cut::Process),
+    ];
     // A storage that opens its database again pauses in between, so that they go side by side.
-    let lives: u64 = thread::scope(|scope| {
-        let all = (1..=LIVES).flat_map(|seed| troubles.iter().map(move |trouble| (seed, trouble)));
-        let running: Vec<_> = all
-            .map(|(seed, (trouble, counts))| scope.spawn(move || at_calls(seed, 1, trouble, *counts)))
-            .collect();
-        running.into_iter().map(|thread| thread.join().expect("no violation")).sum()
-    });
+    let all = (1..=LIVES).flat_map(|seed| mishaps.map(|mishap| (seed, mishap)));
+    let running: Vec<_> = all.map(|(seed, mishap)| thread::spawn(move || mishap.at_calls(seed, 1))).collect();
+    let lives: u64 = running.into_iter().map(|thread| thread.join().expect("no violation")).sum();
     println!("each call of {LIVES} short lives in trouble, {lives} lives in all: 0 violations");
 }

@@ -61,9 +61,14 @@ fn a_storage_that_answers_before_it_has_synced_is_found_out() {
     assert!(violations.iter().any(|what| what.contains("what was answered is not there")), "{violations:?}");
 }
 
+/// The first story from a seed on that shows it. Not many do: a failed sync, a restart and a power cut have to meet.
+fn showing_trust(first: u64) -> Option<u64> {
+    (first..first + 400).find(|seed| !trusting(*seed..seed + 1).1.is_empty())
+}
+
 #[test]
 fn a_storage_that_believes_a_log_after_a_failed_sync_is_found_out() {
-    assert!(!trusting(1..33).1.is_empty());
+    assert!(showing_trust(1).is_some(), "none of 400 stories showed it");
 }
 
 /// Run by `tests/crash`: `PALABRE_SEEDS=1..41` is the default, 40 stories of 8 cuts.
@@ -78,16 +83,14 @@ fn two_hundred_power_cuts_in_every_weather() {
         println!("{weather:?}, {stories} stories: {tally}; {} violations", violations.len());
         found.extend(violations);
     }
-    for (name, (tally, violations)) in
-        [("synchronous=NORMAL", lying(seeds.clone())), ("a log believed", trusting(seeds))]
-    {
-        println!(
-            "negative control, {name}: {} of {stories} stories found out; {} power cuts",
-            violations.len(),
-            tally.power_cuts
-        );
-        assert!(!violations.is_empty(), "{name} was not found out");
-    }
+    let (tally, violations) = lying(seeds.clone());
+    let (lies, cuts) = (violations.len(), tally.power_cuts);
+    println!(
+        "negative control, synchronous=NORMAL: {lies} of {stories} stories found out; {cuts} power cuts"
+    );
+    assert!(lies > 0, "a storage that answers before it has synced was not found out");
+    let showing = showing_trust(seeds.start).expect("a storage that believes a log is found out");
+    println!("negative control, a log believed: found out in story {}", showing - seeds.start + 1);
     assert_eq!(found, Vec::<Violation>::new());
 }
 
