@@ -11,7 +11,7 @@ use crate::{
     wire::{self, Frame, ToServer, split_frame},
 };
 
-/// Whoever waits keeps alive for as long as it takes (F8).
+/// Whoever waits to enter keeps alive for as long as it takes (F8).
 const WAITING_FRAMES_PER_SILENCE: u128 = 4;
 
 /// What became of a frame.
@@ -129,13 +129,13 @@ impl Server {
         };
         connection.frames += 1;
         let silences = match connection.phase {
-            Phase::Waiting(_) => now.since(connection.connected).as_micros() / silence,
+            // Who enters may have waited, for a place or for a slow storage.
+            Phase::Waiting(_) | Phase::Entering(_) => now.since(connection.connected).as_micros() / silence,
             Phase::Securing
             | Phase::Greeting
             | Phase::Choosing
             | Phase::Enrolling(_)
             | Phase::Proving(_)
-            | Phase::Entering(_)
             | Phase::Ready(_)
             | Phase::Closing(_) => 0,
         };

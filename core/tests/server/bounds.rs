@@ -91,6 +91,31 @@ fn one_who_waits_may_send_four_frames_more_for_each_whole_silence() {
 }
 
 #[test]
+fn one_who_waited_long_may_keep_alive_while_its_entry_is_stored() {
+    let mut world = World::new(Limits { clients_max: 1, ..Limits::default() });
+    let (ana, _) = world.enter("ana");
+    let id = world.connect();
+    world.greet(id);
+    world.say(id, wire::Guest { id: 1, nick: "bob" });
+    for token in 0..40 {
+        world.pass(Duration::from_secs(30));
+        world.say(ana, wire::Ping { token });
+        world.say(id, wire::Ping { token });
+    }
+    world.prompt = false;
+    world.cut(ana);
+    world.say(id, wire::Ping { token: 99 });
+    let heard = world.heard(id);
+    assert!(has(&heard, "Pong(Pong { token: 99 })") && !has(&heard, "Ready"), "{heard:?}");
+    assert!(
+        world
+            .events
+            .iter()
+            .all(|event| !matches!(event, Event::Ended { connection, .. } if *connection == id))
+    );
+}
+
+#[test]
 fn one_that_was_asked_and_answered_is_asked_again_at_the_next_silence() {
     let mut world = World::new(Limits::default());
     let (ana, _) = world.enter("ana");
