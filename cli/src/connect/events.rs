@@ -11,6 +11,7 @@ use palabre_core::{
 use super::{Chat, Stage, answers::Pending, input::Input, views::Past};
 use crate::{
     failure::{ExitStatus, Failure},
+    habit,
     output::{Body, MessageLines, Printable, presence},
     session::request_answered,
 };
@@ -62,8 +63,9 @@ impl Chat<'_> {
     }
 
     fn enter_refused(&mut self, refusal: &Refusal) -> Result<(), Failure> {
-        if !self.input.is_person() {
-            return Err(Failure::refused(refusal));
+        // Another name would make a guest of who has an account, and lose what waits to be sent.
+        if !self.input.is_person() || self.driver.client().is_account() {
+            return Err(habit::not_entered(self.driver.client(), self.connection.server(), refusal));
         }
         self.fail(Failure::refused(refusal));
         self.stage = Stage::Naming { suggestion: refusal.suggestion.clone() };

@@ -136,7 +136,7 @@ impl<'a> Chat<'a> {
         let until = clock.monotonic().after(context.common.connect_timeout);
         let reconnect_for = (!input.is_person()).then_some(context.common.reconnect_for);
         Ok(Self {
-            connection: Connection::new(contact.server, until, reconnect_for),
+            connection: Connection::new(contact, until, reconnect_for),
             context,
             driver,
             interrupts,
