@@ -22,7 +22,7 @@ impl Chat<'_> {
         let now = self.clock.monotonic();
         self.connection.note(&event, &self.driver, now, &mut self.context.output)?;
         match event {
-            ClientEvent::EnterRefused { refusal } => self.enter_refused(&refusal)?,
+            ClientEvent::EnterRefused { refusal, .. } => self.enter_refused(&refusal)?,
             ClientEvent::Ready { nick, resumed, rooms, .. } => self.entered(&nick, resumed, &rooms),
             ClientEvent::Joined { request, room, .. } => self.joined(request, room),
             ClientEvent::Opened { room } => self.opened(room),

@@ -168,7 +168,7 @@ impl<'a> Session<'a> {
                         asked = true;
                     }
                 }
-                Some(ClientEvent::EnterRefused { refusal }) => {
+                Some(ClientEvent::EnterRefused { refusal, .. }) => {
                     let failure = self.not_entered(&refusal);
                     if !self.is_worth_asking(&refusal, need, asked) {
                         return Err(failure);
@@ -192,7 +192,7 @@ impl<'a> Session<'a> {
                         return Ok(());
                     }
                 }
-                Some(ClientEvent::EnterRefused { refusal }) => {
+                Some(ClientEvent::EnterRefused { refusal, .. }) => {
                     let failure = self.not_entered(&refusal);
                     self.context.output.warning(Printable::new(&failure.sentence));
                     if self.ask_who(true)? == Who::Guest {
@@ -213,12 +213,13 @@ impl<'a> Session<'a> {
 
     /// Whether a person could make good for a refusal by saying who to be.
     fn is_worth_asking(&self, refusal: &Refusal, need: Need, asked: bool) -> bool {
-        let is_about_the_account = match refusal.code {
-            RefusalCode::TokenUnknown => self.driver.client().is_account(),
-            RefusalCode::NotAllowed => !self.driver.client().offers().guests,
-            _ => asked,
-        };
-        need != Need::Password && is_about_the_account && self.context.can_ask() && !self.context.has_token()
+        let client = self.driver.client();
+        let has_ended = refusal.code == RefusalCode::TokenUnknown && client.is_account();
+        let needs_account = refusal.code == RefusalCode::NotAllowed && !client.offers().guests;
+        need != Need::Password
+            && (asked || has_ended || needs_account)
+            && self.context.can_ask()
+            && !self.context.has_token()
     }
 
     fn not_entered(&self, refusal: &Refusal) -> Failure {
@@ -297,7 +298,7 @@ impl<'a> Session<'a> {
     /// or the program was asked to end.
     pub(crate) fn next_event(&mut self, until: Option<Monotonic>) -> Result<Option<ClientEvent>, Failure> {
         match self.next_of_all(until)? {
-            Some(ClientEvent::EnterRefused { refusal }) => Err(self.not_entered(&refusal)),
+            Some(ClientEvent::EnterRefused { refusal, .. }) => Err(self.not_entered(&refusal)),
             event => Ok(event),
         }
     }
