@@ -24,7 +24,7 @@ impl Chat {
     pub(super) fn handle(&mut self, event: ClientEvent) -> Result<(), Failure> {
         self.note(&event)?;
         match event {
-            ClientEvent::EnterRefused { refusal } => self.enter_refused(&refusal)?,
+            ClientEvent::EnterRefused { refusal, .. } => self.enter_refused(&refusal)?,
             ClientEvent::Ready { nick, resumed, rooms, .. } => self.entered(&nick, resumed, &rooms),
             ClientEvent::Joined { request, room, .. } => self.joined(request, room),
             ClientEvent::Opened { room } => self.opened(room),
