@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::{
     name::{NICK_BYTES_MAX, ROOM_NAME_BYTES_MAX},
-    wire::{self, FRAME_BYTES_MAX},
+    wire::{self, FRAME_BYTES_MAX, FRAMES_BEFORE_READY_MAX},
 };
 
 /// The limits a server holds itself and its peers to.
@@ -147,7 +147,7 @@ impl Default for Limits {
         Self {
             securing_max: Duration::from_secs(5),
             entering_max: Duration::from_secs(15),
-            frames_before_ready_max: 32,
+            frames_before_ready_max: FRAMES_BEFORE_READY_MAX,
             entering_free: 32,
             entering_full: 256,
             source_connections_max: 16,

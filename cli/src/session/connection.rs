@@ -11,7 +11,7 @@ use palabre_runtime::client::ClientDriver;
 use crate::{
     arguments::Address,
     failure::{ExitStatus, Failure},
-    output::{Output, Printable},
+    output::{Printable, Tell},
 };
 
 /// How the connection to a server is, as told by the client's events.
@@ -73,7 +73,7 @@ impl Connection {
         event: &ClientEvent,
         driver: &ClientDriver,
         now: Monotonic,
-        output: &mut Output,
+        output: &mut impl Tell,
     ) -> Result<(), Failure> {
         match event {
             ClientEvent::Ready { .. } => {

@@ -197,7 +197,7 @@ impl<'a> Session<'a> {
         if let Some(event) = &event {
             let now = self.clock.monotonic();
             self.connection.note(event, &self.driver, now, &mut self.context.output)?;
-            if let ClientEvent::EnterRefused { refusal } = event {
+            if let ClientEvent::EnterRefused { refusal, .. } = event {
                 return Err(Failure::refused(refusal));
             }
         }

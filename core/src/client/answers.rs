@@ -91,7 +91,15 @@ impl Session {
             return Ok(());
         }
         match self.requests.take(refused.id)? {
+            Request::Verb(request, Ask::Part { room }) => {
+                self.tell(ClientEvent::Refused { request, refusal });
+                // One is a member as before; what was asked in between was refused.
+                let follow = self.rooms.to_rewind(room);
+                self.follow(follow);
+            }
             Request::Verb(request, _) => self.tell(ClientEvent::Refused { request, refusal }),
+            // While a room is being left nobody can say how that ends: its own answer tells (R5).
+            Request::Follow(FollowFrom { room, .. }) if self.requests.is_parting(room) => {}
             Request::Follow(FollowFrom { room, .. }) => self.follow_refused(room, refusal),
             Request::Rejoin(wish) => {
                 self.rooms.forget_wish(&wish.name);

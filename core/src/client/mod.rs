@@ -308,11 +308,15 @@ impl Client {
     pub fn rename(&mut self, nick: &Nick, now: Now) -> Result<RequestId, Misuse> {
         match self.phase {
             Phase::Naming(_) | Phase::Offline(Offline { retry_at: None }) => {
-                let request = self.session.requests.next_request_id();
-                self.session.wished.nick = nick.clone();
-                self.session.wished.account = None;
-                self.session.wished.request = Some(request);
+                let request = self.session.wish_for(nick);
                 self.step(now, |phase, session| Ok(phase.enter_as_wished(session)));
+                Ok(request)
+            }
+            Phase::Offline(Offline { retry_at: Some(_) }) | Phase::Connecting(_) | Phase::Greeting(_)
+                if self.session.is_to_enter_as_new_guest() =>
+            {
+                let request = self.session.wish_for(nick);
+                self.step(now, |phase, _| Ok(phase));
                 Ok(request)
             }
             Phase::Offline(Offline { retry_at: Some(_) })

@@ -132,6 +132,21 @@ impl Session {
         session
     }
 
+    /// Whether nothing but a name is known to enter by.
+    pub(super) const fn is_to_enter_as_new_guest(&self) -> bool {
+        self.identity.is_none() && self.wished.account.is_none()
+    }
+
+    /// The name to enter by is another from now on; who asked for the one before is not answered by its fate.
+    pub(super) fn wish_for(&mut self, nick: &Nick) -> RequestId {
+        let request = self.requests.next_request_id();
+        let before = self.wished.request.replace(request);
+        self.tell_all(before.map(|request| ClientEvent::Interrupted { request }).into_iter().collect());
+        self.wished.nick = nick.clone();
+        self.wished.account = None;
+        request
+    }
+
     /// Takes the time over. It never goes back.
     pub(super) fn advance(&mut self, now: Now) {
         self.now = Now { monotonic: self.now.monotonic.max(now.monotonic), wall: now.wall };

@@ -14,7 +14,10 @@ mod part;
 mod tests;
 
 pub use self::{
-    frame::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_BEFORE_READY, Frame, FrameDecoder, HEADER_BYTES, split_frame},
+    frame::{
+        FRAME_BYTES_MAX, FRAME_BYTES_MAX_BEFORE_READY, FRAMES_BEFORE_READY_MAX, Frame, FrameDecoder,
+        HEADER_BYTES, split_frame,
+    },
     head::EventHead,
     message::{
         Away, Challenge, Credit, DeviceList, Devices, Direct, Done, Enrol, Error, Event, Follow, Goodbye,

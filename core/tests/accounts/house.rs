@@ -160,7 +160,8 @@ impl House {
     /// The code a client was last refused entry with.
     pub(crate) fn refused(&self, end: usize) -> Option<&'static str> {
         self.ends[end].events.iter().rev().find_map(|event| {
-            let (ClientEvent::EnterRefused { refusal } | ClientEvent::Refused { refusal, .. }) = event else {
+            let (ClientEvent::EnterRefused { refusal, .. } | ClientEvent::Refused { refusal, .. }) = event
+            else {
                 return None;
             };
             Some(refusal.code.name())
