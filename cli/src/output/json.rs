@@ -207,6 +207,7 @@ mod tests {
             at: WallTime::from_millis(1_795_291_200_000),
             kind,
             text: text.into(),
+            about: None,
         }
     }
 

@@ -11,7 +11,7 @@ use palabre_runtime::client::{ClientDriver, Security};
 use crate::{
     arguments::Address,
     failure::{ExitStatus, Failure},
-    output::{Output, Printable},
+    output::{Printable, Tell},
     trust::Contact,
 };
 
@@ -82,7 +82,7 @@ impl Connection {
         event: &ClientEvent,
         driver: &ClientDriver,
         now: Monotonic,
-        output: &mut Output,
+        output: &mut impl Tell,
     ) -> Result<(), Failure> {
         match event {
             ClientEvent::Ready { .. } => {
