@@ -134,6 +134,8 @@ const fn refusal_status(code: RefusalCode) -> ExitStatus {
         RefusalCode::NotAMember
         | RefusalCode::TokenUnknown
         | RefusalCode::LoginFailed
+        | RefusalCode::InvitationNeeded
+        | RefusalCode::InvitationInvalid
         | RefusalCode::NotAllowed => ExitStatus::NotAllowed,
         RefusalCode::ServerFull | RefusalCode::SlowDown | RefusalCode::StorageFailed => {
             ExitStatus::Unavailable

@@ -43,8 +43,10 @@ pub(crate) fn ask(context: &Context, server: &Address, choice: Choice) -> Result
         format!("Do you have an account on {place}? [y/n{}] ", if guest { ", g: be a guest" } else { "" });
     loop {
         match line(&question, server)?.to_ascii_lowercase().as_str() {
-            "y" | "yes" => return log_in(context, server, false),
-            "n" | "no" if offers.registration => return log_in(context, server, true),
+            "y" | "yes" => return log_in(context, server, false, false),
+            "n" | "no" if offers.registration || offers.invitation => {
+                return log_in(context, server, true, offers.invitation);
+            }
             "n" | "no" => {
                 say("This server makes no accounts for those who ask; ask its operator for one.")?;
                 if !guest {
@@ -57,7 +59,8 @@ pub(crate) fn ask(context: &Context, server: &Address, choice: Choice) -> Result
     }
 }
 
-fn log_in(context: &Context, server: &Address, make: bool) -> Result<Answer, Failure> {
+fn log_in(context: &Context, server: &Address, make: bool, by_invitation: bool) -> Result<Answer, Failure> {
+    let invitation = if by_invitation { Some(line("the code of your invitation: ", server)?) } else { None };
     let name = name(context, server, if make { "a name for it" } else { "its name" })?;
     let source = PasswordSource::default();
     let password = if make {
@@ -65,7 +68,10 @@ fn log_in(context: &Context, server: &Address, make: bool) -> Result<Answer, Fai
     } else {
         source.present(context, &format!("password of {name}"))?
     };
-    Ok(Answer::Account { name, entry: AccountEntry { make, password, device: device_name(context) } })
+    Ok(Answer::Account {
+        name,
+        entry: AccountEntry { make, password, device: device_name(context), invitation },
+    })
 }
 
 fn name(context: &Context, server: &Address, what: &str) -> Result<Nick, Failure> {

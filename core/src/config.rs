@@ -29,6 +29,8 @@ pub struct AccountsConfig {
     pub setup: Setup,
     /// Whether anybody may make one.
     pub registration: Registration,
+    /// Whether clients that cannot do OPAQUE may send their password as it is, inside TLS.
+    pub plain: bool,
     /// What clients are to spend on a new password.
     pub stretching: Stretching,
 }
@@ -38,6 +40,8 @@ pub struct AccountsConfig {
 pub enum Registration {
     /// Whoever asks.
     Open,
+    /// Who has an [invitation](crate::invitation::Invitation).
+    Invite,
     /// Nobody.
     Closed,
 }

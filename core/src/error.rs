@@ -84,6 +84,8 @@ codes! {
         LoginFailed = 18, "login-failed", "Wrong name or password.";
         NotAllowed = 19, "not-allowed", "This server, or this user, may not.";
         NoSuchDevice = 20, "no-such-device", "The account has no such device.";
+        InvitationNeeded = 40, "invitation-needed", "Accounts are made by invitation alone.";
+        InvitationInvalid = 41, "invitation-invalid", "The invitation is none of this server's, has expired or was used.";
     }
 }
 

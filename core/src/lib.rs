@@ -12,6 +12,7 @@ mod connection;
 pub mod error;
 mod hub;
 pub mod ids;
+pub mod invitation;
 pub mod limits;
 pub mod name;
 pub mod output;

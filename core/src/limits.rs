@@ -85,6 +85,14 @@ pub struct Limits {
     pub guest_kept: Duration,
     /// How long the token of an account's device is good for after it was used last (A7).
     pub device_kept: Duration,
+    /// How old the token of a device becomes before another takes its place (A13).
+    pub token_renewed_after: Duration,
+    /// How long a token is still taken that was replaced: another program on the same machine may be about to use it.
+    pub token_grace: Duration,
+    /// Passwords being checked that were sent as they are (A15); more are refused.
+    pub verifications_max: u32,
+    /// Invitations whose uses are remembered.
+    pub invitations_max: usize,
     /// Devices of one account (A10).
     pub devices_max: usize,
     /// Devices of one account connected at a time (A8).
@@ -184,6 +192,10 @@ impl Default for Limits {
             silence_end: Duration::from_secs(120),
             guest_kept: Duration::from_secs(600),
             device_kept: Duration::from_secs(90 * 24 * 3_600),
+            token_renewed_after: Duration::from_secs(7 * 24 * 3_600),
+            token_grace: Duration::from_secs(60),
+            verifications_max: 16,
+            invitations_max: 10_000,
             devices_max: 64,
             devices_connected_max: 16,
             logins_failed_max: 5,

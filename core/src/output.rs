@@ -4,7 +4,8 @@ use alloc::string::String;
 
 use crate::{
     error::ProtocolError,
-    ids::{ConnectionId, RoomId, Seq, UserId},
+    ids::{ConnectionId, DeviceId, RoomId, Seq, UserId},
+    password::Verification,
     storage::StorageRequest,
 };
 
@@ -15,6 +16,9 @@ pub enum Output {
     Interest(ConnectionId),
     /// Hand this to storage, after all requests handed out before.
     Storage(StorageRequest),
+    /// Computation that would stall the loop: have it done elsewhere, and hand what it gives to `Server::handle_work`. There are
+    /// never more than [`Limits::verifications_max`](crate::limits::Limits) under way.
+    Work(Verification),
     /// Send what remains, then shut the connection's sending side down, and drop what arrives until it ends.
     Close(ConnectionId),
     /// Let go of the connection's socket now. The id is dead.
@@ -89,6 +93,13 @@ pub enum Event {
     GuestRemoved {
         /// Who.
         user: UserId,
+    },
+    /// A token was shown that another had taken the place of: somebody has a copy. The device was logged out.
+    TokenReused {
+        /// Whose.
+        user: UserId,
+        /// Which device.
+        device: DeviceId,
     },
     /// A room was created.
     RoomCreated {

@@ -114,6 +114,14 @@ pub enum StorageOperation {
         record: PasswordRecord,
         /// The device it was made on.
         device: NewDevice,
+        /// The invitation it was made by, whose uses are counted in the same step.
+        invitation: Option<InvitationUse>,
+    },
+    /// Forget how often an invitation was used. One that is not known is forgotten already. Answer:
+    /// [`StorageOutcome::Done`].
+    ForgetInvitation {
+        /// Which.
+        id: InvitationId,
     },
     /// Store a new device of an account with the next device id. A token hash that is stored already is answered with
     /// its device. Answer: [`StorageOutcome::DeviceAdded`], or [`StorageFailure::NoSuchUser`].
@@ -123,12 +131,15 @@ pub enum StorageOperation {
         /// What it is.
         device: NewDevice,
     },
-    /// Write when a device was last seen. One that does not exist stays so. Answer: [`StorageOutcome::Done`].
+    /// Write when a device was last seen, and its token where that changes. One that does not exist stays so. Answer:
+    /// [`StorageOutcome::Done`].
     SeeDevice {
         /// Which.
         device: DeviceId,
         /// When.
         seen: WallTime,
+        /// What is known of its token from now on; nothing if that stays.
+        token: Option<DeviceToken>,
     },
     /// Delete a device. One that does not exist is deleted already. Answer: [`StorageOutcome::Done`].
     RemoveDevice {
@@ -144,6 +155,16 @@ pub enum StorageOperation {
         record: PasswordRecord,
         /// The device that stays.
         keep: DeviceId,
+    },
+    /// Write up to where an account has read a room; a lower number than the one stored changes nothing. It is forgotten with
+    /// the account's membership and with the room. Answer: [`StorageOutcome::Done`], or [`StorageFailure::NoSuchRoom`].
+    SetRead {
+        /// Who.
+        user: UserId,
+        /// Which room.
+        room: RoomId,
+        /// The last event read.
+        seq: Seq,
     },
     /// Write whether a user is a member of a room. Answer: [`StorageOutcome::Done`], or
     /// [`StorageFailure::NoSuchRoom`].
@@ -166,6 +187,30 @@ pub struct NewDevice {
     pub token_hash: TokenHash,
     /// When it logged in.
     pub at: WallTime,
+}
+
+/// What storage keeps of a device's token (`PROTOCOL.md` A13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceToken {
+    /// The hash of the token in force.
+    pub hash: TokenHash,
+    /// Since when it is.
+    pub since: WallTime,
+    /// The hash of the one that takes its place when it is first used, once it was given.
+    pub next: Option<TokenHash>,
+}
+
+/// The hash of an invitation that was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InvitationId(pub [u8; 16]);
+
+/// One use of an invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvitationUse {
+    /// Which.
+    pub id: InvitationId,
+    /// Until when it is good.
+    pub expires: WallTime,
 }
 
 /// What a room is found by.
@@ -427,6 +472,19 @@ pub struct AccountRecord {
     pub rooms: Vec<RoomId>,
     /// Its devices, ascending by id.
     pub devices: Vec<DeviceRecord>,
+    /// Up to where it has read rooms, ascending by room.
+    pub read: Vec<(RoomId, Seq)>,
+}
+
+/// An invitation that was used, as storage keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvitationRecord {
+    /// Which.
+    pub id: InvitationId,
+    /// How often.
+    pub uses: u32,
+    /// Until when it is good.
+    pub expires: WallTime,
 }
 
 /// A device as storage keeps it.
@@ -436,12 +494,22 @@ pub struct DeviceRecord {
     pub device: DeviceId,
     /// As its client calls it.
     pub name: Arc<str>,
-    /// The hash of its token.
-    pub token_hash: TokenHash,
+    /// Its token; at first since it logged in, and without a next.
+    pub token: DeviceToken,
     /// When it logged in.
     pub since: WallTime,
     /// When it last entered; at first as `since`.
     pub seen: WallTime,
+}
+
+impl DeviceRecord {
+    /// A device as it is at first.
+    #[must_use]
+    pub fn new(device: DeviceId, new: NewDevice) -> Self {
+        let NewDevice { name, token_hash, at } = new;
+        let token = DeviceToken { hash: token_hash, since: at, next: None };
+        Self { device, name, token, since: at, seen: at }
+    }
 }
 
 /// All that storage knows at start, handed to the server's constructor.
@@ -455,4 +523,6 @@ pub struct Recovered {
     pub guests: Vec<GuestRecord>,
     /// Ascending by id.
     pub accounts: Vec<AccountRecord>,
+    /// Those that were used, ascending by id.
+    pub invitations: Vec<InvitationRecord>,
 }

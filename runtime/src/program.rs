@@ -16,11 +16,13 @@ use signal_hook::{
     iterator::Signals,
 };
 
+use palabre_core::config::Registration;
+
 use self::welcome::Welcome;
 use crate::{
     accounts::{self, Imported, TransferError},
     clock::Clock,
-    config::{AccountsCommand, Arguments, Command, ConfigError, Settings},
+    config::{AccountsCommand, Arguments, Command, ConfigError, Invite, Settings},
     logging,
     server::{Data, Ending, Remote, ServerStats, StartError},
 };
@@ -65,6 +67,7 @@ pub fn run(mut arguments: Arguments) -> ExitCode {
     let done = match arguments.command.take() {
         None => serve(arguments),
         Some(Command::Accounts(command)) => transfer_accounts(command, arguments),
+        Some(Command::Invite(invite)) => make_invitation(invite, arguments),
     };
     let exit = done.unwrap_or_else(|problem| {
         // If nobody reads stderr, the exit code still tells.
@@ -127,6 +130,25 @@ fn transfer_accounts(command: AccountsCommand, arguments: Arguments) -> Result<E
     };
     // It is done, whether anybody reads this or not.
     let _ = writeln!(io::stdout(), "{said}");
+    Ok(Exit::Orderly)
+}
+
+/// Makes a code, beside a server that may run on the same data.
+fn make_invitation(invite: Invite, arguments: Arguments) -> Result<Exit, Problem> {
+    let settings = Settings::resolve(arguments)?;
+    let Data::Sqlite(data) = settings.server.data else { return Err(Problem::NothingKept) };
+    let Invite { uses, days } = invite;
+    let code = accounts::invite(&data.directory, uses, u32::from(days) * 24)?;
+    let good_for = counted(uses.into(), "account");
+    let mut said = format!(
+        "It is good for {good_for} and {}: cli register NAME --invitation CODE",
+        counted(days.into(), "day")
+    );
+    if settings.server.registration != Registration::Invite {
+        said += ". The server asks for it when it is started with --registration invite";
+    }
+    let _ = writeln!(io::stderr(), "{said}.");
+    let _ = writeln!(io::stdout(), "{code}");
     Ok(Exit::Orderly)
 }
 

@@ -5,7 +5,7 @@
 
 use std::{fmt, time::Duration};
 
-use palabre_core::limits::Limits;
+use palabre_core::{config::Registration, limits::Limits};
 
 use crate::choices::{Choices, Subsystem};
 
@@ -135,6 +135,8 @@ pub struct Plan {
     pub limits: Limits,
     /// Weights of the operations of honest clients.
     pub operation_weights: Vec<u64>,
+    /// Who may make an account.
+    pub registration: Registration,
 }
 
 impl Plan {
@@ -153,9 +155,12 @@ impl Plan {
             ],
         );
         let operation_weights = (0..operations).map(|_| choices.between(Subsystem::Plan, 1, 8)).collect();
-        let mut plan =
-            Self { strengths, clients, operation_every, limits: Limits::open(), operation_weights };
+        let (limits, registration) = (Limits::open(), Registration::Open);
+        let mut plan = Self { strengths, clients, operation_every, limits, operation_weights, registration };
         plan.draw_limits(choices);
+        plan.registration = *choices.pick(Subsystem::Plan, &[Registration::Open, Registration::Invite]);
+        let renewals = [plan.limits.token_renewed_after, Duration::from_secs(20), Duration::ZERO];
+        plan.limits.token_renewed_after = *choices.pick(Subsystem::Plan, &renewals);
         plan
     }
 

@@ -4,8 +4,8 @@ use palabre_core::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     password::PasswordRecord,
     storage::{
-        About, EventKind, NewDevice, NewEvent, PageRange, RoomKey, StorageOperation, StorageRequest, Ticket,
-        TokenHash,
+        About, DeviceToken, EventKind, InvitationId, InvitationUse, NewDevice, NewEvent, PageRange, RoomKey,
+        StorageOperation, StorageRequest, Ticket, TokenHash,
     },
     time::WallTime,
 };
@@ -84,16 +84,28 @@ fn new_device() -> impl Strategy<Value = NewDevice> {
     })
 }
 
+fn invitation() -> impl Strategy<Value = Option<InvitationId>> {
+    option::of((0_u8..3).prop_map(|number| InvitationId([number; 16])))
+}
+
 /// What is asked about accounts.
 fn account_operation() -> impl Strategy<Value = StorageOperation> {
     let nick = (0..3).prop_map(|number| format!("name{number}").into());
     prop_oneof![
-        2 => (nick, record(), new_device()).prop_map(|(nick, record, device)| {
-            StorageOperation::CreateAccount { nick, record, device }
+        2 => (nick, record(), new_device(), invitation()).prop_map(|(nick, record, device, id)| {
+            let invitation = id.map(|id| InvitationUse { id, expires: WallTime::from_millis(7) });
+            StorageOperation::CreateAccount { nick, record, device, invitation }
         }),
+        1 => invitation().prop_map(|id| {
+            StorageOperation::ForgetInvitation { id: id.unwrap_or(InvitationId([9; 16])) }
+        }),
+        2 => (user(), room(), seq()).prop_map(|(user, room, seq)| StorageOperation::SetRead { user, room, seq }),
         2 => (user(), new_device()).prop_map(|(user, device)| StorageOperation::AddDevice { user, device }),
-        1 => (device(), 0_u64..9).prop_map(|(device, seen)| {
-            StorageOperation::SeeDevice { device, seen: WallTime::from_millis(seen) }
+        1 => (device(), 0_u64..9, option::of(0_u8..2)).prop_map(|(device, seen, next)| {
+            let (seen, own) = (WallTime::from_millis(seen), 100 + u8::try_from(device.get()).expect("a small number"));
+            let next = next.map(|next| [TokenHash([own; 32]), TokenHash([own + 50; 32])][usize::from(next)]);
+            let token = next.map(|next| DeviceToken { hash: TokenHash([own; 32]), since: seen, next: Some(next) });
+            StorageOperation::SeeDevice { device, seen, token }
         }),
         1 => device().prop_map(|device| StorageOperation::RemoveDevice { device }),
         1 => (user(), record(), device()).prop_map(|(user, record, keep)| {

@@ -20,7 +20,7 @@ pub(crate) use self::{
 use crate::{
     command::{
         account, completions, connect, devices, history, logout, man, members, passwd, ping, rooms, send,
-        server, tail, wait, whoami,
+        server, tail, unread, wait, whoami,
     },
     failure::EXIT_CODES_HELP,
 };
@@ -98,8 +98,7 @@ pub(crate) enum HostKey {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Connect(connect::Arguments),
-    /// Make an account and log in by it; all commands use it from then on
-    Register(account::Arguments),
+    Register(account::NewAccount),
     Login(account::Arguments),
     Logout(logout::Arguments),
     Whoami(whoami::Arguments),
@@ -110,6 +109,7 @@ pub(crate) enum Command {
     History(history::Arguments),
     Rooms(rooms::Arguments),
     Members(members::Arguments),
+    Unread(unread::Arguments),
     Wait(wait::Arguments),
     Ping(ping::Arguments),
     Server(server::Arguments),

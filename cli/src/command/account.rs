@@ -28,12 +28,23 @@ pub(crate) struct Arguments {
     print_token: bool,
 }
 
-pub(crate) fn log_in(arguments: Arguments, context: &mut Context) -> Result<(), Failure> {
-    enter(arguments, context, false)
+/// Make an account and log in by it; all commands use it from then on
+#[derive(Debug, Args)]
+#[command(after_help = "Example:  cli register ana --server chat.example")]
+pub(crate) struct NewAccount {
+    #[command(flatten)]
+    account: Arguments,
+    /// The code of an invitation, where the server makes accounts by invitation
+    #[arg(long, value_name = "CODE")]
+    invitation: Option<String>,
 }
 
-pub(crate) fn register(arguments: Arguments, context: &mut Context) -> Result<(), Failure> {
-    enter(arguments, context, true)
+pub(crate) fn log_in(arguments: Arguments, context: &mut Context) -> Result<(), Failure> {
+    enter(arguments, context, false, None)
+}
+
+pub(crate) fn register(arguments: NewAccount, context: &mut Context) -> Result<(), Failure> {
+    enter(arguments.account, context, true, arguments.invitation)
 }
 
 /// The name that was said, or the one to enter by.
@@ -41,7 +52,12 @@ pub(super) fn name_or_own(name: Option<Nick>, context: &Context) -> Result<Nick,
     name.map_or_else(|| Ok(context.identity()?.nick), Ok)
 }
 
-fn enter(arguments: Arguments, context: &mut Context, make: bool) -> Result<(), Failure> {
+fn enter(
+    arguments: Arguments,
+    context: &mut Context,
+    make: bool,
+    invitation: Option<String>,
+) -> Result<(), Failure> {
     // Before a password is asked for, the server has to be known.
     let server = context.contact()?.server;
     let name = name_or_own(arguments.name, context)?;
@@ -51,7 +67,8 @@ fn enter(arguments: Arguments, context: &mut Context, make: bool) -> Result<(), 
         arguments.password.present(context, &format!("password of {name} on {server}"))?
     };
     let device = arguments.device.unwrap_or_else(|| device_name(context));
-    let mut session = Session::open_by_account(context, name, AccountEntry { make, password, device })?;
+    let mut session =
+        Session::open_by_account(context, name, AccountEntry { make, password, device, invitation })?;
     let told =
         if arguments.print_token { print_token(&mut session) } else { keep_and_tell(&mut session, make) };
     session.leave(false);

@@ -15,6 +15,7 @@ pub(crate) mod send;
 mod send_lines;
 pub(crate) mod server;
 pub(crate) mod tail;
+pub(crate) mod unread;
 pub(crate) mod wait;
 pub(crate) mod whoami;
 
@@ -29,6 +30,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::History(arguments) => history::run(&arguments, context),
         Command::Rooms(arguments) => rooms::run(&arguments, context),
         Command::Members(arguments) => members::run(arguments, context),
+        Command::Unread(arguments) => unread::run(&arguments, context),
         Command::Wait(arguments) => wait::run(arguments, context),
         Command::Register(arguments) => account::register(arguments, context),
         Command::Login(arguments) => account::log_in(arguments, context),

@@ -28,7 +28,8 @@ pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Fa
     let present = arguments.password.present(context, &format!("present password of {name} on {server}"))?;
     let new = arguments.password.new_one(context, "new password")?;
     // Only who has just given the password may change it.
-    let entry = AccountEntry { make: false, password: present, device: device_name(context) };
+    let entry =
+        AccountEntry { make: false, password: present, device: device_name(context), invitation: None };
     let mut session = Session::open_by_account(context, name, entry)?;
     let changed = session.ask(|client, now| client.change_password(new.clone(), now));
     let changed = changed.and_then(|answer| {

@@ -78,6 +78,10 @@ pub(crate) enum Body<'a> {
     Account { name: &'a str },
     /// A login for a script elsewhere.
     Token { name: &'a str, token: &'a str },
+    /// What was not read yet in a room.
+    Unread { r#in: &'a str, count: u64, last: u64 },
+    /// What was not read yet in all.
+    UnreadCount { count: u64 },
     /// A device of the account.
     Device { id: u64, name: &'a str, since: String, seen: String, this: bool },
     /// The server answered.

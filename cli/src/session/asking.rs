@@ -138,6 +138,7 @@ pub(crate) const fn request_answered(event: &ClientEvent) -> Option<RequestId> {
         | ClientEvent::Opened { .. }
         | ClientEvent::Unfollowed { .. }
         | ClientEvent::Left { .. }
+        | ClientEvent::Read { .. }
         | ClientEvent::Happened(_)
         | ClientEvent::Trimmed { .. }
         | ClientEvent::Presence { .. }

@@ -120,6 +120,7 @@ impl Connection {
             | ClientEvent::Opened { .. }
             | ClientEvent::Unfollowed { .. }
             | ClientEvent::Left { .. }
+            | ClientEvent::Read { .. }
             | ClientEvent::Devices { .. }
             | ClientEvent::Revoked { .. }
             | ClientEvent::PasswordChanged { .. }

@@ -2,8 +2,9 @@
 
 mod asking;
 mod connection;
+mod keeping;
 
-use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
+use std::{collections::VecDeque, rc::Rc, time::Duration};
 
 use palabre_core::{
     client::{AccountEntry, Client, ClientConfig, ClientEvent, SavedSession},
@@ -21,6 +22,7 @@ use palabre_runtime::{
 pub(crate) use self::{
     asking::{request_answered, unexpected},
     connection::Connection,
+    keeping::Keeping,
 };
 use crate::{
     arguments::Address,
@@ -63,7 +65,7 @@ pub(crate) struct Session<'a> {
     connection: Connection,
     /// What came while an answer to something else was waited for.
     backlog: VecDeque<ClientEvent>,
-    save_error: SaveError,
+    keeping: Rc<Keeping>,
 }
 
 /// What a person answered.
@@ -72,9 +74,6 @@ enum Who {
     Account,
     Guest,
 }
-
-/// Where a write of the saved session leaves why it failed.
-pub(crate) type SaveError = Rc<RefCell<Option<String>>>;
 
 impl<'a> Session<'a> {
     /// Enters the server: by the session in the slot, by the account logged in, or as a new guest, who leaves at the end
@@ -96,14 +95,16 @@ impl<'a> Session<'a> {
         if asks && !context.can_ask() {
             return Err(habit::not_logged_in(&contact.server));
         }
+        let keeping = Keeping::of(slot, saved.as_ref(), &contact, context);
         let config = ClientConfig {
             nick: saved.as_ref().map_or(identity.nick, |saved| saved.nick.clone()),
             take_suggestion: !identity.is_explicit,
             asks,
+            keeps_tokens: keeping.keeps_tokens(),
             saved,
             ..client_config()
         };
-        let mut session = Self::start(context, contact, config, slot)?;
+        let mut session = Self::start(context, contact, config, keeping)?;
         session.enter(need)?;
         Ok(session)
     }
@@ -116,7 +117,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self, Failure> {
         let contact = context.contact()?;
         let config = ClientConfig { nick: name, account: Some(entry), ..client_config() };
-        let mut session = Self::start(context, contact, config, None)?;
+        let mut session = Self::start(context, contact, config, Keeping::nothing())?;
         session.enter(Need::Password)?;
         Ok(session)
     }
@@ -126,7 +127,7 @@ impl<'a> Session<'a> {
         let contact = context.contact()?;
         let nick = context.identity()?.nick;
         let config = ClientConfig { nick, asks: true, ..client_config() };
-        let mut session = Self::start(context, contact, config, None)?;
+        let mut session = Self::start(context, contact, config, Keeping::nothing())?;
         let settled = session.enter_settling();
         session.leave(false);
         settled
@@ -136,17 +137,16 @@ impl<'a> Session<'a> {
         context: &'a mut Context,
         contact: Contact,
         config: ClientConfig,
-        slot: Option<Slot>,
+        keeping: Rc<Keeping>,
     ) -> Result<Self, Failure> {
-        let save_error = SaveError::default();
-        let driver = new_driver(&contact, config, slot, &save_error)?;
+        let driver = new_driver(&contact, config, &keeping)?;
         let interrupts =
             Interrupts::install(driver.waker()).map_err(|error| Failure::local("signals", &error))?;
         let clock = Clock::start();
         let until = clock.monotonic().after(context.common.connect_timeout);
         let connection = Connection::new(contact, until, Some(context.common.reconnect_for));
         let backlog = VecDeque::new();
-        Ok(Self { context, driver, interrupts, clock, connection, backlog, save_error })
+        Ok(Self { context, driver, interrupts, clock, connection, backlog, keeping })
     }
 
     fn enter(&mut self, need: Need) -> Result<(), Failure> {
@@ -325,12 +325,13 @@ impl<'a> Session<'a> {
         if self.interrupts.requested() {
             return Err(Failure::interrupted());
         }
-        if let Some(error) = self.save_error.borrow_mut().take() {
-            self.context.output.warning(format_args!("cannot save the session: {error}"));
+        if let Some(error) = self.keeping.mind(&mut self.driver) {
+            self.context.output.warning(error);
         }
         let event = self.driver.next_event();
         if let Some(event) = &event {
             let now = self.clock.monotonic();
+            self.keeping.note(event, &mut self.driver);
             self.connection.note(event, &self.driver, now, &mut self.context.output)?;
         }
         Ok(event)
@@ -388,6 +389,7 @@ pub(crate) fn client_config() -> ClientConfig {
         nick: Nick::parse("guest").expect("a name"),
         take_suggestion: false,
         asks: false,
+        keeps_tokens: false,
         account: None,
         stretching_min: Stretching::LEAST,
         saved: None,
@@ -396,19 +398,14 @@ pub(crate) fn client_config() -> ClientConfig {
     }
 }
 
-/// A driver whose client saves its session in a slot.
+/// A driver whose client has what is to be kept written down.
 pub(crate) fn new_driver(
     contact: &Contact,
     config: ClientConfig,
-    slot: Option<Slot>,
-    save_error: &SaveError,
+    keeping: &Rc<Keeping>,
 ) -> Result<ClientDriver, Failure> {
-    let save_error = Rc::clone(save_error);
-    let save = move |session: Option<&_>, server_key: Option<ServerKey>| {
-        if let Some(Err(error)) = slot.as_ref().map(|slot| slot.write(session, server_key)) {
-            *save_error.borrow_mut() = Some(error.to_string());
-        }
-    };
+    let keeping = Rc::clone(keeping);
+    let save = move |session: Option<&_>, server_key| keeping.save(session, server_key);
     let Contact { server, security } = contact;
     ClientDriver::new(&server.host, server.port, *security, config, Box::new(save))
         .map_err(|error| Failure::local("the network", &error))

@@ -223,3 +223,52 @@ fn plaintext_to_a_server_that_encrypts_says_what_may_be_wrong() {
     assert_eq!(refused.code, 11, "{refused:?}");
     assert!(refused.errors.contains("leave --plaintext out"), "{refused:?}");
 }
+
+#[test]
+fn what_was_read_on_one_machine_is_read_on_all() {
+    let house = House::new();
+    register(&house);
+    assert_eq!(elsewhere(&house, &["login", "ana", "--password-stdin"], "correct horse\n").code, 0);
+    assert_eq!(house.run(["send", "#lobby", "mine"]).code, 0, "who joins has read what was before");
+    for text in ["one", "two"] {
+        assert_eq!(house.run(["send", "#lobby", text, "--nick", "bob"]).code, 0);
+    }
+    assert_eq!(elsewhere(&house, &["unread"], "").output, "#lobby  3\n");
+    assert_eq!(elsewhere(&house, &["unread", "--count"], "").output, "3\n");
+    let mut chat = house.start(["connect"]);
+    chat.error_with("here:");
+    chat.write("/quit\n");
+    assert_eq!(chat.wait(), 0);
+    assert_eq!(elsewhere(&house, &["unread", "--count"], "").output, "0\n");
+    assert_eq!(house.run(["unread", "--json"]).records().len(), 0);
+    let guest = house.run(["unread", "--nick", "bob"]);
+    assert_eq!(guest.code, 4, "{guest:?}");
+}
+
+#[test]
+fn where_accounts_are_made_by_invitation_a_code_makes_one() {
+    let house = House::by_invitation();
+    let refused = house.run_with(["register", "ana", "--password-stdin"], "correct horse\n");
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert!(refused.errors.contains("ask the operator for a code"), "{refused:?}");
+    let code = house.invite();
+    let arguments = ["register", "ana", "--password-stdin", "--invitation", &code];
+    let made = house.run_with(arguments, "correct horse\n");
+    assert_eq!(made.code, 0, "{made:?}");
+    let arguments = ["register", "bob", "--password-stdin", "--invitation", &code];
+    let again = house.run_with(arguments, "correct horse\n");
+    assert_eq!(again.code, 4, "{again:?}");
+    assert!(again.errors.contains("used as often as it may be"), "{again:?}");
+    let mut chat = house.command_on_a_terminal("connect");
+    chat.env("XDG_STATE_HOME", house.path("elsewhere"));
+    let mut chat = Running::start(chat);
+    chat.write(&format!("n\n{}\neve\ncorrect horse\ncorrect horse\n", house.invite()));
+    chat.line_with("here: eve");
+    chat.write("/quit\r");
+    assert_eq!(chat.wait(), 0);
+    let mut closed = House::closed();
+    let refused = closed.run_with(["register", "ana", "--password-stdin"], "correct horse\n");
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert!(refused.errors.contains("makes no accounts"), "{refused:?}");
+    closed.stop_server();
+}

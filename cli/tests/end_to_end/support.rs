@@ -11,7 +11,11 @@ use std::{
     time::Duration,
 };
 
-use palabre_core::{config::ServerConfig, limits::Limits, password::Stretching};
+use palabre_core::{
+    config::{Registration, ServerConfig},
+    limits::Limits,
+    password::Stretching,
+};
 use palabre_runtime::{
     clock::Clock,
     listen::ListenAddress,
@@ -31,6 +35,7 @@ pub(crate) struct House {
     address: SocketAddr,
     config: ServerConfig,
     protection: Protection,
+    registration: Registration,
     server: Option<RunningServer>,
 }
 
@@ -50,6 +55,29 @@ impl House {
         Self::furnished(home, config, protection)
     }
 
+    /// With a server that makes accounts by invitation.
+    pub(crate) fn by_invitation() -> Self {
+        Self::registering(Registration::Invite)
+    }
+
+    /// With a server that makes no accounts.
+    pub(crate) fn closed() -> Self {
+        Self::registering(Registration::Closed)
+    }
+
+    fn registering(registration: Registration) -> Self {
+        let mut house = Self::new();
+        house.stop_server();
+        house.registration = registration;
+        house.start_server();
+        house
+    }
+
+    /// A code for one account, made beside the server.
+    pub(crate) fn invite(&self) -> String {
+        palabre_runtime::accounts::invite(&self.path("data"), 1, 24).unwrap()
+    }
+
     /// With a server that lets no guests in.
     pub(crate) fn for_accounts() -> Self {
         Self::configured(ServerConfig { guests: false, ..open() })
@@ -62,7 +90,8 @@ impl House {
 
     fn furnished(home: TempDir, config: ServerConfig, protection: Protection) -> Self {
         let address = ([127, 0, 0, 1], 0).into();
-        let mut house = Self { home, address, config, protection, server: None };
+        let registration = Registration::Open;
+        let mut house = Self { home, address, config, protection, registration, server: None };
         house.start_server();
         house
     }
@@ -74,6 +103,7 @@ impl House {
             data: Data::Sqlite(SqliteOptions::new(self.home.path().join("data"))),
             config: self.config.clone(),
             stretching: Stretching::LEAST,
+            registration: self.registration,
             protection: self.protection.clone(),
             ..ServerOptions::ephemeral()
         };

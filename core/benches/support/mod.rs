@@ -156,7 +156,7 @@ impl Hall {
             match output {
                 Output::Interest(id) => self.writable.push(id),
                 Output::Storage(request) => self.requests.push(request),
-                Output::Close(_) | Output::Drop(_) => panic!("nobody ends"),
+                Output::Close(_) | Output::Drop(_) | Output::Work(_) => panic!("nobody ends"),
                 Output::Event(event) => drop(black_box(event)),
             }
         }

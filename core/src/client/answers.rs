@@ -65,6 +65,10 @@ impl Session {
                 self.tell(ClientEvent::PasswordChanged { request });
                 Ok(())
             }
+            Request::Mark(room, seq) => {
+                self.rooms.marked(room, seq);
+                Ok(())
+            }
             Request::Verb(
                 _,
                 Ask::Join { .. }
@@ -101,6 +105,8 @@ impl Session {
             // While a room is being left nobody can say how that ends: its own answer tells (R5).
             Request::Follow(FollowFrom { room, .. }) if self.requests.is_parting(room) => {}
             Request::Follow(FollowFrom { room, .. }) => self.follow_refused(room, refusal),
+            // It is said again when more was read.
+            Request::Mark(room, seq) => self.rooms.marked(room, seq),
             Request::Rejoin(wish) => {
                 self.rooms.forget_wish(&wish.name);
                 let refusal = refusal.about(wish.name.as_str());
@@ -154,6 +160,7 @@ impl Session {
                 | Ask::SetPassword { .. }
                 | Ask::Ping { .. },
             )
+            | Request::Mark(..)
             | Request::Follow(_) => return Err(MISMATCH),
         };
         let follow = self.rooms.joined(&info, after, begin)?;

@@ -2,8 +2,8 @@
 
 use crate::wire::{
     Challenge, Credit, DeviceList, Done, Error, Event, Goodbye, HistoryPage, Joined, ManualText, MembersPage,
-    Opened, Parted, Ping, Pong, Posted, Presence, Ready, Refused, RoomsPage, ToClient, Trimmed, Waiting,
-    Welcome,
+    Opened, Parted, Ping, Pong, Posted, Presence, ReadUpTo, Ready, Refused, RoomsPage, ToClient, Trimmed,
+    Waiting, Welcome,
 };
 
 /// A message.
@@ -52,6 +52,7 @@ pub(super) enum Notice<'a> {
     Trimmed(Trimmed),
     Credit(Credit),
     Parted(Parted),
+    Read(ReadUpTo),
 }
 
 impl<'a> From<ToClient<'a>> for Arrival<'a> {
@@ -67,6 +68,7 @@ impl<'a> From<ToClient<'a>> for Arrival<'a> {
             ToClient::Challenge(challenge) => Self::Challenge(challenge),
             ToClient::DeviceList(list) => Self::Answer(Answer::Devices(list)),
             ToClient::Parted(parted) => Self::Notice(Notice::Parted(parted)),
+            ToClient::ReadUpTo(read) => Self::Notice(Notice::Read(read)),
             ToClient::Refused(refused) => Self::Refused(refused),
             ToClient::Done(done) => Self::Answer(Answer::Done(done)),
             ToClient::Joined(joined) => Self::Answer(Answer::Joined(joined)),

@@ -17,7 +17,10 @@ use crate::{
     error::{ProtocolError, Refusal, RefusalCode},
     name::Nick,
     time::Monotonic,
-    wire::{self, FRAMES_BEFORE_READY_MAX, Guest, Hello, Limits, Refused, Resume, VERSION, Welcome},
+    wire::{
+        self, FEATURE_RENEWAL, FRAMES_BEFORE_READY_MAX, Guest, Hello, Limits, Refused, Resume, VERSION,
+        Welcome,
+    },
 };
 
 /// How long the server may take to answer.
@@ -78,7 +81,8 @@ impl Greeting {
     pub(super) fn new(session: &mut Session) -> Self {
         let client = cut_to_64_bytes(&session.settings.program);
         let session_number = Some(session.run);
-        let hello = Hello { first: VERSION, last: VERSION, client, features: 0, session: session_number };
+        let features = if session.settings.keeps_tokens { FEATURE_RENEWAL } else { 0 };
+        let hello = Hello { first: VERSION, last: VERSION, client, features, session: session_number };
         session.link.send(&hello.into(), &mut session.outputs);
         session.keepalive = Keepalive::new(session.now.monotonic);
         Self { deadline: answer_deadline(session) }
@@ -306,7 +310,9 @@ const fn passes_by_itself(code: RefusalCode) -> bool {
         | RefusalCode::TokenUnknown
         | RefusalCode::LoginFailed
         | RefusalCode::NotAllowed
-        | RefusalCode::NoSuchDevice => false,
+        | RefusalCode::NoSuchDevice
+        | RefusalCode::InvitationNeeded
+        | RefusalCode::InvitationInvalid => false,
     }
 }
 

@@ -223,6 +223,13 @@ pub enum ClientEvent {
         /// Which.
         room: RoomId,
     },
+    /// A room was read on another device of the account, or earlier.
+    Read {
+        /// Which.
+        room: RoomId,
+        /// Up to where.
+        seq: Seq,
+    },
     /// Answers `devices`.
     Devices {
         /// The request.
@@ -430,4 +437,6 @@ pub struct Offers {
     pub accounts: bool,
     /// By an account that is made on the spot.
     pub registration: bool,
+    /// By an account that is made by invitation.
+    pub invitation: bool,
 }

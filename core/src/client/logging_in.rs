@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use super::{
-    ClientOutput, OfflineCause,
+    AccountEntry, ClientOutput, OfflineCause,
     arrival::Arrival,
     entering::{self, Entering, Naming},
     phase::Phase,
@@ -11,21 +11,10 @@ use super::{
 };
 use crate::{
     error::{ProtocolError, Refusal, RefusalCode},
-    password::{
-        Attempt, Enrolment, LOGIN_FINISH_BYTES, Password, Stretching, WorkDone, WorkNumber, WorkOutcome,
-    },
+    password::{Attempt, Enrolment, LOGIN_FINISH_BYTES, Stretching, WorkDone, WorkNumber, WorkOutcome},
     time::Monotonic,
     wire::{Challenge, Enrol, Limits, Login, Prove, Refused, Register},
 };
-
-/// An account to enter by, or to make; its name is the one wished for.
-#[derive(Clone, Debug)]
-pub(super) struct AccountWish {
-    pub(super) make: bool,
-    pub(super) password: Password,
-    /// What this device is to be called.
-    pub(super) device: String,
-}
 
 /// `Register` or `Login` was sent.
 #[derive(Debug)]
@@ -46,12 +35,13 @@ enum Step {
 }
 
 impl LoggingIn {
-    pub(super) fn begin(wish: &AccountWish, limits: Limits, session: &mut Session) -> Self {
+    pub(super) fn begin(wish: &AccountEntry, limits: Limits, session: &mut Session) -> Self {
         let id = session.requests.next_wire_id();
         let name = session.wished.nick.clone();
         let step = if wish.make {
             let (enrolment, request) = Enrolment::begin(wish.password.clone(), &mut session.random);
-            session.send(Register { id, name: name.as_str(), request });
+            let invitation = wish.invitation.as_deref();
+            session.send(Register { id, name: name.as_str(), request, invitation });
             Step::Registering { id, enrolment }
         } else {
             let (attempt, start) = Attempt::begin(wish.password.clone(), &mut session.random);

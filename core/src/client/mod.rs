@@ -30,7 +30,6 @@ pub use self::{
     saved::{SavedPost, SavedSession},
 };
 use self::{
-    logging_in::AccountWish,
     phase::{Offline, Phase},
     requests::Ask,
     session::Session,
@@ -44,7 +43,7 @@ use crate::{
     random,
     storage::EventKind,
     time::{Monotonic, Now},
-    wire::{MECHANISM_ACCOUNT, MECHANISM_GUEST, MECHANISM_REGISTER, ToClient},
+    wire::{MECHANISM_ACCOUNT, MECHANISM_GUEST, MECHANISM_INVITED, MECHANISM_REGISTER, ToClient, Token},
 };
 
 /// What a client is to be.
@@ -59,6 +58,8 @@ pub struct ClientConfig {
     /// Whether to ask who to be, where neither a session nor an account says so: after [`ClientEvent::Connected`] nothing
     /// happens until [`Client::rename`] enters as a guest, or [`Client::log_in`] by an account.
     pub asks: bool,
+    /// Whether what is to be [saved](ClientOutput::Save) is: then the server may replace a token that it gave long ago.
+    pub keeps_tokens: bool,
     /// The account to enter by, or to make, even if a session is saved.
     pub account: Option<AccountEntry>,
     /// The least a server may ask a new password to be stretched by: [`Stretching::LEAST`] but in tests.
@@ -80,6 +81,8 @@ pub struct AccountEntry {
     pub password: Password,
     /// What this device is to be called in the list of the account's devices.
     pub device: String,
+    /// The code of an invitation, where accounts are made by one.
+    pub invitation: Option<String>,
 }
 
 /// The client: driven by inputs and drained of outputs, like the [`Server`](crate::server::Server), and with
@@ -343,10 +346,9 @@ impl Client {
         self.check_not_ended()?;
         match self.phase {
             Phase::Naming(_) | Phase::Offline(_) => {
-                let AccountEntry { make, password, device } = entry;
                 self.session.settings.asks = false;
                 self.session.wished.nick = name.clone();
-                self.session.wished.account = Some(AccountWish { make, password, device });
+                self.session.wished.account = Some(entry);
                 self.step(now, |phase, session| Ok(phase.enter_as_wished(session)));
                 Ok(())
             }
@@ -358,6 +360,27 @@ impl Client {
             | Phase::Ready(_)
             | Phase::Leaving(_)
             | Phase::Ended => Err(Misuse::Entered),
+        }
+    }
+
+    /// Says that a room was read up to there, so that the account's other devices know (A14): the latest is told as soon as
+    /// may be, nothing answers. Of guests nobody remembers it.
+    ///
+    /// # Errors
+    /// [`Misuse::NotInRoom`]; and as all verbs.
+    pub fn mark_read(&mut self, room: RoomId, seq: Seq, now: Now) -> Result<(), Misuse> {
+        self.check_in(room)?;
+        if self.is_account() {
+            self.session.rooms.mark(room, seq);
+            self.step(now, |phase, _| Ok(phase));
+        }
+        Ok(())
+    }
+
+    /// Another program that shares this device's token was given the next one: it is used from now on.
+    pub fn use_token(&mut self, token: Token) {
+        if let Some(identity) = self.session.identity.as_mut().filter(|identity| identity.is_account) {
+            identity.token = token;
         }
     }
 
@@ -496,6 +519,7 @@ impl Client {
             guests: mechanisms & MECHANISM_GUEST != 0,
             accounts: mechanisms & MECHANISM_ACCOUNT != 0,
             registration: mechanisms & MECHANISM_REGISTER != 0,
+            invitation: mechanisms & MECHANISM_INVITED != 0,
         }
     }
 
@@ -508,6 +532,12 @@ impl Client {
     /// The rooms joined, by id.
     pub fn joined(&self) -> impl Iterator<Item = &RoomInfo> {
         self.session.rooms.infos()
+    }
+
+    /// Up to where the account has read a room, on whatever device; nothing if that is not known.
+    #[must_use]
+    pub fn read_up_to(&self, room: RoomId) -> Option<Seq> {
+        self.session.rooms.read(room)
     }
 
     /// The posts not answered yet, oldest first.

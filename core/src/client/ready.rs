@@ -51,6 +51,7 @@ impl Ready {
 
     /// Sends requests and posts that wait. Requests first: rooms are followed before anything is said in them.
     pub(super) fn send_waiting(&mut self, session: &mut Session) {
+        session.queue_marks();
         session.send_requests(self.limits.requests);
         session.send_posts(&mut self.allowance, self.limits.posts);
     }
@@ -72,6 +73,7 @@ impl Ready {
             }
             Arrival::Notice(Notice::Trimmed(trimmed)) => session.handle_trimmed(&trimmed)?,
             Arrival::Notice(Notice::Parted(parted)) => session.handle_parted(parted.room),
+            Arrival::Notice(Notice::Read(read)) => session.handle_read(read.room, read.seq),
             Arrival::Challenge(challenge) => session.password_challenged(&challenge)?,
             Arrival::Welcome(_) | Arrival::Waiting(_) | Arrival::Ready(_) => {
                 return Err(ProtocolError::UnexpectedKind.into());
@@ -160,6 +162,13 @@ impl Session {
         if self.rooms.leave(room).is_some() {
             self.outputs.save();
             self.tell(ClientEvent::Left { room });
+        }
+    }
+
+    /// Read on another device, or earlier (A14).
+    fn handle_read(&mut self, room: RoomId, seq: crate::ids::Seq) {
+        if self.rooms.has_read(room, seq) {
+            self.tell(ClientEvent::Read { room, seq });
         }
     }
 

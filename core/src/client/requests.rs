@@ -38,6 +38,8 @@ pub(super) enum Request {
     Follow(FollowFrom),
     /// The client: a room is to be joined again by a new guest.
     Rejoin(Wish),
+    /// The client: a room was read up to there.
+    Mark(RoomId, Seq),
 }
 
 /// What the application asks.
@@ -175,7 +177,7 @@ impl Requests {
             match request {
                 Request::Verb(_, Ask::Join { .. } | Ask::Direct { .. }) => repeated.push_back(request),
                 Request::Verb(id, _) => interrupted.push(id),
-                Request::Follow(_) | Request::Rejoin(_) => {}
+                Request::Follow(_) | Request::Rejoin(_) | Request::Mark(..) => {}
             }
         }
         repeated.append(&mut self.waiting);
@@ -190,7 +192,7 @@ impl Requests {
         for request in sent.chain(core::mem::take(&mut self.waiting)) {
             match request {
                 Request::Verb(id, _) => interrupted.push(id),
-                Request::Follow(_) | Request::Rejoin(_) => {}
+                Request::Follow(_) | Request::Rejoin(_) | Request::Mark(..) => {}
             }
         }
         interrupted_events(interrupted)
@@ -218,7 +220,7 @@ impl Requests {
                 | Ask::SetPassword { .. }
                 | Ask::Ping { .. },
             ) => true,
-            Request::Follow(_) | Request::Rejoin(_) => false,
+            Request::Follow(_) | Request::Rejoin(_) | Request::Mark(..) => false,
         });
         interrupted_events(forgotten)
     }
@@ -230,6 +232,13 @@ fn interrupted_events(mut requests: Vec<RequestId>) -> Vec<ClientEvent> {
 }
 
 impl Session {
+    /// Has the server told up to where rooms were read.
+    pub(super) fn queue_marks(&mut self) {
+        while let Some((room, seq)) = self.rooms.next_mark() {
+            self.requests.waiting.push_back(Request::Mark(room, seq));
+        }
+    }
+
     /// Sends requests that wait, as many as may be unanswered at a time.
     pub(super) fn send_requests(&mut self, unanswered_max: u32) {
         let unanswered_max = unanswered_max.min(SENT_MAX) as usize;
@@ -256,6 +265,7 @@ impl Request {
             Self::Follow(FollowFrom { room, after }) => {
                 wire::Follow { id, room: *room, after: Some(*after) }.into()
             }
+            Self::Mark(room, seq) => wire::MarkRead { id, room: *room, seq: *seq }.into(),
             Self::Rejoin(Wish { name, after, .. }) => {
                 wire::Join { id, name: name.as_str(), after: Some(*after) }.into()
             }

@@ -32,6 +32,12 @@ struct Room {
     /// The last event the application was told.
     seen: Seq,
     cursor: Cursor,
+    /// Up to where the account has read it.
+    read: Option<Seq>,
+    /// Up to where the server is still to be told that it was read.
+    to_mark: Option<Seq>,
+    /// Whether it is being told.
+    is_marking: bool,
 }
 
 /// Where the server's cursor for this connection stands.
@@ -86,7 +92,7 @@ impl Rooms {
                 last: seen,
                 with: None,
             };
-            rooms.known.insert(id, Room { info, seen, cursor: Cursor::Unset });
+            rooms.known.insert(id, Room::new(info, seen));
         }
         rooms
     }
@@ -107,6 +113,7 @@ impl Rooms {
     pub(super) fn unset_cursors(&mut self) {
         for room in self.known.values_mut() {
             room.cursor = Cursor::Unset;
+            room.is_marking = false;
         }
     }
 
@@ -152,7 +159,7 @@ impl Rooms {
             return Ok((FollowFrom { room: info.id, after: room.seen }, true));
         }
         let seen = self.first_unread(info);
-        self.insert(info, seen, Cursor::Unset)?;
+        self.insert(info, seen)?;
         Ok((FollowFrom { room: info.id, after: seen }, false))
     }
 
@@ -171,11 +178,11 @@ impl Rooms {
         }
     }
 
-    fn insert(&mut self, info: &RoomInfo, seen: Seq, cursor: Cursor) -> Result<(), ProtocolError> {
+    fn insert(&mut self, info: &RoomInfo, seen: Seq) -> Result<(), ProtocolError> {
         if self.known.len() >= ROOMS_MAX {
             return Err(ProtocolError::MalformedBody);
         }
-        self.known.insert(info.id, Room { info: info.clone(), seen, cursor });
+        self.known.insert(info.id, Room::new(info.clone(), seen));
         Ok(())
     }
 
@@ -193,7 +200,7 @@ impl Rooms {
                 Begin::At(seen) => seen.min(info.last),
                 Begin::WhereRead => position,
             };
-            self.insert(info, seen, Cursor::Unset)?;
+            self.insert(info, seen)?;
             return Ok(self.known.get_mut(&info.id).and_then(|room| room.settle(position)));
         };
         room.info = info.clone();
@@ -236,6 +243,45 @@ impl Rooms {
         room.skip_to(first)
     }
 
+    /// The account has read a room up to there: whether that is news.
+    pub(super) fn has_read(&mut self, id: RoomId, seq: Seq) -> bool {
+        let Some(room) = self.known.get_mut(&id) else { return false };
+        let is_news = room.read.is_none_or(|read| read < seq);
+        if is_news {
+            room.read = Some(seq);
+        }
+        is_news
+    }
+
+    /// The application has read a room up to there: the server is to be told.
+    pub(super) fn mark(&mut self, id: RoomId, seq: Seq) {
+        if self.has_read(id, seq)
+            && let Some(room) = self.known.get_mut(&id)
+        {
+            room.to_mark = Some(seq);
+        }
+    }
+
+    /// What the server is to be told now: of each room the latest, and nothing while it is being told.
+    pub(super) fn next_mark(&mut self) -> Option<(RoomId, Seq)> {
+        let room = self.known.values_mut().find(|room| room.to_mark.is_some() && !room.is_marking)?;
+        room.is_marking = true;
+        room.to_mark.map(|seq| (room.info.id, seq))
+    }
+
+    /// The server was told, or will not hear of it.
+    pub(super) fn marked(&mut self, id: RoomId, seq: Seq) {
+        if let Some(room) = self.known.get_mut(&id) {
+            room.is_marking = false;
+            room.to_mark = room.to_mark.filter(|to_mark| *to_mark > seq);
+        }
+    }
+
+    /// Up to where the account has read a room.
+    pub(super) fn read(&self, id: RoomId) -> Option<Seq> {
+        self.known.get(&id)?.read
+    }
+
     /// Takes a new name of somebody over into the direct conversation with that user.
     pub(super) fn rename_partner(&mut self, id: RoomId, changes: &[MemberChange]) {
         let Some((user, nick)) = self.known.get_mut(&id).and_then(|room| room.info.with.as_mut()) else {
@@ -255,6 +301,10 @@ impl Wish {
 }
 
 impl Room {
+    const fn new(info: RoomInfo, seen: Seq) -> Self {
+        Self { info, seen, cursor: Cursor::Unset, read: None, to_mark: None, is_marking: false }
+    }
+
     /// The server's cursor stands after `position` from now on.
     fn settle(&mut self, position: Seq) -> Option<FollowFrom> {
         if position <= self.seen {

@@ -11,7 +11,6 @@ use super::{
     goodbye,
     keepalive::{Keepalive, Silence},
     link::{Link, Outputs},
-    logging_in::AccountWish,
     outbox::{Outbox, TextLimits},
     phase::{Leaving, Offline, Phase},
     reconnect::Backoff,
@@ -66,6 +65,7 @@ pub(super) struct Settings {
     pub(super) take_suggestion: bool,
     /// Whether the application is still to say who to be.
     pub(super) asks: bool,
+    pub(super) keeps_tokens: bool,
     pub(super) stretching_min: Stretching,
     pub(super) reconnect: bool,
     pub(super) outbox_posts_max: usize,
@@ -86,7 +86,7 @@ pub(super) struct WishedName {
     pub(super) nick: Nick,
     pub(super) request: Option<RequestId>,
     /// By an account instead.
-    pub(super) account: Option<AccountWish>,
+    pub(super) account: Option<AccountEntry>,
 }
 
 impl Session {
@@ -97,19 +97,19 @@ impl Session {
             nick,
             take_suggestion,
             asks,
+            keeps_tokens,
             account,
             stretching_min,
             saved,
             reconnect,
             outbox_posts_max,
         } = config;
-        let account =
-            account.map(|AccountEntry { make, password, device }| AccountWish { make, password, device });
         let mut session = Self {
             settings: Settings {
                 program,
                 take_suggestion,
                 asks,
+                keeps_tokens,
                 stretching_min,
                 reconnect,
                 outbox_posts_max,

@@ -11,8 +11,8 @@ pub(crate) use self::{
     credit::{Admission, Posting},
     outbound::{BufferPool, Outbound},
     phase::{
-        Closing, Enrolling, Entering, Following, NewAccount, Newcomer, Phase, Proving, Ready, Requests,
-        Waiting, hash_token,
+        Closing, Enrolling, Entering, Following, Invited, NewAccount, Newcomer, Phase, Proving, Ready,
+        Requests, Verifying, Waiting, hash_token,
     },
     table::Connections,
 };
@@ -34,6 +34,8 @@ pub(crate) struct Connection {
     pub(crate) phase: Phase,
     /// Of which run of its client it is (A8).
     pub(crate) session: u64,
+    /// Whether it keeps the token it is given, in place of the one it showed (A13).
+    pub(crate) renews: bool,
     /// What protects it, known once it is secured.
     pub(crate) channel: Channel,
     /// What arrived and was not handled yet.
@@ -81,6 +83,7 @@ impl Connection {
             source,
             phase: Phase::Securing,
             session: 0,
+            renews: false,
             channel: Channel::Plain,
             inbound: Vec::new(),
             outbound: Outbound::new(),
@@ -109,6 +112,7 @@ impl Connection {
             | Phase::Choosing
             | Phase::Enrolling(_)
             | Phase::Proving(_)
+            | Phase::Verifying(_)
             | Phase::Entering(_)
             | Phase::Waiting(_)
             | Phase::Closing(_) => None,
@@ -123,6 +127,7 @@ impl Connection {
             | Phase::Choosing
             | Phase::Enrolling(_)
             | Phase::Proving(_)
+            | Phase::Verifying(_)
             | Phase::Entering(_)
             | Phase::Waiting(_)
             | Phase::Closing(_) => None,
@@ -137,6 +142,7 @@ impl Connection {
             | Phase::Choosing
             | Phase::Enrolling(_)
             | Phase::Proving(_)
+            | Phase::Verifying(_)
             | Phase::Entering(_)
             | Phase::Waiting(_)
             | Phase::Closing(_) => None,
@@ -155,6 +161,7 @@ impl Connection {
             | Phase::Choosing
             | Phase::Enrolling(_)
             | Phase::Proving(_)
+            | Phase::Verifying(_)
             | Phase::Entering(_) => true,
             Phase::Waiting(_) | Phase::Ready(_) | Phase::Closing(_) => false,
         }
@@ -182,6 +189,7 @@ impl Connection {
             | Phase::Choosing
             | Phase::Enrolling(_)
             | Phase::Proving(_)
+            | Phase::Verifying(_)
             | Phase::Entering(_) => self.entering.after(limits.entering_max),
             Phase::Closing(closing) => return closing.until,
             Phase::Waiting(_) => self.silence_deadline(limits),

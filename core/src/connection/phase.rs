@@ -1,6 +1,6 @@
 //! How far a connection is. One struct per phase; see the table in `docs/PROTOCOL.md`, section S.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
 
 use crate::{
     connection::credit::Posting,
@@ -9,7 +9,7 @@ use crate::{
     name::{NameKey, Nick},
     password::{Challenged, PasswordRecord},
     rate::Bucket,
-    storage::{Ticket, TokenHash},
+    storage::{InvitationUse, Ticket, TokenHash},
     time::Monotonic,
     wire::Token,
 };
@@ -27,6 +27,8 @@ pub(crate) enum Phase {
     Enrolling(Enrolling),
     /// Logging in; its `Challenge` was sent.
     Proving(Proving),
+    /// Logging in; its password is being checked.
+    Verifying(Verifying),
     /// A place is taken; storage is writing who it is.
     Entering(Entering),
     /// Accepted; all places are taken.
@@ -58,12 +60,22 @@ pub(crate) struct NewAccount {
     pub(crate) record: PasswordRecord,
     /// What its first device is called.
     pub(crate) device: Arc<str>,
+    pub(crate) invited: Option<Invited>,
+}
+
+/// An invitation that was shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Invited {
+    pub(crate) one: InvitationUse,
+    /// How many accounts it is good for.
+    pub(crate) uses_max: u32,
 }
 
 #[derive(Debug)]
 pub(crate) struct Enrolling {
     pub(crate) nick: Nick,
     pub(crate) key: NameKey,
+    pub(crate) invited: Option<Invited>,
 }
 
 #[derive(Debug)]
@@ -71,6 +83,17 @@ pub(crate) struct Proving {
     /// The account and the version of its password, if there is such an account.
     pub(crate) user: Option<(UserId, u32)>,
     pub(crate) challenged: Challenged,
+}
+
+#[derive(Debug)]
+pub(crate) struct Verifying {
+    /// Of the check.
+    pub(crate) number: u64,
+    /// The account and the version of its password, if there is such an account.
+    pub(crate) user: Option<(UserId, u32)>,
+    pub(crate) request: u32,
+    /// What its device is to be called.
+    pub(crate) device: Arc<str>,
 }
 
 #[derive(Debug)]
@@ -105,6 +128,8 @@ pub(crate) struct Ready {
     pub(crate) read_again: Option<Monotonic>,
     /// Whether a room's changes were held back for lack of space.
     pub(crate) changes_held_back: bool,
+    /// Rooms of which it was not told yet up to where they were read.
+    pub(crate) untold_reads: BTreeSet<RoomId>,
     pub(crate) rooms_created: u32,
     /// Whether the password was given on this connection.
     pub(crate) proved: bool,

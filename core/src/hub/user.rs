@@ -7,10 +7,10 @@ use alloc::{
 };
 
 use crate::{
-    ids::{ConnectionId, DeviceId, RoomId, UserId},
+    ids::{ConnectionId, DeviceId, RoomId, Seq, UserId},
     name::{NameKey, Nick},
     password::PasswordRecord,
-    storage::TokenHash,
+    storage::{DeviceToken, TokenHash},
     time::{Monotonic, WallTime},
     wire::{role, state},
 };
@@ -34,6 +34,8 @@ pub(crate) struct User {
     pub(crate) rooms: BTreeSet<RoomId>,
     /// Its direct conversations.
     pub(crate) directs: BTreeSet<RoomId>,
+    /// Up to where an account has read its rooms.
+    pub(crate) read: BTreeMap<RoomId, Seq>,
     /// Memberships that are being written.
     pub(crate) joining: usize,
     /// Rooms whose membership is being deleted, once for each request under way.
@@ -46,7 +48,9 @@ pub(crate) struct Device {
     /// 0 for a guest.
     pub(crate) id: DeviceId,
     pub(crate) name: Arc<str>,
-    pub(crate) token_hash: TokenHash,
+    pub(crate) token: DeviceToken,
+    /// When its token took the place of another, while this server runs.
+    pub(crate) renewed: Option<Monotonic>,
     pub(crate) since: WallTime,
     pub(crate) seen: WallTime,
     /// When the token ends, and a guest with it, while there are no connections.
@@ -75,7 +79,13 @@ impl Device {
     /// The one token of a guest.
     pub(crate) fn of_guest(token_hash: TokenHash, expires: Monotonic, seats: Vec<Seat>) -> Self {
         let (since, seen) = (WallTime::default(), WallTime::default());
-        Self { id: DeviceId::default(), name: "".into(), token_hash, since, seen, expires, seats }
+        let token = DeviceToken { hash: token_hash, since, next: None };
+        Self { id: DeviceId::default(), name: "".into(), token, renewed: None, since, seen, expires, seats }
+    }
+
+    /// The hashes of the tokens that it may be entered by.
+    fn hashes(&self) -> impl Iterator<Item = TokenHash> {
+        core::iter::once(self.token.hash).chain(self.token.next)
     }
 
     pub(crate) fn seat(&mut self, connection: ConnectionId) -> Option<&mut Seat> {
@@ -150,22 +160,24 @@ pub(crate) struct Users {
 impl Users {
     pub(crate) fn insert(&mut self, user: User) {
         for device in &user.devices {
-            self.by_token.insert(device.token_hash, Holder { user: user.id, device: device.id });
+            let holder = Holder { user: user.id, device: device.id };
+            self.by_token.extend(device.hashes().map(|hash| (hash, holder)));
         }
         self.by_id.insert(user.id, user);
     }
 
     pub(crate) fn remove(&mut self, id: UserId) -> Option<User> {
         let user = self.by_id.remove(&id)?;
-        for device in &user.devices {
-            self.by_token.remove(&device.token_hash);
+        for hash in user.devices.iter().flat_map(Device::hashes) {
+            self.by_token.remove(&hash);
         }
         Some(user)
     }
 
     pub(crate) fn add_device(&mut self, id: UserId, device: Device) {
         let Some(user) = self.by_id.get_mut(&id) else { return };
-        self.by_token.insert(device.token_hash, Holder { user: id, device: device.id });
+        let holder = Holder { user: id, device: device.id };
+        self.by_token.extend(device.hashes().map(|hash| (hash, holder)));
         user.devices.push(device);
     }
 
@@ -173,8 +185,26 @@ impl Users {
         let user = self.by_id.get_mut(&holder.user)?;
         let index = user.devices.iter().position(|device| device.id == holder.device)?;
         let device = user.devices.remove(index);
-        self.by_token.remove(&device.token_hash);
+        for hash in device.hashes() {
+            self.by_token.remove(&hash);
+        }
         Some(device)
+    }
+
+    /// What is known of a device's token from now on.
+    pub(crate) fn set_token(&mut self, holder: Holder, token: DeviceToken, now: Monotonic) {
+        let Some(device) = self.by_id.get_mut(&holder.user).and_then(|user| user.device_mut(holder.device))
+        else {
+            return;
+        };
+        for hash in device.hashes() {
+            self.by_token.remove(&hash);
+        }
+        if device.token.hash != token.hash {
+            device.renewed = Some(now);
+        }
+        device.token = token;
+        self.by_token.extend(device.hashes().map(|hash| (hash, holder)));
     }
 
     pub(crate) fn get(&self, id: UserId) -> Option<&User> {

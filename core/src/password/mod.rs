@@ -10,6 +10,7 @@ mod server;
 mod stretching;
 #[cfg(test)]
 mod tests;
+mod verification;
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;
@@ -28,6 +29,7 @@ pub use self::{
     record::{PasswordRecord, RecordError, SetupId},
     server::{Setup, SetupError},
     stretching::Stretching,
+    verification::{Verification, Verified},
 };
 use crate::channel::Channel;
 

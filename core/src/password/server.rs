@@ -15,7 +15,10 @@ use super::{
     REGISTRATION_REQUEST_BYTES, REGISTRATION_RESPONSE_BYTES, REGISTRATION_UPLOAD_BYTES, SetupId, Stretching,
     Suite, context, sized,
 };
-use crate::{channel::Channel, name::NameKey};
+use crate::{channel::Channel, name::NameKey, wire::Token};
+
+/// What the key for the successors of tokens is derived for.
+const SUCCESSOR_CONTEXT: &str = "palabre 2026 successors of tokens";
 
 /// Bytes of a stored setup.
 const SETUP_BYTES: usize = 128;
@@ -59,6 +62,17 @@ impl Setup {
     #[must_use]
     pub const fn id(&self) -> SetupId {
         self.id
+    }
+
+    /// A key that only who has the setup knows, one for each purpose.
+    pub(crate) fn key_for(&self, purpose: &'static str) -> [u8; 32] {
+        blake3::derive_key(purpose, &self.setup.serialize())
+    }
+
+    /// The token that takes the place of a device's token in time (A13). It follows from it, so that whoever asks again,
+    /// before it was used, is given the same.
+    pub(crate) fn successor_of(&self, token: Token) -> Token {
+        Token(*blake3::keyed_hash(&self.key_for(SUCCESSOR_CONTEXT), &token.0).as_bytes())
     }
 
     /// Answers the first message of a registration.

@@ -8,11 +8,11 @@ use crate::{
     connection::{Enrolling, NewAccount, Newcomer, Phase, Proving},
     error::{ProtocolError, Refusal, RefusalCode},
     hub::{Device, Holder, Seat, User},
-    ids::{ConnectionId, DeviceId, RoomId, UserId},
-    name::Nick,
+    ids::{ConnectionId, DeviceId, RoomId, Seq, UserId},
+    name::{NameKey, Nick},
     output::EndCause,
     password::PasswordRecord,
-    storage::{NewDevice, StorageFailure, StorageOperation, StorageOutcome, Ticket},
+    storage::{DeviceRecord, NewDevice, StorageFailure, StorageOperation, StorageOutcome, Ticket},
     time::Monotonic,
     wire::{self, Token},
 };
@@ -28,9 +28,12 @@ impl Server {
             self.refuse(id, register.id, &Refusal::new(RefusalCode::NotAllowed, text));
             return Taken::Yes;
         };
-        if let Err(refusal) = self.may_register(id) {
-            return self.refuse_attempt(id, register.id, &refusal);
-        }
+        // Wrong codes count as well: nobody finds one by trying.
+        let invited = self.may_register(id).and_then(|()| self.invited(register.invitation));
+        let invited = match invited {
+            Ok(invited) => invited,
+            Err(refusal) => return self.refuse_attempt(id, register.id, &refusal),
+        };
         let (nick, key) = match self.free_name(register.name, NameHolder::Connection(id)) {
             Ok(free) => free,
             Err(refusal) => return self.refuse_attempt(id, register.id, &refusal),
@@ -43,7 +46,7 @@ impl Server {
         }
         self.user_names.take(&key, NameHolder::Connection(id));
         self.challenge(id, register.id, &response, accounts.stretching);
-        let enrolling = Enrolling { nick, key };
+        let enrolling = Enrolling { nick, key, invited };
         self.peers.move_to(id, Phase::Enrolling(enrolling), &self.config.limits);
         Taken::Yes
     }
@@ -54,11 +57,11 @@ impl Server {
         else {
             return self.accuse(id, ProtocolError::UnexpectedKind);
         };
-        let (nick, key) = (enrolling.nick.clone(), enrolling.key.clone());
+        let (nick, key, invited) = (enrolling.nick.clone(), enrolling.key.clone(), enrolling.invited);
         let Ok(record) = accounts.setup.record(&enrol.upload, accounts.stretching) else {
             return self.accuse(id, ProtocolError::MalformedBody);
         };
-        let account = NewAccount { nick, key, record, device: device_name(enrol.device) };
+        let account = NewAccount { nick, key, record, device: device_name(enrol.device), invited };
         self.seek_place(id, enrol.id, Newcomer::Account(Arc::new(account)), false);
         Taken::Yes
     }
@@ -80,14 +83,11 @@ impl Server {
         let Some(channel) = self.peers.connections.get(id).map(|found| found.channel) else {
             return Taken::Yes;
         };
-        let account = match self.user_names.find(&key) {
-            Some(NameHolder::User(user)) => self.users.get(user).filter(|user| user.is_account()),
-            Some(NameHolder::Connection(_) | NameHolder::Enrolment(_)) | None => None,
-        };
-        let record = account.and_then(|user| user.password.as_ref());
-        let stretching = record.map_or(accounts.stretching, |record| record.stretching);
+        let account = self.account_named(&key);
+        let record = account.and_then(|user| user.password.clone());
+        let stretching = record.as_ref().map_or(accounts.stretching, |record| record.stretching);
         let user = account.map(|user| (user.id, user.password_version));
-        let begun = accounts.setup.begin_login(record, &key, &login.start, channel, &mut self.rng);
+        let begun = accounts.setup.begin_login(record.as_ref(), &key, &login.start, channel, &mut self.rng);
         let Ok((response, challenged)) = begun else {
             return self.accuse(id, ProtocolError::MalformedBody);
         };
@@ -97,6 +97,14 @@ impl Server {
         self.challenge(id, login.id, &response, stretching);
         self.peers.move_to(id, Phase::Proving(Proving { user, challenged }), &self.config.limits);
         Taken::Yes
+    }
+
+    /// The account of this name, if there is one.
+    pub(super) fn account_named(&self, key: &NameKey) -> Option<&User> {
+        match self.user_names.find(key) {
+            Some(NameHolder::User(user)) => self.users.get(user).filter(|user| user.is_account()),
+            Some(NameHolder::Connection(_) | NameHolder::Enrolment(_)) | None => None,
+        }
     }
 
     pub(super) fn prove(&mut self, id: ConnectionId, prove: &wire::Prove<'_>) -> Taken {
@@ -112,22 +120,31 @@ impl Server {
         // An unknown account's proof is checked as well: it takes the same time, and is never right.
         let proved = proving.challenged.proves(&prove.finish, channel);
         self.peers.rearm(id, limits);
-        let user = proving.user.filter(|(user, version)| proved && self.has_password(*user, *version));
-        match user {
-            Some((user, _)) if self.has_too_many_connected(user) => {
-                let text = "The account has as many connections as may be; end one of them first.";
-                self.refuse(id, prove.id, &Refusal::new(RefusalCode::SlowDown, text));
-            }
-            Some((user, version)) => {
-                let newcomer = Newcomer::Device { user, version, name: device_name(prove.device) };
-                self.seek_place(id, prove.id, newcomer, false);
-            }
-            None => self.login_failed(id, prove.id),
-        }
+        self.judge_login(id, prove.id, proving.user.filter(|_| proved), device_name(prove.device));
         Taken::Yes
     }
 
-    fn login_failed(&mut self, id: ConnectionId, request: u32) {
+    /// Who proved the password of an account, of this version, may enter.
+    pub(super) fn judge_login(
+        &mut self,
+        id: ConnectionId,
+        request: u32,
+        proved: Option<(UserId, u32)>,
+        device: Arc<str>,
+    ) {
+        match proved.filter(|(user, version)| self.has_password(*user, *version)) {
+            Some((user, _)) if self.has_too_many_connected(user) => {
+                let text = "The account has as many connections as may be; end one of them first.";
+                self.refuse(id, request, &Refusal::new(RefusalCode::SlowDown, text));
+            }
+            Some((user, version)) => {
+                self.seek_place(id, request, Newcomer::Device { user, version, name: device }, false);
+            }
+            None => self.login_failed(id, request),
+        }
+    }
+
+    pub(super) fn login_failed(&mut self, id: ConnectionId, request: u32) {
         let limits = &self.config.limits;
         let Some(connection) = self.peers.connections.get_mut(id) else { return };
         connection.logins_failed += 1;
@@ -143,7 +160,7 @@ impl Server {
     }
 
     fn accounts_open(&self) -> Option<AccountsConfig> {
-        self.config.accounts.clone().filter(|accounts| accounts.registration == Registration::Open)
+        self.config.accounts.clone().filter(|accounts| accounts.registration != Registration::Closed)
     }
 
     fn may_register(&mut self, id: ConnectionId) -> Result<(), Refusal> {
@@ -158,7 +175,7 @@ impl Server {
         })
     }
 
-    fn may_log_in(&mut self, id: ConnectionId, name: &Arc<str>) -> Result<(), Refusal> {
+    pub(super) fn may_log_in(&mut self, id: ConnectionId, name: &Arc<str>) -> Result<(), Refusal> {
         let now = self.peers.now.monotonic;
         let Some(source) = self.peers.connections.get(id).and_then(|found| found.source) else {
             return Ok(());
@@ -170,13 +187,13 @@ impl Server {
     }
 
     /// A refusal of somebody who has not entered leaves the connection as it was before (E1).
-    fn refuse_attempt(&mut self, id: ConnectionId, request: u32, refusal: &Refusal) -> Taken {
+    pub(super) fn refuse_attempt(&mut self, id: ConnectionId, request: u32, refusal: &Refusal) -> Taken {
         self.refuse(id, request, refusal);
         Taken::Yes
     }
 
     /// Counts a challenge; a connection that asks for too many is closed.
-    fn count_challenge(&mut self, id: ConnectionId) -> bool {
+    pub(super) fn count_challenge(&mut self, id: ConnectionId) -> bool {
         let Some(connection) = self.peers.connections.get_mut(id) else { return false };
         connection.challenges += 1;
         if connection.challenges > self.config.limits.challenges_max {
@@ -218,6 +235,7 @@ impl Server {
             phase @ (Phase::Securing
             | Phase::Greeting
             | Phase::Choosing
+            | Phase::Verifying(_)
             | Phase::Entering(_)
             | Phase::Waiting(_)
             | Phase::Ready(_)
@@ -248,6 +266,7 @@ impl Server {
             nick: account.nick.shared(),
             record: account.record.clone(),
             device: device.clone(),
+            invitation: account.invited.map(|invited| invited.one),
         };
         let pending = Pending::CreateAccount { connection: id, account: Arc::clone(account), device };
         let ticket = self.ask_storage(pending, operation);
@@ -285,10 +304,13 @@ impl Server {
             Ok(StorageOutcome::AccountCreated { user, device: device_id }) => {
                 let device = known(device_id, device, self.seat_of(id, ticket));
                 let (nick, record) = (account.nick.clone(), account.record.clone());
-                self.add_account(user, nick, record, vec![device], vec![]);
+                self.add_account(user, nick, record, vec![device], vec![], vec![]);
                 Ok(Holder { user, device: device_id })
             }
-            other => Err(other.err().unwrap_or(StorageFailure::Failed)),
+            other => {
+                self.unspend(account);
+                Err(other.err().unwrap_or(StorageFailure::Failed))
+            }
         };
         self.user_names.free(&account.key, NameHolder::Enrolment(ticket));
         if let Ok(Holder { user, .. }) = result {
@@ -356,6 +378,7 @@ impl Server {
         record: PasswordRecord,
         devices: vec::Vec<Device>,
         rooms: vec::Vec<RoomId>,
+        read: vec::Vec<(RoomId, Seq)>,
     ) {
         let key = nick.key();
         self.user_names.take(&key, NameHolder::User(id));
@@ -371,6 +394,7 @@ impl Server {
             shown: if connected { wire::state::HERE } else { wire::state::LOST },
             rooms: rooms.into_iter().collect(),
             directs: Default::default(),
+            read: read.into_iter().collect(),
             joining: 0,
             leaving: vec![],
         });
@@ -397,14 +421,14 @@ impl Server {
 }
 
 fn known(id: DeviceId, device: NewDevice, seat: Option<Seat>) -> Device {
-    let NewDevice { name, token_hash, at } = device;
+    let DeviceRecord { name, token, since, seen, .. } = DeviceRecord::new(id, device);
     let seats = seat.into_iter().collect();
     // Until its connection ends, when it is told how long it is kept, it does not expire.
-    Device { id, name, token_hash, since: at, seen: at, expires: Monotonic::default(), seats }
+    Device { id, name, token, renewed: None, since, seen, expires: Monotonic::default(), seats }
 }
 
 /// What a client calls its device: 64 bytes of it, without control characters.
-fn device_name(name: &str) -> Arc<str> {
+pub(super) fn device_name(name: &str) -> Arc<str> {
     let kept: alloc::string::String = name.chars().filter(|char| !char.is_control()).collect();
     kept[..kept.floor_char_boundary(DEVICE_NAME_BYTES_MAX)].into()
 }

@@ -52,7 +52,14 @@ impl Server {
             Pending::SetPassword { asked, holder, record } => {
                 self.password_set(asked, holder, record, done(result));
             }
-            Pending::Create { connection } | Pending::Return { connection } => {
+            Pending::MarkRead { asked, user, room, seq } => {
+                self.marked_read(asked, user, room, seq, done(result));
+            }
+            Pending::Create { connection } => self.written(connection, ticket, result),
+            Pending::Return { connection, token } => {
+                if let (Some((holder, token)), Ok(_)) = (token, &result) {
+                    self.users.set_token(holder, token, self.peers.now.monotonic);
+                }
                 self.written(connection, ticket, result);
             }
             Pending::Rename { asked, user, nick, key } => {

@@ -21,6 +21,7 @@ impl Server {
         if ready.changes_held_back {
             self.tell_held_back(id);
         }
+        self.tell_untold_reads(id);
         let own = self.config.limits.outbound_own_bytes;
         for _ in 0..self.config.limits.user_rooms_max + self.config.limits.user_directs_max {
             let Some(connection) = self.peers.connections.get_mut(id) else { return };

@@ -83,6 +83,7 @@ impl Server {
             | Phase::Choosing
             | Phase::Enrolling(_)
             | Phase::Proving(_)
+            | Phase::Verifying(_)
             | Phase::Entering(_)
             | Phase::Waiting(_)
             | Phase::Closing(_) => None,
@@ -94,7 +95,12 @@ impl Server {
             self.sources.ended(source);
         }
         match phase {
-            Phase::Securing | Phase::Greeting | Phase::Choosing | Phase::Proving(_) | Phase::Closing(_) => {}
+            Phase::Securing
+            | Phase::Greeting
+            | Phase::Choosing
+            | Phase::Proving(_)
+            | Phase::Verifying(_)
+            | Phase::Closing(_) => {}
             Phase::Enrolling(enrolling) => {
                 self.user_names.free(&enrolling.key, NameHolder::Connection(id));
             }

@@ -101,7 +101,9 @@ impl Server {
         let drained = connection.outbound.len() <= limits.outbound_own_bytes / 2;
         let replied = connection.outbound.replies_bytes() <= limits.outbound_own_bytes;
         let ready = connection.ready();
-        let wants = ready.is_some_and(|ready| !ready.behind.is_empty() || ready.changes_held_back);
+        let wants = ready.is_some_and(|ready| {
+            !ready.behind.is_empty() || ready.changes_held_back || !ready.untold_reads.is_empty()
+        });
         if drained && wants {
             peers.queue_refill(id);
         }

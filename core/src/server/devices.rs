@@ -71,9 +71,12 @@ impl Server {
 
     /// Closes a device's connection and forgets its token.
     fn end_device(&mut self, holder: Holder) -> Option<Device> {
+        self.end_device_saying(holder, "This device was logged out.")
+    }
+
+    pub(super) fn end_device_saying(&mut self, holder: Holder, text: &str) -> Option<Device> {
         let device = self.users.remove_device(holder)?;
         for seat in &device.seats {
-            let text = "This device was logged out.";
             let farewell = wire::Goodbye { reason: wire::goodbye::REVOKED, text };
             self.close(seat.connection, EndCause::Revoked, Some(farewell.into()));
         }

@@ -14,9 +14,12 @@ use crate::{
     name::{NameKey, Nick, suggest},
     output::{EndCause, Event},
     rate::Bucket,
-    storage::{StorageFailure, StorageOperation, StorageOutcome, Ticket},
+    storage::{DeviceToken, StorageFailure, StorageOperation, StorageOutcome, Ticket},
     timer::Timer,
-    wire::{self, MECHANISM_ACCOUNT, MECHANISM_GUEST, MECHANISM_REGISTER, Token, VERSION},
+    wire::{
+        self, FEATURE_RENEWAL, MECHANISM_ACCOUNT, MECHANISM_GUEST, MECHANISM_INVITED, MECHANISM_PLAIN,
+        MECHANISM_REGISTER, Token, VERSION,
+    },
 };
 
 impl Server {
@@ -31,6 +34,7 @@ impl Server {
         }
         if let Some(connection) = self.peers.connections.get_mut(id) {
             connection.session = hello.session.unwrap_or_default();
+            connection.renews = hello.features & FEATURE_RENEWAL != 0;
         }
         let welcome = wire::Welcome {
             version: VERSION,
@@ -47,11 +51,13 @@ impl Server {
 
     fn mechanisms(&self) -> u64 {
         let accounts = self.config.accounts.as_ref();
-        let open = accounts.is_some_and(|accounts| accounts.registration == Registration::Open);
+        let makes = |by| accounts.is_some_and(|accounts| accounts.registration == by);
         let bits = [
             (self.config.guests, MECHANISM_GUEST),
             (accounts.is_some(), MECHANISM_ACCOUNT),
-            (open, MECHANISM_REGISTER),
+            (makes(Registration::Open), MECHANISM_REGISTER),
+            (makes(Registration::Invite), MECHANISM_INVITED),
+            (accounts.is_some_and(|accounts| accounts.plain), MECHANISM_PLAIN),
         ];
         bits.into_iter().filter(|(offered, _)| *offered).fold(0, |all, (_, bit)| all | bit)
     }
@@ -98,7 +104,7 @@ impl Server {
     pub(super) fn enter_again(&mut self, id: ConnectionId, resume: &wire::Resume) -> Taken {
         self.leave_enrolment(id);
         let now = self.peers.now.monotonic;
-        let holder = self.users.by_token(hash_token(resume.token));
+        let (holder, token) = self.holder_of(resume.token);
         let device = holder.and_then(|holder| self.users.device(holder));
         let (Some(holder), Some(device)) = (holder, device) else {
             let text = "The server does not know this token any more; log in again, or enter as a new guest.";
@@ -139,7 +145,7 @@ impl Server {
                 }
             }
         }
-        let newcomer = Newcomer::Returning { holder, token: resume.token };
+        let newcomer = Newcomer::Returning { holder, token };
         self.seek_place(id, resume.id, newcomer, older.is_some());
         self.promote();
         Taken::Yes
@@ -218,13 +224,20 @@ impl Server {
 
     /// Takes a place and has storage write who it is for: only then is it welcome (E4).
     fn take_place(&mut self, id: ConnectionId, request: u32, newcomer: Newcomer) {
-        self.places.taken += 1;
         if let Some(connection) = self.peers.connections.get_mut(id)
             && matches!(connection.phase, Phase::Waiting(_))
         {
             // The time it waited is not the time it has to enter.
             connection.entering = self.peers.now.monotonic;
         }
+        if let Newcomer::Account(account) = &newcomer
+            && let Err(refusal) = self.spend(account)
+        {
+            self.refuse(id, request, &refusal);
+            self.release_newcomer(id, &newcomer, false);
+            return self.peers.move_to(id, Phase::Choosing, &self.config.limits);
+        }
+        self.places.taken += 1;
         let token;
         let ticket = match &newcomer {
             Newcomer::Guest { nick, .. } => {
@@ -234,9 +247,11 @@ impl Server {
                 self.ask_storage(Pending::Create { connection: id }, operation)
             }
             Newcomer::Returning { holder, token: own } => {
-                token = *own;
-                let operation = self.return_of(*holder);
-                self.ask_storage(Pending::Return { connection: id }, operation)
+                let written;
+                (token, written) = self.renewal(id, *holder, *own);
+                let operation = self.return_of(*holder, written);
+                let written = written.map(|written| (*holder, written));
+                self.ask_storage(Pending::Return { connection: id, token: written }, operation)
             }
             Newcomer::Account(account) => {
                 token = self.draw_token();
@@ -252,14 +267,14 @@ impl Server {
     }
 
     /// What storage writes of one who comes back.
-    fn return_of(&mut self, holder: Holder) -> StorageOperation {
+    fn return_of(&mut self, holder: Holder, token: Option<DeviceToken>) -> StorageOperation {
         let wall = self.peers.now.wall;
         let account = self.users.get(holder.user).is_some_and(|user| user.is_account());
         if account {
             if let Some(device) = self.users.device_mut(holder) {
                 device.seen = wall;
             }
-            return StorageOperation::SeeDevice { device: holder.device, seen: wall };
+            return StorageOperation::SeeDevice { device: holder.device, seen: wall, token };
         }
         let nick = self.users.get(holder.user).map_or_else(|| "".into(), |user| user.nick.shared());
         StorageOperation::UpdateGuest { user: holder.user, nick, expires: None }
@@ -277,6 +292,7 @@ impl Server {
             | Phase::Choosing
             | Phase::Enrolling(_)
             | Phase::Proving(_)
+            | Phase::Verifying(_)
             | Phase::Waiting(_)
             | Phase::Ready(_)
             | Phase::Closing(_) => None,
@@ -359,6 +375,7 @@ impl Server {
             shown: wire::state::HERE,
             rooms: Default::default(),
             directs: Default::default(),
+            read: Default::default(),
             joining: 0,
             leaving: Vec::new(),
         });
@@ -395,6 +412,7 @@ impl Server {
             reading: None,
             read_again: None,
             changes_held_back: false,
+            untold_reads: Default::default(),
             rooms_created: 0,
             proved,
             changing_password: false,
@@ -402,6 +420,7 @@ impl Server {
         self.peers.move_to(id, Phase::Ready(ready), limits);
         self.say_ready(id, request, user_id, token);
         self.announce_credit(id);
+        self.tell_all_read(id, user_id);
         self.show(user_id);
         self.report(Event::Entered { connection: id, user: user_id, nick: nick.as_str().into(), resumed });
     }

@@ -155,6 +155,7 @@ impl Server {
                 self.finish(asked);
                 self.add_member(user, room);
                 self.joined(asked.connection, asked.request, room, after);
+                self.read_on_joining(user, room);
                 self.tell_other_devices(asked.connection, user, room);
             }
             Err(failure) => self.storage_refused(asked, "join the room", failure),
@@ -278,6 +279,9 @@ impl Server {
         match result {
             Ok(()) => {
                 self.finish(asked);
+                if let Some(user) = self.users.get_mut(user).filter(|user| !user.is_member(room)) {
+                    user.read.remove(&room);
+                }
                 self.peers.answer(asked.connection, wire::Done { id: asked.request }, &self.config.limits);
             }
             Err(failure) => {

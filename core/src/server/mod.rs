@@ -11,16 +11,20 @@ mod devices;
 mod direct;
 mod drain;
 mod enter;
+mod invitations;
 mod join;
 mod peers;
 mod pending;
 mod people;
 mod places;
+mod plain;
 mod post;
 mod presence;
 mod read;
+mod reading;
 mod receive;
 mod recover;
+mod renewal;
 mod sources;
 mod timeout;
 mod upkeep;
@@ -36,6 +40,7 @@ use rand_chacha::ChaCha12Rng;
 use self::{
     attempts::Attempts,
     drain::Drain,
+    invitations::Invitations,
     peers::Peers,
     pending::{Pending, PendingTable},
     places::Places,
@@ -49,6 +54,7 @@ use crate::{
     ids::{ConnectionId, Incarnation, RoomId, UserId},
     name::RoomName,
     output::{Event, Interest, Output, Source, Stats},
+    password::Verified,
     storage::{Recovered, StorageOperation, StorageReply, StorageRequest, Ticket},
     time::{Monotonic, Now},
     wire,
@@ -59,7 +65,8 @@ use crate::{
 /// # How to drive it
 /// 1. Hand in what happened, each with the time: [`handle_connected`](Self::handle_connected),
 ///    [`handle_secured`](Self::handle_secured), [`handle_received`](Self::handle_received), [`handle_sent`](Self::handle_sent),
-///    [`handle_disconnected`](Self::handle_disconnected), [`handle_storage`](Self::handle_storage), and
+///    [`handle_disconnected`](Self::handle_disconnected), [`handle_storage`](Self::handle_storage),
+///    [`handle_work`](Self::handle_work), and
 ///    [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) says so.
 /// 2. Drain [`poll_output`](Self::poll_output) until it answers `None`.
 /// 3. Write [`sendable`](Self::sendable) of the connections named by [`Output::Interest`], and say how much was
@@ -97,6 +104,10 @@ pub struct Server {
     places: Places,
     sources: Sources,
     attempts: Attempts,
+    invitations: Invitations,
+    /// How many passwords were handed out to be checked, and how many are under way.
+    verifications: u64,
+    verifying: u32,
     pending: PendingTable,
     outputs: VecDeque<Output>,
     /// Rooms with events or readers that are to be brought together.
@@ -170,6 +181,12 @@ impl Server {
     pub fn handle_storage(&mut self, reply: StorageReply, now: Now) {
         self.observe(now);
         self.stored(reply);
+    }
+
+    /// What [`Output::Work`] gave.
+    pub fn handle_work(&mut self, verified: Verified, now: Now) {
+        self.observe(now);
+        self.verified(verified);
     }
 
     /// The deadline of `poll_timeout` has come.

@@ -11,7 +11,7 @@ use crate::{
     ids::{ConnectionId, RoomId, Seq, UserId},
     name::{NameKey, Nick},
     password::PasswordRecord,
-    storage::{NewDevice, NewEvent, Ticket},
+    storage::{DeviceToken, NewDevice, NewEvent, Ticket},
 };
 
 /// A request of a connection.
@@ -46,10 +46,12 @@ pub(crate) enum Pending {
     Revoke { asked: Asked, holder: Holder, removed: Option<Device> },
     /// Another password is being written.
     SetPassword { asked: Asked, holder: Holder, record: PasswordRecord },
+    /// Up to where a room was read is being written.
+    MarkRead { asked: Asked, user: UserId, room: RoomId, seq: Seq },
     /// A new guest is being written for this connection.
     Create { connection: ConnectionId },
-    /// A returning guest is being written for this connection.
-    Return { connection: ConnectionId },
+    /// A returning user is being written for this connection; of a device, perhaps with another token.
+    Return { connection: ConnectionId, token: Option<(Holder, DeviceToken)> },
     /// A new name is being written.
     Rename { asked: Asked, user: UserId, nick: Nick, key: NameKey },
     /// Events are being read for a connection that is behind.
@@ -105,6 +107,7 @@ impl PendingTable {
             | Pending::AddDevice { .. }
             | Pending::Revoke { .. }
             | Pending::SetPassword { .. }
+            | Pending::MarkRead { .. }
             | Pending::Create { .. }
             | Pending::Return { .. }
             | Pending::Rename { .. }

@@ -125,7 +125,7 @@ impl Server {
             Phase::Securing => return None,
             Phase::Greeting => Speaks::Hello,
             Phase::Choosing | Phase::Enrolling(_) | Phase::Proving(_) => Speaks::Entry,
-            Phase::Entering(_) | Phase::Waiting(_) => Speaks::KeepAlive,
+            Phase::Verifying(_) | Phase::Entering(_) | Phase::Waiting(_) => Speaks::KeepAlive,
         };
         connection.frames += 1;
         let silences = match connection.phase {
@@ -136,6 +136,7 @@ impl Server {
             | Phase::Choosing
             | Phase::Enrolling(_)
             | Phase::Proving(_)
+            | Phase::Verifying(_)
             | Phase::Ready(_)
             | Phase::Closing(_) => 0,
         };
@@ -162,6 +163,7 @@ impl Server {
             ToServer::Enrol(enrol) => self.enrol(id, enrol),
             ToServer::Login(login) => self.login(id, login),
             ToServer::Prove(prove) => self.prove(id, prove),
+            ToServer::Plain(plain) => self.plain(id, plain),
             ToServer::Ping(_)
             | ToServer::Pong(_)
             | ToServer::Goodbye(_)
@@ -181,7 +183,8 @@ impl Server {
             | ToServer::NewPassword(_)
             | ToServer::SetPassword(_)
             | ToServer::Devices(_)
-            | ToServer::Revoke(_) => self.kept_alive(id, message),
+            | ToServer::Revoke(_)
+            | ToServer::MarkRead(_) => self.kept_alive(id, message),
         }
     }
 
@@ -213,6 +216,7 @@ impl Server {
             | ToServer::Enrol(_)
             | ToServer::Login(_)
             | ToServer::Prove(_)
+            | ToServer::Plain(_)
             | ToServer::Join(_)
             | ToServer::Part(_)
             | ToServer::Follow(_)
@@ -227,7 +231,8 @@ impl Server {
             | ToServer::NewPassword(_)
             | ToServer::SetPassword(_)
             | ToServer::Devices(_)
-            | ToServer::Revoke(_) => self.accuse(id, ProtocolError::UnexpectedKind),
+            | ToServer::Revoke(_)
+            | ToServer::MarkRead(_) => self.accuse(id, ProtocolError::UnexpectedKind),
         }
     }
 
@@ -255,6 +260,7 @@ impl Server {
             ToServer::SetPassword(set) => return self.set_password(id, &set),
             ToServer::Devices(devices) => self.devices(id, &devices),
             ToServer::Revoke(revoke) => self.revoke(id, &revoke),
+            ToServer::MarkRead(mark) => self.mark_read(id, &mark),
             ToServer::Ping(_)
             | ToServer::Pong(_)
             | ToServer::Goodbye(_)
@@ -266,6 +272,7 @@ impl Server {
             | ToServer::Enrol(_)
             | ToServer::Login(_)
             | ToServer::Prove(_)
+            | ToServer::Plain(_)
             | ToServer::Post(_) => return self.kept_alive(id, &message),
         }
         Taken::Yes

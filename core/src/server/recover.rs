@@ -8,7 +8,7 @@ use alloc::{
 };
 use core::time::Duration;
 
-use super::{Attempts, NameHolder, Peers, Pending, PendingTable, Places, Server, Sources};
+use super::{Attempts, Invitations, NameHolder, Peers, Pending, PendingTable, Places, Server, Sources};
 use crate::{
     config::ServerConfig,
     hub::{Changes, Device, NameTable, Recent, Room, RoomKind, Rooms, User, Users},
@@ -38,6 +38,9 @@ pub(super) fn recover(config: ServerConfig, seed: [u8; 32], recovered: Recovered
         places: Places::default(),
         sources: Sources::default(),
         attempts: Attempts::default(),
+        invitations: Invitations::recovered(recovered.invitations),
+        verifications: 0,
+        verifying: 0,
         pending: PendingTable::default(),
         outputs: VecDeque::new(),
         uneven: VecDeque::new(),
@@ -77,6 +80,7 @@ impl Server {
             shown: crate::wire::state::LOST,
             rooms: record.rooms.into_iter().collect(),
             directs: BTreeSet::new(),
+            read: BTreeMap::new(),
             joining: 0,
             leaving: Vec::new(),
         });
@@ -93,10 +97,10 @@ impl Server {
         let kept = self.config.limits.device_kept;
         let devices = record.devices.into_iter().map(|device| {
             let expires = now.monotonic.after(remaining(Some(device.seen.after(kept)), now.wall, kept));
-            let DeviceRecord { device: id, name, token_hash, since, seen } = device;
-            Device { id, name, token_hash, since, seen, expires, seats: Vec::new() }
+            let DeviceRecord { device: id, name, token, since, seen } = device;
+            Device { id, name, token, renewed: None, since, seen, expires, seats: Vec::new() }
         });
-        self.add_account(record.user, nick, record.record, devices.collect(), record.rooms);
+        self.add_account(record.user, nick, record.record, devices.collect(), record.rooms, record.read);
     }
 
     /// Makes a room of its record, with the members that are known.

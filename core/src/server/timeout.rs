@@ -57,6 +57,7 @@ impl Server {
             | Phase::Choosing
             | Phase::Enrolling(_)
             | Phase::Proving(_)
+            | Phase::Verifying(_)
             | Phase::Entering(_) => {
                 if connection.entering.after(limits.entering_max) <= now {
                     self.time_out(id, "You did not enter in time.");

@@ -88,7 +88,7 @@ fn decode_body<'a, T: Field<'a>>(body: &'a [u8]) -> Result<T, ProtocolError> {
 
 messages! {
     /// A message to the server.
-    ToServer, not here: [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4b, 0x4c, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55], {
+    ToServer, not here: [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4b, 0x4c, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55, 0x5c], {
         Ping = 0x01,
         Pong = 0x02,
         Goodbye<'a> = 0x03,
@@ -100,6 +100,8 @@ messages! {
         Enrol<'a> = 0x14,
         Login<'a> = 0x15,
         Prove<'a> = 0x16,
+        MarkRead = 0x17,
+        Plain<'a> = 0x18,
         Join<'a> = 0x20,
         Part = 0x21,
         Follow = 0x22,
@@ -120,7 +122,7 @@ messages! {
 
 messages! {
     /// A message to the client.
-    ToClient, not here: [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x20, 0x21, 0x22, 0x23, 0x24, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e, 0x2f], {
+    ToClient, not here: [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x20, 0x21, 0x22, 0x23, 0x24, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e, 0x2f], {
         Ping = 0x01,
         Pong = 0x02,
         Goodbye<'a> = 0x03,
@@ -144,6 +146,7 @@ messages! {
         Trimmed = 0x53,
         Credit = 0x54,
         Parted = 0x55,
+        ReadUpTo = 0x5c,
     }
 }
 
@@ -161,7 +164,7 @@ Hello<'a> {
     /** The first version the client speaks. */ first: u16,
     /** The last version the client speaks. */ last: u16,
     /** What program it is. */ client: &'a str,
-    /** None yet. */ features: u64,
+    /** What it can (V3). */ features: u64,
     /** Of which run of the client (A8). */ session: Option<u64>,
 } }
 record! { /// Asks to enter as a new guest (E1).
@@ -173,6 +176,7 @@ Register<'a> {
     /** Of the request. */ id: u32,
     /** The name wished for. */ name: &'a str,
     /** A `RegistrationRequest`. */ request: [u8; REGISTRATION_REQUEST_BYTES],
+    /** The code of an invitation (A12). */ invitation: Option<&'a str>,
 } }
 record! { /// Makes the account (A3).
 Enrol<'a> {
@@ -190,6 +194,13 @@ record! { /// Proves to know the password (A4).
 Prove<'a> {
     /** Of the request. */ id: u32,
     /** A `KE3`. */ finish: [u8; LOGIN_FINISH_BYTES],
+    /** What the device is to be called. */ device: &'a str,
+} }
+record! { /// Asks to enter by an account, with the password as it is (A15).
+Plain<'a> {
+    /** Of the request. */ id: u32,
+    /** Which account. */ name: &'a str,
+    /** Its password. */ password: &'a str,
     /** What the device is to be called. */ device: &'a str,
 } }
 record! { /// Asks to become a member (R2).
@@ -248,6 +259,8 @@ record! { /// Sets the other password (A11).
 SetPassword { /** Of the request. */ id: u32, /** A `RegistrationRecord`. */ upload: [u8; REGISTRATION_UPLOAD_BYTES], } }
 record! { /// Asks which devices the account has (A10).
 Devices { /** Of the request. */ id: u32, } }
+record! { /// Says up to where a room was read (A14).
+MarkRead { /** Of the request. */ id: u32, /** Which room. */ room: RoomId, /** The last event read. */ seq: Seq, } }
 record! { /// Ends a device (A10).
 Revoke { /** Of the request. */ id: u32, /** Which. */ device: DeviceId, } }
 
@@ -342,3 +355,5 @@ record! { /// How much may have been posted in all since `Ready` (P8).
 Credit { /** Posts. */ posts: u64, /** Bytes of their text. */ bytes: u64, } }
 record! { /// The user left a room on another device (A9).
 Parted { /** Which. */ room: RoomId, } }
+record! { /// Up to where the account has read a room (A14).
+ReadUpTo { /** Which. */ room: RoomId, /** The last event read. */ seq: Seq, } }

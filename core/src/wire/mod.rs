@@ -21,10 +21,10 @@ pub use self::{
     head::EventHead,
     message::{
         Away, Challenge, Credit, DeviceList, Devices, Direct, Done, Enrol, Error, Event, Follow, Goodbye,
-        Guest, Hello, History, HistoryPage, Join, Joined, Login, Manual, ManualText, Members, MembersPage,
-        NewPassword, Opened, Part, Parted, Ping, Pong, Post, Posted, Presence, Prove, Ready, Refused,
-        Register, Rename, Resume, Revoke, Rooms, RoomsPage, SetPassword, ToClient, ToServer, Trimmed,
-        Waiting, Welcome,
+        Guest, Hello, History, HistoryPage, Join, Joined, Login, Manual, ManualText, MarkRead, Members,
+        MembersPage, NewPassword, Opened, Part, Parted, Ping, Plain, Pong, Post, Posted, Presence, Prove,
+        ReadUpTo, Ready, Refused, Register, Rename, Resume, Revoke, Rooms, RoomsPage, SetPassword, ToClient,
+        ToServer, Trimmed, Waiting, Welcome,
     },
     part::{
         About, Change, Device, Limits, Listed, LogEvent, Member, Room, Stretching, Token, goodbye, kind,
@@ -43,3 +43,12 @@ pub const MECHANISM_ACCOUNT: u64 = 2;
 
 /// The bit of `Welcome.mechanisms` that says accounts may be made.
 pub const MECHANISM_REGISTER: u64 = 4;
+
+/// The bit of `Welcome.mechanisms` that says accounts may be made by invitation.
+pub const MECHANISM_INVITED: u64 = 8;
+
+/// The bit of `Hello.features` that says the client keeps the token of `Ready`, whatever it resumed with (A13).
+pub const FEATURE_RENEWAL: u64 = 1;
+
+/// The bit of `Welcome.mechanisms` that says accounts may log in with their password as it is, inside TLS.
+pub const MECHANISM_PLAIN: u64 = 16;

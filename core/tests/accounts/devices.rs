@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use palabre_core::{client::ClientEvent, ids::DeviceId, output::Source};
+use palabre_core::{
+    client::ClientEvent,
+    ids::{DeviceId, Seq},
+    output::Source,
+};
 
 use crate::house::{House, password};
 
@@ -224,4 +228,69 @@ fn several_programs_use_one_token_side_by_side_and_each_follows_its_own_cut() {
     house.pass(Duration::from_secs(2));
     assert!(house.ends[chat].client.is_ready() && house.ends[script].client.is_ready());
     assert_eq!(house.server.stats().clients, 2);
+}
+
+#[test]
+fn what_one_device_has_read_the_others_know_also_after_a_restart() {
+    let mut house = House::new();
+    let (laptop, phone) = two(&mut house);
+    let bob = house.client("bob", None, None);
+    let tea = house.join(bob, "#tea");
+    house.say(bob, tea, "before");
+    house.join(laptop, "#tea");
+    assert_eq!(
+        house.ends[phone].client.read_up_to(tea).map(Seq::get),
+        Some(1),
+        "who joins has read what was said"
+    );
+    for text in ["one", "two", "three"] {
+        house.say(bob, tea, text);
+    }
+    let now = house.now;
+    house.ends[laptop].client.mark_read(tea, Seq::new(3), now).expect("it may");
+    house.ends[laptop].client.mark_read(tea, Seq::new(2), now).expect("it may");
+    house.settle();
+    assert_eq!(house.ends[phone].client.read_up_to(tea).map(Seq::get), Some(3));
+    assert!(matches!(house.ends[phone].events.last(), Some(ClientEvent::Read { .. })));
+    house.restart();
+    house.pass(Duration::from_secs(6));
+    let tablet = house.log_in("ana", "correct horse");
+    assert_eq!(house.ends[tablet].client.read_up_to(tea).map(Seq::get), Some(3));
+    house.ends[tablet].client.mark_read(tea, Seq::new(99), now).expect("it may");
+    house.settle();
+    assert_eq!(house.ends[laptop].client.read_up_to(tea).map(Seq::get), Some(4), "no further than there is");
+    house.act(laptop, |client, now| client.part(tea, now).expect("it may"));
+    assert!(house.store.accounts.values().all(|account| account.read.is_empty()));
+}
+
+#[test]
+fn what_was_read_without_a_connection_is_told_with_the_next_and_only_the_latest() {
+    let mut house = House::new();
+    let (laptop, phone) = two(&mut house);
+    let tea = house.join(laptop, "#tea");
+    for text in ["one", "two", "three"] {
+        house.say(laptop, tea, text);
+    }
+    house.cut(phone);
+    let now = house.now;
+    for seq in 1..=3 {
+        house.ends[phone].client.mark_read(tea, Seq::new(seq), now).expect("it may");
+    }
+    house.pass(Duration::from_secs(2));
+    let told = |event: &&ClientEvent| matches!(event, ClientEvent::Read { .. });
+    assert_eq!(house.ends[laptop].client.read_up_to(tea).map(Seq::get), Some(3));
+    // Once on joining, once for all three.
+    assert_eq!(house.ends[laptop].events.iter().filter(told).count(), 2);
+}
+
+#[test]
+fn of_guests_nobody_remembers_what_they_read() {
+    let mut house = House::new();
+    let guest = house.client("bob", None, None);
+    let tea = house.join(guest, "#tea");
+    house.say(guest, tea, "one");
+    let now = house.now;
+    house.ends[guest].client.mark_read(tea, Seq::new(1), now).expect("it may");
+    house.settle();
+    assert_eq!(house.ends[guest].client.read_up_to(tea), None);
 }

@@ -151,7 +151,7 @@ fn a_server_says_who_may_enter_and_holds_to_it() {
     let mut closed = House::with(Limits::default(), Registration::Closed, false);
     let guest = closed.client("bob", None, None);
     assert_eq!(closed.refused(guest), Some("not-allowed"));
-    let offers = Offers { guests: false, accounts: true, registration: false };
+    let offers = Offers { guests: false, accounts: true, registration: false, invitation: false };
     assert_eq!(closed.ends[guest].client.offers(), offers);
     let new = closed.client("ana", Some(entry(true, "correct horse")), None);
     assert_eq!(closed.refused(new), Some("not-allowed"));

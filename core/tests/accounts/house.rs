@@ -9,8 +9,8 @@ use palabre_core::{
     ids::{ConnectionId, RoomId},
     limits::Limits,
     name::{Nick, RoomName},
-    output::{Output, Source},
-    password::{Password, Setup, Stretching},
+    output::{Event, Output, Source},
+    password::{Password, Setup, Stretching, Verification},
     server::Server,
     storage::{EventKind, StorageReply, StorageRequest},
     time::{Monotonic, Now, WallTime},
@@ -32,6 +32,11 @@ pub(crate) struct House {
     pub(crate) asked: VecDeque<StorageRequest>,
     links: u8,
     between: Option<Channel>,
+    pub(crate) to_check: VecDeque<Verification>,
+    /// What the server reported.
+    pub(crate) reported: Vec<Event>,
+    /// Whether clients keep the tokens they are given.
+    pub(crate) keeps_tokens: bool,
 }
 
 /// A client, its connection and what it was told.
@@ -46,7 +51,7 @@ pub(crate) fn password(text: &str) -> Password {
 }
 
 pub(crate) fn entry(make: bool, text: &str) -> AccountEntry {
-    AccountEntry { make, password: password(text), device: "laptop".into() }
+    AccountEntry { make, password: password(text), device: "laptop".into(), invitation: None }
 }
 
 pub(crate) fn nick(name: &str) -> Nick {
@@ -60,7 +65,8 @@ impl House {
 
     pub(crate) fn with(limits: Limits, registration: Registration, guests: bool) -> Self {
         let setup = Setup::generate([5; 32]);
-        let accounts = Some(AccountsConfig { setup, registration, stretching: Stretching::CHEAPEST });
+        let accounts =
+            Some(AccountsConfig { setup, registration, plain: true, stretching: Stretching::CHEAPEST });
         Self::of(ServerConfig { limits, guests, accounts, ..ServerConfig::default() }, Store::default())
     }
 
@@ -79,6 +85,9 @@ impl House {
             asked: VecDeque::new(),
             links: 0,
             between: None,
+            to_check: VecDeque::new(),
+            reported: Vec::new(),
+            keeps_tokens: true,
         };
         house.settle();
         house
@@ -107,6 +116,7 @@ impl House {
             nick: nick(name),
             take_suggestion: false,
             asks: false,
+            keeps_tokens: self.keeps_tokens,
             account,
             stretching_min: Stretching::CHEAPEST,
             saved,
@@ -210,16 +220,25 @@ impl House {
             while let Some(output) = self.server.poll_output() {
                 match output {
                     Output::Storage(request) => self.asked.push_back(request),
-                    Output::Close(_) | Output::Interest(_) | Output::Event(_) => {}
+                    Output::Close(_) | Output::Interest(_) => {}
+                    Output::Event(event) => self.reported.push(event),
+                    Output::Work(verification) => self.to_check.push_back(verification),
                     Output::Drop(id) => self.hang_up(id),
                 }
             }
             self.server.handle_timeout(self.now);
         }
-        while self.prompt && self.answer_one() {
+        while self.prompt && (self.answer_one() || self.check_one()) {
             busy = true;
         }
         busy
+    }
+
+    /// The password that was sent first is checked.
+    pub(crate) fn check_one(&mut self) -> bool {
+        let Some(verification) = self.to_check.pop_front() else { return false };
+        self.server.handle_work(verification.run(), self.now);
+        true
     }
 
     /// Storage answers what it was asked first.

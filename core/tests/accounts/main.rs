@@ -7,6 +7,9 @@
 mod devices;
 mod entering;
 mod house;
+mod invitations;
+mod plain;
+mod renewal;
 // The suite of the server needs more of it.
 #[allow(dead_code)]
 #[path = "../server/store.rs"]

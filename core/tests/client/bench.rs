@@ -80,6 +80,7 @@ pub(crate) fn config() -> ClientConfig {
         nick: nick("ana"),
         take_suggestion: false,
         asks: false,
+        keeps_tokens: false,
         account: None,
         stretching_min: Stretching::LEAST,
         saved: None,

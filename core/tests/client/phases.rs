@@ -29,7 +29,7 @@ use Fate::{Broken, Ends, Taken, Unexpected};
 const PHASES: [&str; 6] = ["greeting", "logging in", "entering", "naming", "waiting", "ready"];
 
 #[rustfmt::skip]
-const TABLE: [(&str, [Fate; 6]); 23] = [
+const TABLE: [(&str, [Fate; 6]); 24] = [
     //              greeting    logging in  entering    naming      waiting     ready
     ("Ping",         [Taken,       Taken,       Taken,       Taken,       Taken,       Taken]),
     ("Pong",         [Taken,       Taken,       Taken,       Taken,       Taken,       Taken]),
@@ -54,6 +54,7 @@ const TABLE: [(&str, [Fate; 6]); 23] = [
     ("Challenge",    [Unexpected,  Broken,      Unexpected,  Unexpected,  Unexpected,  Broken]),
     ("DeviceList",   [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
     ("Parted",       [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
+    ("ReadUpTo",     [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
 ];
 
 /// One of each kind, with numbers that answer nothing.
@@ -84,12 +85,13 @@ fn samples() -> Vec<ToClient<'static>> {
             .into(),
         DeviceList { id, devices: vec![] }.into(),
         Parted { room }.into(),
+        ReadUpTo { room, seq: Seq::new(1) }.into(),
     ]
 }
 
 fn bench_in(phase: &str) -> Bench {
     let password = Password::parse("correct horse").expect("long enough");
-    let account = AccountEntry { make: false, password, device: String::new() };
+    let account = AccountEntry { make: false, password, device: String::new(), invitation: None };
     let account = Some(account).filter(|_| phase == "logging in");
     let mut bench = Bench::connected(ClientConfig { account, ..config() });
     if phase != "greeting" {

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use palabre_core::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     storage::{
-        About, AccountRecord, Appended, DeviceRecord, FoundEvent, GuestRecord, NewDevice, PageRange,
-        Recovered, RoomKey, RoomRecord, StorageFailure, StorageOperation, StorageOutcome, StoredEvent,
-        TokenHash,
+        About, AccountRecord, Appended, DeviceRecord, FoundEvent, GuestRecord, InvitationRecord,
+        InvitationUse, NewDevice, PageRange, Recovered, RoomKey, RoomRecord, StorageFailure,
+        StorageOperation, StorageOutcome, StoredEvent, TokenHash,
     },
     time::WallTime,
 };
@@ -18,6 +18,7 @@ pub(crate) struct Store {
     rooms: BTreeMap<RoomId, (RoomRecord, Vec<StoredEvent>)>,
     guests: BTreeMap<UserId, GuestRecord>,
     pub(crate) accounts: BTreeMap<UserId, AccountRecord>,
+    pub(crate) invitations: Vec<InvitationRecord>,
     device_ids: u64,
     nonces: BTreeMap<(UserId, Nonce), (RoomId, Seq)>,
     room_ids: u64,
@@ -32,6 +33,7 @@ impl Store {
             rooms: self.rooms.values().map(|(record, _)| record.clone()).collect(),
             guests: self.guests.values().cloned().collect(),
             accounts: self.accounts.values().cloned().collect(),
+            invitations: self.invitations.clone(),
         }
     }
 
@@ -126,6 +128,9 @@ impl Store {
                     return Err(StorageFailure::NoSuchRoom);
                 }
                 let guest = self.guests.get_mut(&user).map(|guest| &mut guest.rooms);
+                if let Some(account) = self.accounts.get_mut(&user).filter(|_| !member) {
+                    account.read.retain(|(read, _)| *read != room);
+                }
                 if let Some(rooms) =
                     guest.or_else(|| self.accounts.get_mut(&user).map(|account| &mut account.rooms))
                 {
@@ -137,14 +142,33 @@ impl Store {
                 }
                 Ok(StorageOutcome::Done)
             }
-            StorageOperation::CreateAccount { nick, record, device } => {
+            StorageOperation::CreateAccount { nick, record, device, invitation } => {
+                if let Some(used) = invitation {
+                    self.use_invitation(used);
+                }
                 self.user_ids += 1;
                 let user = UserId::new(self.user_ids);
                 let device = self.new_device(device);
                 let outcome = StorageOutcome::AccountCreated { user, device: device.device };
-                let (rooms, devices) = (Vec::new(), vec![device]);
-                self.accounts.insert(user, AccountRecord { user, nick, record, rooms, devices });
+                let (rooms, devices, read) = (Vec::new(), vec![device], Vec::new());
+                self.accounts.insert(user, AccountRecord { user, nick, record, rooms, devices, read });
                 Ok(outcome)
+            }
+            StorageOperation::ForgetInvitation { id } => {
+                self.invitations.retain(|known| known.id != id);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::SetRead { user, room, seq } => {
+                if !self.rooms.contains_key(&room) {
+                    return Err(StorageFailure::NoSuchRoom);
+                }
+                if let Some(account) = self.accounts.get_mut(&user) {
+                    let before = account.read.iter().find(|(read, _)| *read == room).map(|(_, seq)| *seq);
+                    account.read.retain(|(read, _)| *read != room);
+                    account.read.push((room, before.unwrap_or_default().max(seq)));
+                    account.read.sort();
+                }
+                Ok(StorageOutcome::Done)
             }
             StorageOperation::AddDevice { user, device } => {
                 let device = self.new_device(device);
@@ -152,9 +176,11 @@ impl Store {
                 account.devices.push(device.clone());
                 Ok(StorageOutcome::DeviceAdded { device: device.device })
             }
-            StorageOperation::SeeDevice { device, seen } => {
+            StorageOperation::SeeDevice { device, seen, token } => {
                 let devices = self.accounts.values_mut().flat_map(|account| &mut account.devices);
-                devices.filter(|known| known.device == device).for_each(|known| known.seen = seen);
+                for known in devices.filter(|known| known.device == device) {
+                    (known.seen, known.token) = (seen, token.unwrap_or(known.token));
+                }
                 Ok(StorageOutcome::Done)
             }
             StorageOperation::RemoveDevice { device } => {
@@ -174,8 +200,15 @@ impl Store {
 
     fn new_device(&mut self, device: NewDevice) -> DeviceRecord {
         self.device_ids += 1;
-        let NewDevice { name, token_hash, at } = device;
-        DeviceRecord { device: DeviceId::new(self.device_ids), name, token_hash, since: at, seen: at }
+        DeviceRecord::new(DeviceId::new(self.device_ids), device)
+    }
+
+    fn use_invitation(&mut self, used: InvitationUse) {
+        match self.invitations.iter_mut().find(|known| known.id == used.id) {
+            Some(known) => known.uses += 1,
+            None => self.invitations.push(InvitationRecord { id: used.id, uses: 1, expires: used.expires }),
+        }
+        self.invitations.sort_by_key(|known| known.id);
     }
 
     fn open_room(&mut self, key: RoomKey) -> RoomRecord {

@@ -99,6 +99,7 @@ impl World {
                 self.closed.push(id);
                 self.send(id);
             }
+            Output::Work(_) => panic!("there are no accounts"),
             Output::Drop(id) => self.dropped.push(id),
             Output::Event(event) => self.events.push(event),
         }

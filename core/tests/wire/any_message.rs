@@ -6,9 +6,10 @@ use palabre_core::{
     wire::{
         About, Away, Challenge, Change, Credit, Device, DeviceList, Devices, Direct, Done, Enrol, Error,
         Event, Follow, Goodbye, Guest, Hello, History, HistoryPage, Join, Joined, Limits, Listed, LogEvent,
-        Login, Manual, ManualText, Member, Members, MembersPage, NewPassword, Opened, Part, Parted, Ping,
-        Pong, Post, Posted, Presence, Prove, Ready, Refused, Register, Rename, Resume, Revoke, Room, Rooms,
-        RoomsPage, SetPassword, Stretching, ToClient, ToServer, Token, Trimmed, Waiting, Welcome,
+        Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword, Opened, Part, Parted,
+        Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused, Register, Rename, Resume,
+        Revoke, Room, Rooms, RoomsPage, SetPassword, Stretching, ToClient, ToServer, Token, Trimmed, Waiting,
+        Welcome,
     },
 };
 use proptest::{collection::vec, option, prelude::*};
@@ -48,13 +49,20 @@ pub(crate) fn to_server() -> BoxedStrategy<ToServer<'static>> {
         any_of!(Rename { id: any::<u32>(), nick: text() }),
         any_of!(Manual { id: any::<u32>() }),
         any_of!(Away { id: any::<u32>(), away: any::<bool>() }),
-        any_of!(Register { id: any::<u32>(), name: text(), request: any::<[u8; 32]>() }),
+        any_of!(Register {
+            id: any::<u32>(),
+            name: text(),
+            request: any::<[u8; 32]>(),
+            invitation: option::of(text())
+        }),
         any_of!(Enrol { id: any::<u32>(), upload: bytes::<192>(), device: text() }),
         any_of!(Login { id: any::<u32>(), name: text(), start: bytes::<96>() }),
         any_of!(Prove { id: any::<u32>(), finish: bytes::<64>(), device: text() }),
         any_of!(NewPassword { id: any::<u32>(), request: any::<[u8; 32]>() }),
         any_of!(SetPassword { id: any::<u32>(), upload: bytes::<192>() }),
         any_of!(Devices { id: any::<u32>() }),
+        any_of!(Plain { id: any::<u32>(), name: text(), password: text(), device: text() }),
+        any_of!(MarkRead { id: any::<u32>(), room: room_id(), seq: number().prop_map(Seq::new) }),
         any_of!(Revoke { id: any::<u32>(), device: number().prop_map(DeviceId::new) }),
     ]
     .boxed()
@@ -118,6 +126,7 @@ pub(crate) fn to_client() -> BoxedStrategy<ToClient<'static>> {
         }),
         any_of!(DeviceList { id: any::<u32>(), devices: vec(device(), 0..5) }),
         any_of!(Parted { room: room_id() }),
+        any_of!(ReadUpTo { room: room_id(), seq: number().prop_map(Seq::new) }),
     ]
     .boxed()
 }

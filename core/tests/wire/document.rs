@@ -119,7 +119,8 @@ fn parts_have_the_documented_fields() {
             | ToClient::Opened(_)
             | ToClient::Trimmed(_)
             | ToClient::Credit(_)
-            | ToClient::Parted(_) => {}
+            | ToClient::Parted(_)
+            | ToClient::ReadUpTo(_) => {}
         }
     }
     let documented = table(section('M'), "Parts:").into_iter();

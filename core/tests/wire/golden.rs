@@ -6,10 +6,10 @@ use palabre_core::{
     wire::{
         About, Away, Challenge, Change, Credit, Device, DeviceList, Devices, Direct, Done, Enrol, Error,
         Event, Follow, Goodbye, Guest, Hello, History, HistoryPage, Join, Joined, Limits, Listed, LogEvent,
-        Login, Manual, ManualText, Member, Members, MembersPage, NewPassword, Opened, Part, Parted, Ping,
-        Pong, Post, Posted, Presence, Prove, Ready, Refused, Register, Rename, Resume, Revoke, Room, Rooms,
-        RoomsPage, SetPassword, Stretching, ToClient, ToServer, Token, Trimmed, Waiting, Welcome, kind, role,
-        state,
+        Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword, Opened, Part, Parted,
+        Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused, Register, Rename, Resume,
+        Revoke, Room, Rooms, RoomsPage, SetPassword, Stretching, ToClient, ToServer, Token, Trimmed, Waiting,
+        Welcome, kind, role, state,
     },
 };
 
@@ -118,13 +118,19 @@ fn counting<const N: usize>() -> [u8; N] {
 
 fn accounts_to_server() -> Vec<Named<ToServer<'static>>> {
     vec![
-        ("register", Register { id: 1, name: "Zoë", request: counting() }.into()),
+        ("register", Register { id: 1, name: "Zoë", request: counting(), invitation: None }.into()),
+        (
+            "register-invited",
+            Register { id: 1, name: "Zoë", request: counting(), invitation: Some("k3w0") }.into(),
+        ),
         ("enrol", Enrol { id: 2, upload: counting(), device: "laptop" }.into()),
         ("login", Login { id: 3, name: "ana", start: counting() }.into()),
         ("prove", Prove { id: 4, finish: counting(), device: "" }.into()),
         ("new-password", NewPassword { id: 5, request: counting() }.into()),
         ("set-password", SetPassword { id: 6, upload: counting() }.into()),
         ("devices", Devices { id: 7 }.into()),
+        ("plain", Plain { id: 9, name: "ana", password: "correct horse", device: "" }.into()),
+        ("mark-read", MarkRead { id: 9, room: RoomId::new(3), seq: Seq::new(500) }.into()),
         ("revoke", Revoke { id: 8, device: DeviceId::new(70_000) }.into()),
     ]
 }
@@ -160,6 +166,7 @@ fn accounts_to_client() -> Vec<Named<ToClient<'static>>> {
         ("device-list", DeviceList { id: 7, devices: vec![laptop, other] }.into()),
         ("device-list-empty", DeviceList { id: 7, devices: vec![] }.into()),
         ("parted", Parted { room: TEA }.into()),
+        ("read-up-to", ReadUpTo { room: TEA, seq: Seq::new(500) }.into()),
         ("ready-as-account", ready.into()),
     ]
 }

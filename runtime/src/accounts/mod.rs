@@ -12,13 +12,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use palabre_core::storage::Recovered;
+use palabre_core::{invitation::Invitation, storage::Recovered};
 
 pub use self::{
     file::Mistake,
     secret::{SECRET_FILE, SecretError, load_or_make},
 };
 use crate::{
+    clock::Clock,
     entropy,
     storage::{OpenError, SqliteOptions, SqliteStorage},
 };
@@ -88,6 +89,16 @@ pub enum TransferError {
         /// How many accounts it has.
         present: usize,
     },
+    /// There is no secret yet.
+    #[error(
+        "There is no {SECRET_FILE} in {}. Name the server's data directory with --data; the server makes it at its \
+         first start.",
+        .directory.display()
+    )]
+    NoSecret {
+        /// Where it was looked for.
+        directory: PathBuf,
+    },
     /// The operating system gives no randomness.
     #[error("The operating system gives no randomness: {0}.")]
     Randomness(io::Error),
@@ -117,6 +128,19 @@ pub fn export(data: SqliteOptions, path: &Path) -> Result<usize, TransferError> 
     file::parse(&text, [].into_iter()).map_err(|mistakes| TransferError::NotPortable { mistakes })?;
     write_new(path, &text)?;
     Ok(accounts.len())
+}
+
+/// Makes a code by which so many accounts can be made, for so many hours. A server may run on the data.
+///
+/// # Errors
+/// [`TransferError`] says why there is no secret to make it with.
+pub fn invite(directory: &Path, uses: u16, hours: u32) -> Result<String, TransferError> {
+    let Some(setup) = secret::load(directory, &[])? else {
+        return Err(TransferError::NoSecret { directory: directory.to_path_buf() });
+    };
+    let [a, b, c, d, e, f, ..] = entropy::seed().map_err(TransferError::Randomness)?;
+    let now = Clock::start().now().wall;
+    Ok(Invitation::new(uses, hours, [a, b, c, d, e, f], now).code(&setup))
 }
 
 /// What an import did.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use palabre_core::config::Registration;
 use serde::Deserialize;
 
@@ -15,6 +15,7 @@ Examples:
   runtime-server --listen 127.0.0.1:4000    serve this machine
   runtime-server --ephemeral --limits open  for tests and benchmarks: nothing is kept
   runtime-server accounts export backup.txt
+  runtime-server invite --days 3            print a code for `cli register NAME --invitation CODE`
 
 What is not given as a flag is taken from the environment, then from the configuration file.
 
@@ -66,9 +67,13 @@ pub struct Arguments {
     /// Let guests in, who have a name for as long as they are there [default: true]
     #[arg(long, env = "PALABRE_GUESTS", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     pub guests: Option<bool>,
-    /// Who may make an account [default: open]
+    /// Who may make an account: everybody, who has a code of `runtime-server invite`, or nobody [default: open]
     #[arg(long, value_name = "WHO", env = "PALABRE_REGISTRATION")]
     pub registration: Option<MayRegister>,
+    /// Let clients that cannot do OPAQUE send their password as it is, inside TLS: then the server sees it, and each such login
+    /// costs it 64 MiB for a while [default: false]
+    #[arg(long, env = "PALABRE_PLAIN_LOGINS", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    pub plain_logins: Option<bool>,
     /// Show this certificate (PEM, followed by those that vouch for it) instead of one of the server's own making;
     /// needs --key
     #[arg(long, value_name = "FILE", env = "PALABRE_CERTIFICATE")]
@@ -96,6 +101,19 @@ pub enum Command {
     /// Take all accounts to another server, or keep them safe; while no server runs on the data
     #[command(subcommand)]
     Accounts(AccountsCommand),
+    /// Make a code by which accounts can be made (--registration invite); also while the server runs
+    Invite(Invite),
+}
+
+/// What a code is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+pub struct Invite {
+    /// For so many accounts
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub uses: u16,
+    /// For so many days
+    #[arg(long, value_name = "NUMBER", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=366))]
+    pub days: u16,
 }
 
 /// What there is to do with accounts.
@@ -120,6 +138,8 @@ pub enum MayRegister {
     /// Whoever asks, five an hour from one address.
     #[default]
     Open,
+    /// Who has a code of `runtime-server invite`.
+    Invite,
     /// Nobody.
     Closed,
 }
@@ -128,6 +148,7 @@ impl From<MayRegister> for Registration {
     fn from(who: MayRegister) -> Self {
         match who {
             MayRegister::Open => Self::Open,
+            MayRegister::Invite => Self::Invite,
             MayRegister::Closed => Self::Closed,
         }
     }

@@ -12,7 +12,9 @@ use std::{
 
 use palabre_core::{config::ServerConfig, limits::Limits, password::Stretching};
 
-pub use self::arguments::{AccountsCommand, Arguments, Command, LogFormat, LogLevel, MayRegister, Preset};
+pub use self::arguments::{
+    AccountsCommand, Arguments, Command, Invite, LogFormat, LogLevel, MayRegister, Preset,
+};
 use self::file::{File, FileLimits};
 use crate::{
     listen::{AddressError, ListenAddress, Reach},
@@ -173,6 +175,7 @@ impl Settings {
                 data: data(ephemeral, directory),
                 config,
                 registration: typed.registration.or(file.registration).unwrap_or_default().into(),
+                plain_logins: typed.plain_logins.or(file.plain_logins).unwrap_or(false),
                 stretching: Stretching::default(),
             },
             log_level: typed.log.or(file.log).unwrap_or_default(),

@@ -20,6 +20,7 @@ use polling::{Events, Poller};
 
 use super::{
     accept::{Accepted, Listeners},
+    checking::Checking,
     event_log::EventLog,
     handle::{Command, Ending, ServerStats},
     identity::Identity,
@@ -49,6 +50,7 @@ pub(super) struct Driver {
     pub(super) poller: Arc<Poller>,
     pub(super) core: Seam,
     pub(super) storage: Storage,
+    pub(super) checking: Checking,
     pub(super) listeners: Listeners,
     pub(super) protection: Protecting,
     pub(super) commands: Receiver<Command>,
@@ -135,6 +137,9 @@ impl Driver {
             }
         }
         self.serve_unread();
+        while let Some(verified) = self.checking.take() {
+            self.core.feed(Input::Work(verified));
+        }
         self.settle()?;
         self.send();
         self.disconnect_ended();
@@ -310,6 +315,7 @@ impl Driver {
                         self.sockets.note(id);
                     }
                 }
+                Output::Work(verification) => self.checking.start(verification),
                 Output::Drop(id) => self.release(id),
                 Output::Event(event) => {
                     if let (Event::Drained, Some(shutdown)) = (&event, &mut self.work.shutdown) {

@@ -38,6 +38,9 @@ impl EventLog {
                 self.write_end(*connection, user.map(UserId::get), *cause, now);
             }
             Event::GuestRemoved { user } => tracing::debug!(%user, "guest removed"),
+            Event::TokenReused { user, device } => {
+                tracing::warn!(%user, %device, "a token was used again after another had taken its place; the device was logged out");
+            }
             Event::RoomCreated { room } => tracing::info!(%room, "room created"),
             Event::Lagging { connection, room, next } => {
                 if let Some(unwritten) = self.lag.take(now) {

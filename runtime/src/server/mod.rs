@@ -1,6 +1,7 @@
 //! A server that can be started in-process: the poll loop around the core's state machine.
 
 mod accept;
+mod checking;
 mod driver;
 mod event_log;
 mod handle;
@@ -60,6 +61,8 @@ pub struct ServerOptions {
     pub config: ServerConfig,
     /// Who may make an account.
     pub registration: Registration,
+    /// Whether clients that cannot do OPAQUE may send their password as it is, inside TLS.
+    pub plain_logins: bool,
     /// What clients are to spend on a new password.
     pub stretching: Stretching,
 }
@@ -130,6 +133,7 @@ impl ServerOptions {
             data: Data::Memory { bytes_max: MEMORY_BYTES_MAX },
             config: ServerConfig::default(),
             registration: Registration::Open,
+            plain_logins: false,
             stretching: Stretching::default(),
         }
     }
@@ -157,7 +161,8 @@ impl ServerOptions {
         let clock = Clock::start();
         let (storage, recovered, setup) = open(self.data, clock, &poller)?;
         let (registration, stretching) = (self.registration, self.stretching);
-        self.config.accounts = Some(AccountsConfig { setup, registration, stretching });
+        self.config.accounts =
+            Some(AccountsConfig { setup, registration, plain: self.plain_logins, stretching });
         // After the data, whose directory then is there and ours alone.
         let (protection, source) = protect(self.protection)?;
         let (commands, incoming) = mpsc::channel();
@@ -170,6 +175,7 @@ impl ServerOptions {
             clock,
             core: Seam::new(self.config, seed, recovered, clock.now()),
             storage,
+            checking: checking::Checking::new(&poller),
             listeners: Listeners::new(listeners, connections_max, &poller).map_err(lacking("poller"))?,
             protection,
             commands: incoming,

@@ -6,6 +6,7 @@ use palabre_core::{
     error::ProtocolError,
     ids::ConnectionId,
     output::{Interest, Output, Source, Stats},
+    password::Verified,
     server::Server,
     storage::{Recovered, StorageReply},
     time::{Monotonic, Now},
@@ -27,6 +28,8 @@ pub(super) enum Input<'a> {
     Disconnected(ConnectionId),
     /// Storage answered.
     Storage(StorageReply),
+    /// A password was checked.
+    Work(Verified),
     /// The deadline has come.
     Timeout,
     /// The operator wants it to end, and tells the peers this.
@@ -79,6 +82,7 @@ impl Seam {
             Input::Sent(id, count) => server.handle_sent(id, count, now),
             Input::Disconnected(id) => server.handle_disconnected(id, now),
             Input::Storage(reply) => server.handle_storage(reply, now),
+            Input::Work(verified) => server.handle_work(verified, now),
             Input::Timeout => server.handle_timeout(now),
             Input::ShutDown(text) => server.shut_down(text, now),
         }

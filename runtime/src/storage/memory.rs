@@ -120,16 +120,27 @@ impl MemoryStorage {
                 Ok(self.update_guest(user, nick, expires))
             }
             StorageOperation::RemoveGuest { user } => Ok(self.remove_guest(user)),
-            StorageOperation::CreateAccount { nick, record, device } => {
-                let created = self.accounts.create(nick, record, device, &mut self.last_user);
+            StorageOperation::CreateAccount { nick, record, device, invitation } => {
+                let created = self.accounts.create(nick, record, device, invitation, &mut self.last_user);
                 created.map(|(user, device)| StorageOutcome::AccountCreated { user, device })
             }
             StorageOperation::AddDevice { user, device } => {
                 let added = self.accounts.add_device(user, device);
                 added.map(|device| StorageOutcome::DeviceAdded { device })
             }
-            StorageOperation::SeeDevice { device, seen } => {
-                self.accounts.see_device(device, seen);
+            StorageOperation::ForgetInvitation { id } => {
+                self.accounts.forget_invitation(id);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::SetRead { user, room, seq } => {
+                if !self.rooms.contains_key(&room) {
+                    return Err(StorageFailure::NoSuchRoom);
+                }
+                self.accounts.set_read(user, room, seq);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::SeeDevice { device, seen, token } => {
+                self.accounts.see_device(device, seen, token);
                 Ok(StorageOutcome::Done)
             }
             StorageOperation::RemoveDevice { device } => {
@@ -156,7 +167,8 @@ impl MemoryStorage {
             rooms: self.rooms_of(*user),
         });
         let accounts = self.accounts.records(|user| self.rooms_of(user));
-        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect(), accounts }
+        let invitations = self.accounts.invitations();
+        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect(), accounts, invitations }
     }
 
     /// What the events cost at present, in bytes.
@@ -189,6 +201,7 @@ impl MemoryStorage {
             for logged in room.events() {
                 self.nonces.remove(&(logged.event.author, logged.nonce));
             }
+            self.accounts.forget_room(id);
             self.members.retain(|_, rooms| {
                 rooms.remove(&id);
                 !rooms.is_empty()
@@ -302,6 +315,7 @@ impl MemoryStorage {
             rooms.insert(room);
         } else {
             rooms.remove(&room);
+            self.accounts.forget_read(user, room);
         }
         if rooms.is_empty() {
             self.members.remove(&user);

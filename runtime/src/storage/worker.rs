@@ -224,6 +224,8 @@ fn bytes_of(operation: &StorageOperation) -> usize {
         | StorageOperation::SeeDevice { .. }
         | StorageOperation::RemoveDevice { .. }
         | StorageOperation::SetPassword { .. }
+        | StorageOperation::ForgetInvitation { .. }
+        | StorageOperation::SetRead { .. }
         | StorageOperation::SetMember { .. } => 0,
     }
 }

@@ -21,6 +21,7 @@ fn config(nick: &str) -> ClientConfig {
         nick: Nick::parse(nick).unwrap(),
         take_suggestion: true,
         asks: false,
+        keeps_tokens: false,
         account: None,
         stretching_min: Stretching::LEAST,
         saved: None,

@@ -54,6 +54,7 @@ fn driver(port: u16, nick: &str) -> ClientDriver {
         nick: Nick::parse(nick).unwrap(),
         take_suggestion: false,
         asks: false,
+        keeps_tokens: false,
         account: None,
         stretching_min: Stretching::LEAST,
         saved: None,

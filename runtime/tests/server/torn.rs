@@ -69,6 +69,7 @@ fn say(port: u16, security: Security, nick: &str, text: &str) {
         nick: Nick::parse(nick).unwrap(),
         take_suggestion: true,
         asks: false,
+        keeps_tokens: false,
         account: None,
         stretching_min: palabre_core::password::Stretching::LEAST,
         saved: None,

@@ -31,6 +31,7 @@ fn driver(port: u16, security: Security) -> ClientDriver {
         nick: Nick::parse("Anastasia").unwrap(),
         take_suggestion: true,
         asks: false,
+        keeps_tokens: false,
         account: None,
         stretching_min: palabre_core::password::Stretching::LEAST,
         saved: None,

@@ -13,7 +13,7 @@ fn an_account_is_stored_with_its_first_device() {
         assert_eq!((ada.user.get(), &*ada.nick, &ada.record), (1, "ada", &record(0)));
         let [laptop] = &ada.devices[..] else { panic!("one device is stored, not {:?}", ada.devices) };
         assert_eq!((laptop.device.get(), &*laptop.name), (1, "laptop"));
-        assert_eq!(laptop.token_hash, new_device(1).token_hash);
+        assert_eq!(laptop.token.hash, new_device(1).token_hash);
         assert_eq!((laptop.since, laptop.seen), (new_device(1).at, new_device(1).at));
     });
 }

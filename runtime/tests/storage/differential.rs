@@ -61,6 +61,11 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
             .prop_map(|(nick, token)| create_account(nick, token)),
         2 => (user.clone(), 0..6_u8).prop_map(|(user, token)| add_device(user, token)),
         1 => (1..8_u64, prop_oneof![0..3_u64, Just(u64::MAX)]).prop_map(|(device, seen)| see_device(device, seen)),
+        1 => (1..8_u64, any::<bool>()).prop_map(|(device, next)| renew(device, next)),
+        1 => (prop_oneof![Just("eve"), Just("trent")], 0..6_u8, 0..3_u8)
+            .prop_map(|(nick, token, invitation)| create_invited(nick, token, invitation)),
+        1 => (0..3_u8).prop_map(forget_invitation),
+        2 => (user.clone(), room.clone(), 0..9_u64).prop_map(|(user, room, seq)| set_read(user, room, seq)),
         1 => (1..8_u64).prop_map(remove_device),
         1 => (user.clone(), 1..3_u8, 1..8_u64)
             .prop_map(|(user, number, keep)| set_password(user, number, keep)),

@@ -4,8 +4,9 @@ use palabre_core::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     password::PasswordRecord,
     storage::{
-        About, AccountRecord, Appended, EventKind, NewDevice, NewEvent, PageRange, Recovered, RoomKey,
-        StorageFailure, StorageOperation, StorageOutcome, StorageRequest, StoredEvent, Ticket, TokenHash,
+        About, AccountRecord, Appended, DeviceToken, EventKind, InvitationId, InvitationUse, NewDevice,
+        NewEvent, PageRange, Recovered, RoomKey, StorageFailure, StorageOperation, StorageOutcome,
+        StorageRequest, StoredEvent, Ticket, TokenHash,
     },
     time::WallTime,
 };
@@ -172,7 +173,12 @@ pub(crate) fn new_device(token: u8) -> NewDevice {
 }
 
 pub(crate) fn create_account(nick: &str, token: u8) -> StorageOperation {
-    StorageOperation::CreateAccount { nick: nick.into(), record: record(0), device: new_device(token) }
+    StorageOperation::CreateAccount {
+        nick: nick.into(),
+        record: record(0),
+        device: new_device(token),
+        invitation: None,
+    }
 }
 
 pub(crate) fn add_device(user: u64, token: u8) -> StorageOperation {
@@ -180,7 +186,43 @@ pub(crate) fn add_device(user: u64, token: u8) -> StorageOperation {
 }
 
 pub(crate) fn see_device(device: u64, seen: u64) -> StorageOperation {
-    StorageOperation::SeeDevice { device: DeviceId::new(device), seen: WallTime::from_millis(seen) }
+    StorageOperation::SeeDevice {
+        device: DeviceId::new(device),
+        seen: WallTime::from_millis(seen),
+        token: None,
+    }
+}
+
+/// A device is given a token of its own, and perhaps the next.
+pub(crate) fn renew(device: u64, next: bool) -> StorageOperation {
+    let own = u8::try_from(device).unwrap_or(99);
+    StorageOperation::SeeDevice {
+        device: DeviceId::new(device),
+        seen: WallTime::from_millis(3),
+        token: Some(DeviceToken {
+            hash: TokenHash([100 + own; 32]),
+            since: WallTime::from_millis(2),
+            next: next.then_some(TokenHash([200 + own % 50; 32])),
+        }),
+    }
+}
+
+pub(crate) fn create_invited(nick: &str, token: u8, invitation: u8) -> StorageOperation {
+    let expires = WallTime::from_millis(9);
+    StorageOperation::CreateAccount {
+        nick: nick.into(),
+        record: record(0),
+        device: new_device(token),
+        invitation: Some(InvitationUse { id: InvitationId([invitation; 16]), expires }),
+    }
+}
+
+pub(crate) fn forget_invitation(invitation: u8) -> StorageOperation {
+    StorageOperation::ForgetInvitation { id: InvitationId([invitation; 16]) }
+}
+
+pub(crate) fn set_read(user: u64, room: u64, seq: u64) -> StorageOperation {
+    StorageOperation::SetRead { user: UserId::new(user), room: RoomId::new(room), seq: Seq::new(seq) }
 }
 
 pub(crate) fn remove_device(device: u64) -> StorageOperation {

@@ -33,7 +33,8 @@ fn server_with(nicks: &[&str]) -> (TempDir, Setup) {
     let setup = load_or_make(directory.path(), &recovered.accounts).unwrap();
     for (number, nick) in (1..).zip(nicks) {
         let (record, device) = (record_of(setup.id(), number), new_device(number));
-        let create = StorageOperation::CreateAccount { nick: (*nick).into(), record, device };
+        let create =
+            StorageOperation::CreateAccount { nick: (*nick).into(), record, device, invitation: None };
         execute_batch(&mut storage, vec![create]);
     }
     (directory, setup)

@@ -39,6 +39,7 @@ pub extern "C" fn converse(seed: u8, millis: u64) -> usize {
         nick,
         take_suggestion: true,
         asks: false,
+        keeps_tokens: false,
         account: None,
         stretching_min: Stretching::LEAST,
         saved: None,

@@ -122,6 +122,7 @@ impl Duet {
                     let result = self.store.execute(&request.operation);
                     self.server.handle_storage(StorageReply { ticket: request.ticket, result }, self.now);
                 }
+                Output::Work(verification) => self.server.handle_work(verification.run(), self.now),
                 Output::Drop(id) => self.hang_up(id),
                 // What is left of a closing link flows like everything else, until its bytes are all taken.
                 Output::Close(_) | Output::Interest(_) | Output::Event(_) => {}
@@ -267,6 +268,7 @@ impl End {
             nick: Nick::parse(&name(index)).expect("a name"),
             take_suggestion: true,
             asks: false,
+            keeps_tokens: false,
             account: None,
             stretching_min: Stretching::LEAST,
             saved: None,

@@ -142,6 +142,7 @@ impl Victim {
             nick: Nick::parse("victim").expect("a name"),
             take_suggestion: true,
             asks: false,
+            keeps_tokens: false,
             account: None,
             stretching_min: Stretching::LEAST,
             saved: None,

@@ -141,6 +141,7 @@ impl Driver {
                         self.server.handle_disconnected(id, self.now);
                     }
                 }
+                Output::Work(verification) => self.server.handle_work(verification.run(), self.now),
                 Output::Drop(id) => {
                     self.lines.iter_mut().filter(|line| line.id == id).for_each(|line| line.open = false);
                 }

@@ -117,7 +117,7 @@ impl Model {
             ToClient::ManualText(manual) => Lane::Reply(manual.id),
             ToClient::Challenge(challenge) => Lane::Reply(challenge.id),
             ToClient::DeviceList(list) => Lane::Reply(list.id),
-            ToClient::Parted(_) => Lane::Opened,
+            ToClient::Parted(_) | ToClient::ReadUpTo(_) => Lane::Opened,
             ToClient::Event(event) => Lane::Room(self.known.room(event.room)?),
             ToClient::Trimmed(trimmed) => Lane::Room(self.known.room(trimmed.room)?),
             ToClient::Welcome(_) | ToClient::Ready(_) => Lane::Entering,

@@ -141,7 +141,9 @@ impl Model {
             | ToServer::NewPassword(_)
             | ToServer::SetPassword(_)
             | ToServer::Devices(_)
-            | ToServer::Revoke(_) => return self.receive_waiting(at, message),
+            | ToServer::Revoke(_)
+            | ToServer::MarkRead(_)
+            | ToServer::Plain(_) => return self.receive_waiting(at, message),
         };
         match result {
             Ok(()) => true,

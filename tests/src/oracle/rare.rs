@@ -31,6 +31,8 @@ pub(super) fn refused(refused: &Refused<'_>) {
         RefusalCode::LoginFailed => sometimes!("refused login-failed"),
         RefusalCode::NotAllowed => sometimes!("refused not-allowed"),
         RefusalCode::NoSuchDevice => sometimes!("refused no-such-device"),
+        RefusalCode::InvitationNeeded => sometimes!("refused invitation-needed"),
+        RefusalCode::InvitationInvalid => sometimes!("refused invitation-invalid"),
     }
 }
 

@@ -212,6 +212,8 @@ impl Session {
             ToServer::SetPassword(set) => (set.id, Asked::Other),
             ToServer::Devices(devices) => (devices.id, Asked::Other),
             ToServer::Revoke(revoke) => (revoke.id, Asked::Other),
+            ToServer::Plain(plain) => (plain.id, Asked::Other),
+            ToServer::MarkRead(mark) => (mark.id, Asked::Other),
         };
         self.asked.insert(id, asked);
         Ok(())
@@ -226,6 +228,7 @@ impl Session {
             ToClient::Ping(_) | ToClient::Pong(_) | ToClient::Welcome(_) => Ok(()),
             ToClient::Challenge(challenge) => self.answer(challenge.id).map(drop),
             ToClient::DeviceList(list) => self.answer(list.id).map(drop),
+            ToClient::ReadUpTo(_) => Ok(()),
             ToClient::Parted(parted) => {
                 self.cursors.remove(&parted.room);
                 Ok(())

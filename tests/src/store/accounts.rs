@@ -3,9 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use palabre_core::{
-    ids::{DeviceId, RoomId, UserId},
+    ids::{DeviceId, RoomId, Seq, UserId},
     password::PasswordRecord,
-    storage::{AccountRecord, DeviceRecord, NewDevice, StorageFailure, TokenHash},
+    storage::{
+        AccountRecord, DeviceRecord, DeviceToken, InvitationId, InvitationRecord, InvitationUse, NewDevice,
+        StorageFailure, TokenHash,
+    },
     time::WallTime,
 };
 
@@ -15,6 +18,8 @@ pub(super) struct Accounts {
     devices_given: u64,
     accounts: BTreeMap<UserId, Account>,
     devices: BTreeMap<DeviceId, Device>,
+    read: BTreeMap<(UserId, RoomId), Seq>,
+    invitations: BTreeMap<InvitationId, InvitationRecord>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,14 +32,20 @@ struct Account {
 struct Device {
     user: UserId,
     name: Arc<str>,
-    token_hash: TokenHash,
+    token: DeviceToken,
     since: WallTime,
     seen: WallTime,
 }
 
 impl Accounts {
     pub(super) const fn new() -> Self {
-        Self { devices_given: 0, accounts: BTreeMap::new(), devices: BTreeMap::new() }
+        Self {
+            devices_given: 0,
+            accounts: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            read: BTreeMap::new(),
+            invitations: BTreeMap::new(),
+        }
     }
 
     pub(super) fn contains(&self, user: UserId) -> bool {
@@ -47,7 +58,7 @@ impl Accounts {
 
     /// Whose device a token is of, and which.
     pub(super) fn find_token(&self, token_hash: TokenHash) -> Option<(UserId, DeviceId)> {
-        let found = self.devices.iter().find(|(_, device)| device.token_hash == token_hash);
+        let found = self.devices.iter().find(|(_, device)| device.token.hash == token_hash);
         found.map(|(id, device)| (device.user, *id))
     }
 
@@ -57,6 +68,7 @@ impl Accounts {
         nick: &Arc<str>,
         record: &PasswordRecord,
         device: &NewDevice,
+        invitation: Option<InvitationUse>,
         next_user: impl FnOnce() -> UserId,
     ) -> Result<(UserId, DeviceId), StorageFailure> {
         if let Some(found) = self.find_token(device.token_hash) {
@@ -64,6 +76,9 @@ impl Accounts {
         }
         if self.accounts.values().any(|account| account.nick == *nick) {
             return Err(StorageFailure::Failed);
+        }
+        if let Some(InvitationUse { id, expires }) = invitation {
+            self.invitations.entry(id).or_insert(InvitationRecord { id, uses: 0, expires }).uses += 1;
         }
         let user = next_user();
         self.accounts.insert(user, Account { nick: Arc::clone(nick), record: record.clone() });
@@ -84,10 +99,32 @@ impl Accounts {
         Ok(self.store_device(user, device))
     }
 
-    pub(super) fn see_device(&mut self, device: DeviceId, seen: WallTime) {
+    pub(super) fn see_device(&mut self, device: DeviceId, seen: WallTime, token: Option<DeviceToken>) {
         if let Some(device) = self.devices.get_mut(&device) {
             device.seen = seen;
+            device.token = token.unwrap_or(device.token);
         }
+    }
+
+    pub(super) fn forget_invitation(&mut self, id: InvitationId) {
+        self.invitations.remove(&id);
+    }
+
+    /// The invitations that were used.
+    pub(super) fn invitations(&self) -> Vec<InvitationRecord> {
+        self.invitations.values().copied().collect()
+    }
+
+    pub(super) fn set_read(&mut self, user: UserId, room: RoomId, seq: Seq) {
+        if self.contains(user) {
+            let read = self.read.entry((user, room)).or_default();
+            *read = seq.max(*read);
+        }
+    }
+
+    /// What was read is forgotten of those rooms of which this is so.
+    pub(super) fn forget_read(&mut self, is_gone: impl Fn(UserId, RoomId) -> bool) {
+        self.read.retain(|(user, room), _| !is_gone(*user, *room));
     }
 
     pub(super) fn remove_device(&mut self, device: DeviceId) {
@@ -114,6 +151,12 @@ impl Accounts {
             record: account.record.clone(),
             rooms: rooms_of(*user),
             devices: self.devices_of(*user).collect(),
+            read: self
+                .read
+                .iter()
+                .filter(|((reader, _), _)| reader == user)
+                .map(|((_, room), seq)| (*room, *seq))
+                .collect(),
         };
         self.accounts.iter().map(record).collect()
     }
@@ -123,7 +166,7 @@ impl Accounts {
         devices.map(|(id, device)| DeviceRecord {
             device: *id,
             name: Arc::clone(&device.name),
-            token_hash: device.token_hash,
+            token: device.token,
             since: device.since,
             seen: device.seen,
         })
@@ -132,9 +175,8 @@ impl Accounts {
     fn store_device(&mut self, user: UserId, new: &NewDevice) -> DeviceId {
         self.devices_given += 1;
         let id = DeviceId::new(self.devices_given);
-        let NewDevice { name, token_hash, at } = new;
-        let device = Device { user, name: Arc::clone(name), token_hash: *token_hash, since: *at, seen: *at };
-        self.devices.insert(id, device);
+        let DeviceRecord { name, token, since, seen, .. } = DeviceRecord::new(id, new.clone());
+        self.devices.insert(id, Device { user, name, token, since, seen });
         id
     }
 }

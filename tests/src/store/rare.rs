@@ -15,6 +15,10 @@ pub(super) fn executed(operation: &StorageOperation, result: &Result<StorageOutc
             sometimes!("a post about to be refused was found stored", found.is_some());
         }
         (StorageOperation::DropRoom { .. }, Ok(_)) => sometimes!("a room ceased"),
+        (StorageOperation::SeeDevice { token: Some(token), .. }, Ok(_)) => {
+            sometimes!("the next token was given", token.next.is_some());
+            sometimes!("a token was replaced", token.next.is_none());
+        }
         (_, Ok(_)) => {}
         (StorageOperation::Append { .. }, Err(_)) => sometimes!("a post could not be stored"),
         (StorageOperation::FindNonce { .. }, Err(_)) => {
@@ -31,6 +35,7 @@ pub(super) fn executed(operation: &StorageOperation, result: &Result<StorageOutc
         (StorageOperation::AddDevice { .. }, Err(_)) => sometimes!("a device could not be written"),
         (StorageOperation::SeeDevice { .. }, Err(_)) => sometimes!("a device could not be noted as seen"),
         (StorageOperation::RemoveDevice { .. }, Err(_)) => sometimes!("a device could not be removed"),
+        (StorageOperation::ForgetInvitation { .. } | StorageOperation::SetRead { .. }, Err(_)) => {}
         (StorageOperation::SetPassword { .. }, Err(_)) => sometimes!("a password could not be written"),
     }
 }

@@ -128,17 +128,29 @@ impl Tables {
                 }
                 Ok(StorageOutcome::Done)
             }
-            StorageOperation::CreateAccount { nick, record, device } => {
+            StorageOperation::CreateAccount { nick, record, device, invitation } => {
                 let users_given = &mut self.users_given;
-                let created = self.accounts.create(nick, record, device, || next_user(users_given));
+                let created =
+                    self.accounts.create(nick, record, device, *invitation, || next_user(users_given));
                 created.map(|(user, device)| StorageOutcome::AccountCreated { user, device })
             }
             StorageOperation::AddDevice { user, device } => {
                 let added = self.accounts.add_device(*user, device);
                 added.map(|device| StorageOutcome::DeviceAdded { device })
             }
-            StorageOperation::SeeDevice { device, seen } => {
-                self.accounts.see_device(*device, *seen);
+            StorageOperation::ForgetInvitation { id } => {
+                self.accounts.forget_invitation(*id);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::SetRead { user, room, seq } => {
+                if !self.rooms.contains_key(room) {
+                    return Err(StorageFailure::NoSuchRoom);
+                }
+                self.accounts.set_read(*user, *room, *seq);
+                Ok(StorageOutcome::Done)
+            }
+            StorageOperation::SeeDevice { device, seen, token } => {
+                self.accounts.see_device(*device, *seen, *token);
                 Ok(StorageOutcome::Done)
             }
             StorageOperation::RemoveDevice { device } => {
@@ -195,6 +207,8 @@ impl Tables {
             | StorageOperation::UpdateGuest { .. }
             | StorageOperation::RemoveGuest { .. }
             | StorageOperation::SetPassword { .. }
+            | StorageOperation::ForgetInvitation { .. }
+            | StorageOperation::SetRead { .. }
             | StorageOperation::SetMember { .. } => false,
         }
     }
@@ -211,7 +225,8 @@ impl Tables {
             rooms: self.rooms_of(*user).collect(),
         });
         let accounts = self.accounts.records(|user| self.rooms_of(user).collect());
-        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect(), accounts }
+        let invitations = self.accounts.invitations();
+        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect(), accounts, invitations }
     }
 
     /// A room.
@@ -273,6 +288,7 @@ impl Tables {
             self.ceased.insert(id, room);
         }
         self.members.retain(|(_, room)| *room != id);
+        self.accounts.forget_read(|_, room| room == id);
         self.nonces.retain(|_, (room, _)| *room != id);
     }
 
@@ -367,6 +383,7 @@ impl Tables {
             self.members.insert((user, room));
         } else {
             self.members.remove(&(user, room));
+            self.accounts.forget_read(|reader, read| (reader, read) == (user, room));
         }
         Ok(StorageOutcome::Done)
     }

@@ -11,10 +11,12 @@ use palabre_core::{
     config::{AccountsConfig, Registration},
     error::{Refusal, RefusalCode},
     ids::UserId,
+    invitation::Invitation,
     password::{Password, Setup, Stretching, Work, WorkDone},
+    time::WallTime,
 };
 
-use super::{Task, World, actor::name, operations::Request};
+use super::{EPOCH_WALL_MILLIS, Task, World, actor::name, operations::Request};
 use crate::{
     choices::Subsystem,
     oracle::{Invariant, Violation, ensure},
@@ -52,9 +54,18 @@ pub(super) struct Holding {
 }
 
 /// What every simulated server keeps its passwords by.
-pub(super) fn config() -> AccountsConfig {
-    let stretching = Stretching::CHEAPEST;
-    AccountsConfig { setup: Setup::generate([9; 32]), registration: Registration::Open, stretching }
+pub(super) fn config(registration: Registration) -> AccountsConfig {
+    AccountsConfig { setup: setup(), registration, plain: true, stretching: Stretching::CHEAPEST }
+}
+
+fn setup() -> Setup {
+    Setup::generate([9; 32])
+}
+
+/// The one invitation that everybody has, good for as many as there are and for as long as a run lasts.
+fn invitation() -> String {
+    let number = [1; 6];
+    Invitation::new(u16::MAX, 100 * 366 * 24, number, WallTime::from_millis(EPOCH_WALL_MILLIS)).code(&setup())
 }
 
 impl Holding {
@@ -97,7 +108,8 @@ impl World {
         let make = turn == 0;
         let chosen = &account.passwords[account.passwords.len() - turn.max(1)];
         holding.given = (!make).then(|| (chosen.clone(), account.certain));
-        AccountEntry { make, password: password(chosen), device: format!("machine {actor}") }
+        let invitation = make.then(invitation);
+        AccountEntry { make, password: password(chosen), device: format!("machine {actor}"), invitation }
     }
 
     /// A client with an account was not let in: it will try again.

@@ -147,6 +147,7 @@ impl World {
             nick: name(&self.actors[actor].nick),
             take_suggestion: self.actors[actor].takes_suggestions,
             asks: false,
+            keeps_tokens: true,
             account,
             stretching_min: Stretching::CHEAPEST,
             saved: saved.clone(),

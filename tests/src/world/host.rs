@@ -75,7 +75,7 @@ impl World {
         let config = ServerConfig {
             limits: self.plan.limits.clone(),
             manual: "Manual of the simulated server.".into(),
-            accounts: Some(accounts::config()),
+            accounts: Some(accounts::config(self.plan.registration)),
             ..ServerConfig::default()
         };
         let seed = self.seed();
@@ -206,6 +206,7 @@ impl World {
                 sometimes!("a server drained");
                 self.agenda.add(self.now, Task::ServerExits);
             }
+            Event::TokenReused { .. } => sometimes!("a token that was replaced was shown"),
             Event::Queued { .. }
             | Event::Ended { .. }
             | Event::RoomCreated { .. }

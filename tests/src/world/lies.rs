@@ -4,8 +4,8 @@ use palabre_core::{
     ids::{DeviceId, Nonce, RoomId, Seq, UserId},
     wire::{
         Away, Devices, Direct, FRAME_BYTES_MAX, Follow, Frame, FrameDecoder, Guest, Hello, History, Join,
-        Login, Manual, Members, NewPassword, Part, Ping, Pong, Post, Prove, Register, Rename, Resume, Revoke,
-        Rooms, ToServer, Token,
+        Login, Manual, MarkRead, Members, NewPassword, Part, Ping, Plain, Pong, Post, Prove, Register,
+        Rename, Resume, Revoke, Rooms, ToServer, Token,
     },
 };
 
@@ -75,7 +75,7 @@ impl World {
             _ => *self.choices.pick(Subsystem::Peers, RAW_TEXTS),
         };
         let after = optional.map(Seq::new);
-        let mut what = self.choices.below(Subsystem::Peers, 25);
+        let mut what = self.choices.below(Subsystem::Peers, 27);
         if self.peers[peer].is_gentle && (2..=4).contains(&what) {
             what = 8;
         }
@@ -100,12 +100,17 @@ impl World {
             14 => History { id, room, before: after, limit: small }.into(),
             15 => Rename { id, nick }.into(),
             16 => Manual { id }.into(),
-            18 => Register { id, name: nick, request: [small.to_le_bytes()[0]; 32] }.into(),
+            18 => {
+                let invitation = (small % 3 == 0).then_some(nick);
+                Register { id, name: nick, request: [small.to_le_bytes()[0]; 32], invitation }.into()
+            }
             19 => Login { id, name: nick, start: [small.to_le_bytes()[0]; 96] }.into(),
             20 => Prove { id, finish: [0; 64], device: text }.into(),
             21 => NewPassword { id, request: [0; 32] }.into(),
             22 => Devices { id }.into(),
             23 => Revoke { id, device: DeviceId::new(number % 8) }.into(),
+            25 => Plain { id, name: nick, password: text, device: nick }.into(),
+            24 => MarkRead { id, room, seq: Seq::new(number) }.into(),
             17 => Away { id, away: small % 2 == 0 }.into(),
             _ => Join { id, name, after }.into(),
         };

@@ -72,5 +72,7 @@ const fn operation_name(operation: &StorageOperation) -> &'static str {
         StorageOperation::SeeDevice { .. } => "see device",
         StorageOperation::RemoveDevice { .. } => "remove device",
         StorageOperation::SetPassword { .. } => "set password",
+        StorageOperation::ForgetInvitation { .. } => "forget invitation",
+        StorageOperation::SetRead { .. } => "set read",
     }
 }

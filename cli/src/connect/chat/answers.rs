@@ -87,6 +87,7 @@ impl Chat {
         let is_new = self.views.update(room);
         if enters {
             self.views.switch_to(id);
+            self.mark_read(id, last);
             self.show(Shown::Switched(id));
         }
         if arrives {

@@ -23,6 +23,7 @@ use crate::{
 impl Chat {
     /// Takes an event in and shows what is to be seen of it.
     pub(super) fn handle(&mut self, event: ClientEvent) -> Result<(), Failure> {
+        self.keeping.note(&event, &mut self.driver);
         self.note(&event)?;
         match event {
             ClientEvent::EnterRefused { refusal, .. } => self.enter_refused(&refusal)?,
@@ -67,6 +68,7 @@ impl Chat {
             }
             ClientEvent::Connected { .. }
             | ClientEvent::Waiting { .. }
+            | ClientEvent::Read { .. }
             | ClientEvent::Offline { .. }
             | ClientEvent::Ended { .. } => {}
         }
@@ -118,9 +120,20 @@ impl Chat {
     fn happened(&mut self, room: RoomId, event: StoredEvent) {
         match self.views.find(room).map(|view| &mut view.past) {
             Some(Past::Asked(waiting)) => waiting.push(event),
-            Some(Past::Shown) => self.show_event(room, event, Time::Now),
+            Some(Past::Shown) => {
+                if self.views.is_current(room) {
+                    self.mark_read(room, event.seq);
+                }
+                self.show_event(room, event, Time::Now);
+            }
             None => {}
         }
+    }
+
+    /// The account's other devices are told what was seen here.
+    pub(super) fn mark_read(&mut self, room: RoomId, seq: Seq) {
+        // A room that was left meanwhile needs no mark.
+        let _ = self.driver.with_client(|client, now| client.mark_read(room, seq, now));
     }
 
     pub(super) fn show_event(&mut self, room: RoomId, event: StoredEvent, time: Time) {

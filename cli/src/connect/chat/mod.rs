@@ -11,6 +11,7 @@ mod vocabulary;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    rc::Rc,
     time::Duration,
 };
 
@@ -33,7 +34,7 @@ use crate::{
     context::Context,
     failure::{ExitStatus, Failure},
     interrupts::Interrupts,
-    session::{Connection, SaveError, client_config, new_driver, resume, undriven},
+    session::{Connection, Keeping, client_config, new_driver, resume, undriven},
     state::{Slot, State},
     trust::Contact,
 };
@@ -50,7 +51,7 @@ pub(super) struct Chat {
     interrupts: Interrupts,
     clock: Clock,
     connection: Connection,
-    save_error: SaveError,
+    keeping: Rc<Keeping>,
     /// Whether a person types, and not a script.
     is_person: bool,
     stage: Stage,
@@ -116,9 +117,11 @@ impl Chat {
             saved.iter().flat_map(|saved| &saved.rooms).map(|(id, _, seen)| (*id, *seen)).collect();
         let nick = saved.as_ref().map_or(identity.nick, |saved| saved.nick.clone());
         let take_suggestion = !identity.is_explicit;
-        let config = ClientConfig { nick: nick.clone(), take_suggestion, saved, ..client_config() };
-        let save_error = SaveError::default();
-        let driver = new_driver(&contact, config, slot, &save_error)?;
+        let keeping = Keeping::of(slot, saved.as_ref(), &contact, context);
+        let keeps_tokens = keeping.keeps_tokens();
+        let config =
+            ClientConfig { nick: nick.clone(), take_suggestion, keeps_tokens, saved, ..client_config() };
+        let driver = new_driver(&contact, config, &keeping)?;
         let interrupts =
             Interrupts::install(driver.waker()).map_err(|error| Failure::local("signals", &error))?;
         let clock = Clock::start();
@@ -129,7 +132,7 @@ impl Chat {
             driver,
             interrupts,
             clock,
-            save_error,
+            keeping,
             is_person,
             stage: Stage::Entering,
             wanted,
@@ -161,9 +164,9 @@ impl Chat {
             return Err(Failure::interrupted());
         }
         let now = self.clock.monotonic();
-        let save_error = self.save_error.borrow_mut().take();
-        if let Some(error) = save_error {
-            self.show(Shown::Warning(format!("cannot save the session: {error}")));
+        let keeping = Rc::clone(&self.keeping);
+        if let Some(error) = keeping.mind(&mut self.driver) {
+            self.show(Shown::Warning(error));
         }
         self.slow = match (self.waiting_posts(), self.slow) {
             (0, _) => Slowness::Nothing,

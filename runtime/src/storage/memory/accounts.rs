@@ -6,9 +6,12 @@ use std::{
 };
 
 use palabre_core::{
-    ids::{DeviceId, RoomId, UserId},
+    ids::{DeviceId, RoomId, Seq, UserId},
     password::PasswordRecord,
-    storage::{AccountRecord, DeviceRecord, NewDevice, StorageFailure, TokenHash},
+    storage::{
+        AccountRecord, DeviceRecord, DeviceToken, InvitationId, InvitationRecord, InvitationUse, NewDevice,
+        StorageFailure, TokenHash,
+    },
     time::WallTime,
 };
 
@@ -21,6 +24,7 @@ pub(super) struct Accounts {
     accounts_by_nick: HashMap<Arc<str>, UserId>,
     owners: HashMap<DeviceId, UserId>,
     devices_by_token: BTreeMap<TokenHash, DeviceId>,
+    invitations: BTreeMap<InvitationId, InvitationRecord>,
 }
 
 #[derive(Debug)]
@@ -28,6 +32,7 @@ struct Account {
     nick: Arc<str>,
     record: PasswordRecord,
     devices: BTreeMap<DeviceId, DeviceRecord>,
+    read: BTreeMap<RoomId, Seq>,
 }
 
 impl Accounts {
@@ -40,6 +45,7 @@ impl Accounts {
             accounts_by_nick: HashMap::new(),
             owners: HashMap::new(),
             devices_by_token: BTreeMap::new(),
+            invitations: BTreeMap::new(),
         }
     }
 
@@ -53,6 +59,7 @@ impl Accounts {
         nick: Arc<str>,
         record: PasswordRecord,
         device: NewDevice,
+        invitation: Option<InvitationUse>,
         last_user: &mut u64,
     ) -> Result<(UserId, DeviceId), StorageFailure> {
         if let Some(found) = self.find_token(device.token_hash) {
@@ -64,10 +71,13 @@ impl Accounts {
         if self.accounts.len() >= self.accounts_max {
             return Err(StorageFailure::NoSpace);
         }
+        if let Some(InvitationUse { id, expires }) = invitation {
+            self.invitations.entry(id).or_insert(InvitationRecord { id, uses: 0, expires }).uses += 1;
+        }
         *last_user += 1;
         let user = UserId::new(*last_user);
         self.accounts_by_nick.insert(Arc::clone(&nick), user);
-        self.accounts.insert(user, Account { nick, record, devices: BTreeMap::new() });
+        self.accounts.insert(user, Account { nick, record, devices: BTreeMap::new(), read: BTreeMap::new() });
         Ok((user, self.add_device(user, device)?))
     }
 
@@ -81,24 +91,56 @@ impl Accounts {
         let account = self.accounts.get_mut(&user).ok_or(StorageFailure::NoSuchUser)?;
         self.last_device += 1;
         let device = DeviceId::new(self.last_device);
-        let NewDevice { name, token_hash, at } = new;
-        account.devices.insert(device, DeviceRecord { device, name, token_hash, since: at, seen: at });
         self.owners.insert(device, user);
-        self.devices_by_token.insert(token_hash, device);
+        self.devices_by_token.insert(new.token_hash, device);
+        account.devices.insert(device, DeviceRecord::new(device, new));
         Ok(device)
     }
 
-    pub(super) fn see_device(&mut self, device: DeviceId, seen: WallTime) {
+    pub(super) fn see_device(&mut self, device: DeviceId, seen: WallTime, token: Option<DeviceToken>) {
         let account = self.owners.get(&device).and_then(|user| self.accounts.get_mut(user));
-        if let Some(record) = account.and_then(|account| account.devices.get_mut(&device)) {
-            record.seen = seen;
+        let Some(record) = account.and_then(|account| account.devices.get_mut(&device)) else { return };
+        record.seen = seen;
+        if let Some(token) = token {
+            self.devices_by_token.remove(&record.token.hash);
+            self.devices_by_token.insert(token.hash, device);
+            record.token = token;
+        }
+    }
+
+    pub(super) fn forget_invitation(&mut self, id: InvitationId) {
+        self.invitations.remove(&id);
+    }
+
+    /// The invitations that were used, ascending by id.
+    pub(super) fn invitations(&self) -> Vec<InvitationRecord> {
+        self.invitations.values().copied().collect()
+    }
+
+    pub(super) fn set_read(&mut self, user: UserId, room: RoomId, seq: Seq) {
+        if let Some(account) = self.accounts.get_mut(&user) {
+            let read = account.read.entry(room).or_default();
+            *read = seq.max(*read);
+        }
+    }
+
+    pub(super) fn forget_read(&mut self, user: UserId, room: RoomId) {
+        if let Some(account) = self.accounts.get_mut(&user) {
+            account.read.remove(&room);
+        }
+    }
+
+    /// A room is no more.
+    pub(super) fn forget_room(&mut self, room: RoomId) {
+        for account in self.accounts.values_mut() {
+            account.read.remove(&room);
         }
     }
 
     pub(super) fn remove_device(&mut self, device: DeviceId) {
         let account = self.owners.remove(&device).and_then(|user| self.accounts.get_mut(&user));
         if let Some(removed) = account.and_then(|account| account.devices.remove(&device)) {
-            self.devices_by_token.remove(&removed.token_hash);
+            self.devices_by_token.remove(&removed.token.hash);
         }
     }
 
@@ -125,6 +167,7 @@ impl Accounts {
             record: account.record.clone(),
             rooms: rooms_of(*user),
             devices: account.devices.values().cloned().collect(),
+            read: account.read.iter().map(|(room, seq)| (*room, *seq)).collect(),
         };
         self.accounts.iter().map(record).collect()
     }

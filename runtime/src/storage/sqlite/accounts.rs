@@ -1,9 +1,9 @@
 //! The operations on accounts and their devices in SQL. Whoever calls is responsible for the transaction around it.
 
 use palabre_core::{
-    ids::{DeviceId, UserId},
+    ids::{DeviceId, RoomId, Seq, UserId},
     password::PasswordRecord,
-    storage::{NewDevice, StorageOutcome, TokenHash},
+    storage::{DeviceToken, InvitationId, InvitationUse, NewDevice, StorageOutcome, TokenHash},
     time::WallTime,
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     error::Problem,
     operations::{count_up, signed},
+    rooms::Rooms,
 };
 
 pub(super) fn create_account(
@@ -18,12 +19,21 @@ pub(super) fn create_account(
     nick: &str,
     record: &PasswordRecord,
     device: &NewDevice,
+    invitation: Option<InvitationUse>,
 ) -> Result<StorageOutcome, Problem> {
     if let Some((user, device)) = find_token(connection, device.token_hash)? {
         return Ok(StorageOutcome::AccountCreated { user, device });
     }
     if connection.prepare_cached("SELECT 1 FROM accounts WHERE nick = ?1")?.exists([nick])? {
         return Err(Problem::NameTaken);
+    }
+    if let Some(InvitationUse { id, expires }) = invitation {
+        connection
+            .prepare_cached(
+                "INSERT INTO invitations (id, uses, expires) VALUES (?1, 1, ?2)
+                 ON CONFLICT (id) DO UPDATE SET uses = uses + 1",
+            )?
+            .execute(params![id.0.as_slice(), signed(expires.as_millis())])?;
     }
     let user = insert_account(connection, nick, record, device.at)?;
     let device = insert_device(connection, user, device)?;
@@ -44,12 +54,61 @@ pub(super) fn add_device(
     Ok(StorageOutcome::DeviceAdded { device: insert_device(connection, user, device)? })
 }
 
-/// One row without any index over what changes: it happens each time that somebody enters.
+pub(super) fn forget_invitation(
+    connection: &Connection,
+    id: InvitationId,
+) -> Result<StorageOutcome, Problem> {
+    connection.prepare_cached("DELETE FROM invitations WHERE id = ?1")?.execute([id.0.as_slice()])?;
+    Ok(StorageOutcome::Done)
+}
+
+pub(super) fn set_read(
+    connection: &Connection,
+    rooms: &Rooms,
+    user: UserId,
+    room: RoomId,
+    seq: Seq,
+) -> Result<StorageOutcome, Problem> {
+    if rooms.log(room).is_none() {
+        return Err(Problem::NoSuchRoom);
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO read_markers (user, room, seq)
+             SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM accounts WHERE user = ?1)
+             ON CONFLICT (user, room) DO UPDATE SET seq = max(seq, excluded.seq)",
+        )?
+        .execute([signed(user.get()), signed(room.get()), signed(seq.get())])?;
+    Ok(StorageOutcome::Done)
+}
+
+/// What an account has read of a room that it is no member of any more.
+pub(super) fn forget_read(connection: &Connection, user: UserId, room: RoomId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM read_markers WHERE user = ?1 AND room = ?2")?
+        .execute([signed(user.get()), signed(room.get())])?;
+    Ok(())
+}
+
+/// One row without any index over what changes: it happens each time that somebody enters. Tokens change rarely.
 pub(super) fn see_device(
     connection: &Connection,
     device: DeviceId,
     seen: WallTime,
+    token: Option<DeviceToken>,
 ) -> Result<StorageOutcome, Problem> {
+    if let Some(DeviceToken { hash, since, next }) = token {
+        connection
+            .prepare_cached(
+                "UPDATE devices SET token_hash = ?2, token_since = ?3, next_token_hash = ?4 WHERE device = ?1",
+            )?
+            .execute(params![
+                signed(device.get()),
+                hash.0.as_slice(),
+                signed(since.as_millis()),
+                next.map(|next| next.0),
+            ])?;
+    }
     connection
         .prepare_cached("UPDATE devices SET seen = ?2 WHERE device = ?1 AND seen IS NOT ?2")?
         .execute([signed(device.get()), signed(seen.as_millis())])?;
@@ -115,7 +174,8 @@ fn insert_device(connection: &Connection, user: UserId, new: &NewDevice) -> rusq
     let device = count_up(connection, "last_device")?;
     connection
         .prepare_cached(
-            "INSERT INTO devices (device, user, name, token_hash, since, seen) VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
+            "INSERT INTO devices (device, user, name, token_hash, since, seen, token_since)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?5)",
         )?
         .execute(params![
             device,

@@ -41,11 +41,17 @@ pub(super) fn execute(
             update_guest(connection, *user, nick, *expires)
         }
         StorageOperation::RemoveGuest { user } => remove_guest(connection, *user),
-        StorageOperation::CreateAccount { nick, record, device } => {
-            accounts::create_account(connection, nick, record, device)
+        StorageOperation::CreateAccount { nick, record, device, invitation } => {
+            accounts::create_account(connection, nick, record, device, *invitation)
+        }
+        StorageOperation::ForgetInvitation { id } => accounts::forget_invitation(connection, *id),
+        StorageOperation::SetRead { user, room, seq } => {
+            accounts::set_read(connection, rooms, *user, *room, *seq)
         }
         StorageOperation::AddDevice { user, device } => accounts::add_device(connection, *user, device),
-        StorageOperation::SeeDevice { device, seen } => accounts::see_device(connection, *device, *seen),
+        StorageOperation::SeeDevice { device, seen, token } => {
+            accounts::see_device(connection, *device, *seen, *token)
+        }
         StorageOperation::RemoveDevice { device } => accounts::remove_device(connection, *device),
         StorageOperation::SetPassword { user, record, keep } => {
             accounts::set_password(connection, *user, record, *keep)
@@ -71,6 +77,8 @@ pub(super) const fn only_reads(operation: &StorageOperation) -> bool {
         | StorageOperation::SeeDevice { .. }
         | StorageOperation::RemoveDevice { .. }
         | StorageOperation::SetPassword { .. }
+        | StorageOperation::ForgetInvitation { .. }
+        | StorageOperation::SetRead { .. }
         | StorageOperation::SetMember { .. } => false,
     }
 }
@@ -323,6 +331,9 @@ fn set_member(
         "DELETE FROM members WHERE room = ?1 AND user = ?2"
     };
     connection.prepare_cached(change)?.execute([signed(room.get()), signed(user.get())])?;
+    if !member {
+        accounts::forget_read(connection, user, room)?;
+    }
     Ok(StorageOutcome::Done)
 }
 

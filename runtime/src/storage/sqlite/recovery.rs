@@ -5,7 +5,10 @@ use std::{path::Path, sync::Arc};
 use palabre_core::{
     ids::{DeviceId, Incarnation, RoomId, Seq, UserId},
     password::PasswordRecord,
-    storage::{AccountRecord, DeviceRecord, GuestRecord, Recovered, RoomKey, RoomRecord, TokenHash},
+    storage::{
+        AccountRecord, DeviceRecord, DeviceToken, GuestRecord, InvitationId, InvitationRecord, Recovered,
+        RoomKey, RoomRecord, TokenHash,
+    },
     time::WallTime,
 };
 use rusqlite::{Connection, Row, Statement};
@@ -23,6 +26,7 @@ pub(super) fn recover(connection: &Connection, path: &Path) -> Result<Recovered,
         rooms: room_records(connection).map_err(fail)?,
         guests: guest_records(connection).map_err(fail)?,
         accounts: account_records(connection, path)?,
+        invitations: invitation_records(connection).map_err(fail)?,
     })
 }
 
@@ -95,9 +99,9 @@ pub(super) fn account_records(connection: &Connection, path: &Path) -> Result<Ve
     stored_accounts(connection)
         .map_err(|error| OpenError::from_sqlite(path, error))?
         .into_iter()
-        .map(|StoredAccount { user, nick, record, rooms, devices }| {
+        .map(|StoredAccount { user, nick, record, rooms, devices, read }| {
             match PasswordRecord::from_bytes(&record) {
-                Ok(record) => Ok(AccountRecord { user, nick, record, rooms, devices }),
+                Ok(record) => Ok(AccountRecord { user, nick, record, rooms, devices, read }),
                 Err(reason) => Err(OpenError::Account {
                     path: path.to_path_buf(),
                     user: user.get(),
@@ -116,13 +120,16 @@ struct StoredAccount {
     record: Vec<u8>,
     rooms: Vec<RoomId>,
     devices: Vec<DeviceRecord>,
+    read: Vec<(RoomId, Seq)>,
 }
 
 fn stored_accounts(connection: &Connection) -> rusqlite::Result<Vec<StoredAccount>> {
     let mut members = connection.prepare(ROOMS_OF)?;
     let mut devices = connection.prepare(
-        "SELECT device, name, token_hash, since, seen FROM devices WHERE user = ?1 ORDER BY device",
+        "SELECT device, name, token_hash, since, seen, token_since, next_token_hash FROM devices
+         WHERE user = ?1 ORDER BY device",
     )?;
+    let mut read = connection.prepare("SELECT room, seq FROM read_markers WHERE user = ?1 ORDER BY room")?;
     let mut statement = connection.prepare("SELECT user, nick, record FROM accounts ORDER BY user")?;
     let mut rows = statement.query([])?;
     let mut accounts = Vec::new();
@@ -134,6 +141,7 @@ fn stored_accounts(connection: &Connection) -> rusqlite::Result<Vec<StoredAccoun
             record: row.get(2)?,
             rooms: rooms_of_user(&mut members, number)?,
             devices: devices.query_map([number], device_record)?.collect::<Result<_, _>>()?,
+            read: read.query_map([number], read_marker)?.collect::<Result<_, _>>()?,
         });
     }
     Ok(accounts)
@@ -143,10 +151,27 @@ fn device_record(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {
     Ok(DeviceRecord {
         device: DeviceId::new(row.get::<_, i64>(0)?.cast_unsigned()),
         name: Arc::from(row.get_ref(1)?.as_str()?),
-        token_hash: TokenHash(row.get(2)?),
         since: time(row.get(3)?),
         seen: time(row.get(4)?),
+        token: DeviceToken {
+            hash: TokenHash(row.get(2)?),
+            since: time(row.get(5)?),
+            next: row.get::<_, Option<[u8; 32]>>(6)?.map(TokenHash),
+        },
     })
+}
+
+fn read_marker(row: &Row<'_>) -> rusqlite::Result<(RoomId, Seq)> {
+    let (room, seq) = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
+    Ok((RoomId::new(room.cast_unsigned()), Seq::new(seq.cast_unsigned())))
+}
+
+fn invitation_records(connection: &Connection) -> rusqlite::Result<Vec<InvitationRecord>> {
+    let mut statement = connection.prepare("SELECT id, uses, expires FROM invitations ORDER BY id")?;
+    let record = |row: &Row<'_>| {
+        Ok(InvitationRecord { id: InvitationId(row.get(0)?), uses: row.get(1)?, expires: time(row.get(2)?) })
+    };
+    statement.query_map([], record)?.collect()
 }
 
 /// The rooms that a user is a member of.

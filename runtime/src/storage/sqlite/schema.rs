@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { apply: create },
     Migration { apply: |connection, _| connection.execute_batch(ADD_ACCOUNTS) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_ABOUT) },
+    Migration { apply: |connection, _| connection.execute_batch(ADD_TOKENS_INVITATIONS_AND_MARKERS) },
 ];
 
 /// Brings a database of version `version` to the newest, each step in a transaction of its own.
@@ -126,6 +127,29 @@ const ADD_ABOUT: &str = "
     ALTER TABLE events ADD COLUMN about_id INTEGER;
     ALTER TABLE events ADD COLUMN about_name TEXT;
     ALTER TABLE events ADD COLUMN about_until INTEGER;
+";
+
+/// Version 4. A device's token is replaced from time to time; until the next one is used, both are good. Of invitations
+/// only those are known that were used, by a hash. Accounts have read rooms up to a number, on all their devices.
+const ADD_TOKENS_INVITATIONS_AND_MARKERS: &str = "
+    ALTER TABLE devices ADD COLUMN token_since INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE devices ADD COLUMN next_token_hash BLOB;
+    UPDATE devices SET token_since = since;
+
+    CREATE TABLE invitations (
+        id BLOB PRIMARY KEY,
+        uses INTEGER NOT NULL,
+        expires INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE read_markers (
+        user INTEGER NOT NULL REFERENCES accounts (user) ON DELETE CASCADE,
+        room INTEGER NOT NULL REFERENCES rooms (id) ON DELETE CASCADE,
+        seq INTEGER NOT NULL,
+        PRIMARY KEY (user, room)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE INDEX read_markers_by_room ON read_markers (room);
 ";
 
 #[cfg(test)]

@@ -321,7 +321,12 @@ fn new_device(token: u8) -> NewDevice {
 }
 
 fn create_account(nick: &str, token: u8) -> StorageOperation {
-    StorageOperation::CreateAccount { nick: nick.into(), record: record(0), device: new_device(token) }
+    StorageOperation::CreateAccount {
+        nick: nick.into(),
+        record: record(0),
+        device: new_device(token),
+        invitation: None,
+    }
 }
 
 fn add_device(user: u64, token: u8) -> StorageOperation {
