@@ -132,6 +132,7 @@ impl Victim {
             program: "victim".to_owned(),
             nick: Nick::parse("victim").expect("a name"),
             take_suggestion: true,
+            asks: false,
             account: None,
             stretching_min: Stretching::LEAST,
             saved: None,
