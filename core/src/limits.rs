@@ -103,8 +103,11 @@ pub struct Limits {
     pub logins_max: u32,
     /// See [`logins_max`](Self::logins_max).
     pub login_window: Duration,
-    /// Failed logins of one source, after which each costs it twice as long a wait as the one before.
+    /// Failed logins of one source, after which each further one costs it a wait: the first
+    /// [`source_penalty_min`](Self::source_penalty_min), each twice as long as the one before.
     pub source_failures_free: u32,
+    /// See [`source_failures_free`](Self::source_failures_free).
+    pub source_penalty_min: Duration,
     /// The longest such wait.
     pub source_penalty_max: Duration,
     /// Accounts made from one source in [`registration_window`](Self::registration_window) (A3).
@@ -201,7 +204,8 @@ impl Default for Limits {
             logins_failed_max: 5,
             logins_max: 3,
             login_window: Duration::from_secs(60),
-            source_failures_free: 5,
+            source_failures_free: 2,
+            source_penalty_min: Duration::from_secs(60),
             source_penalty_max: Duration::from_secs(300),
             registrations_max: 5,
             registration_window: Duration::from_secs(3_600),

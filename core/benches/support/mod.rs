@@ -65,6 +65,7 @@ impl Hall {
             rooms: Vec::new(),
             guests: Vec::new(),
             accounts: Vec::new(),
+            invitations: Vec::new(),
         };
         let mut hall = Self {
             server: Server::new(config, [7; 32], recovered, now),
@@ -222,7 +223,9 @@ impl Store {
             | StorageOperation::AddDevice { .. }
             | StorageOperation::SeeDevice { .. }
             | StorageOperation::RemoveDevice { .. }
-            | StorageOperation::SetPassword { .. } => panic!("everybody is a guest"),
+            | StorageOperation::SetPassword { .. }
+            | StorageOperation::ForgetInvitation { .. }
+            | StorageOperation::SetRead { .. } => panic!("everybody is a guest"),
             StorageOperation::FindNonce { .. } => StorageOutcome::Found(None),
             StorageOperation::ReadPage { .. } => {
                 panic!("everybody keeps up, so that nothing is read back")

@@ -10,7 +10,7 @@ use crate::{
     hub::{Device, Holder, Seat, User},
     ids::{ConnectionId, DeviceId, RoomId, Seq, UserId},
     name::{NameKey, Nick},
-    output::EndCause,
+    output::{EndCause, Source},
     password::PasswordRecord,
     storage::{DeviceRecord, NewDevice, StorageFailure, StorageOperation, StorageOutcome, Ticket},
     time::Monotonic,
@@ -159,6 +159,11 @@ impl Server {
         }
     }
 
+    /// A challenge lets its client try one password by itself. Who asks for one and does not answer counts as having failed.
+    pub(super) fn login_abandoned(&mut self, source: Source) {
+        self.attempts.failed(source, &self.config.limits, self.peers.now.monotonic);
+    }
+
     fn accounts_open(&self) -> Option<AccountsConfig> {
         self.config.accounts.clone().filter(|accounts| accounts.registration != Registration::Closed)
     }
@@ -231,7 +236,13 @@ impl Server {
                 self.user_names.free(&enrolling.key, NameHolder::Connection(id));
                 self.peers.rearm(id, limits);
             }
-            Phase::Proving(_) => self.peers.rearm(id, limits),
+            Phase::Proving(_) => {
+                let source = connection.source;
+                self.peers.rearm(id, limits);
+                if let Some(source) = source {
+                    self.login_abandoned(source);
+                }
+            }
             phase @ (Phase::Securing
             | Phase::Greeting
             | Phase::Choosing

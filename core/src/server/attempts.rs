@@ -68,8 +68,9 @@ impl Attempts {
         failures.failed = failures.failed.saturating_add(1);
         let over = failures.failed.saturating_sub(limits.source_failures_free);
         if over > 0 {
-            let seconds = 1_u64.checked_shl(over).unwrap_or(u64::MAX);
-            failures.until = now.after(Duration::from_secs(seconds).min(limits.source_penalty_max));
+            let times = 1_u32.checked_shl(over - 1).unwrap_or(u32::MAX);
+            let wait = limits.source_penalty_min.saturating_mul(times);
+            failures.until = now.after(wait.min(limits.source_penalty_max));
         }
     }
 }
@@ -148,14 +149,14 @@ mod tests {
         };
         assert_eq!(login(&mut attempts, seconds(0)), Ok(()));
         attempts.failed(SOURCE, &limits, seconds(0));
-        assert_eq!(login(&mut attempts, seconds(0)), Err(Duration::from_secs(2)));
-        assert_eq!(login(&mut attempts, seconds(2)), Ok(()));
-        attempts.failed(SOURCE, &limits, seconds(2));
-        assert_eq!(login(&mut attempts, seconds(2)), Err(Duration::from_secs(4)));
+        assert_eq!(login(&mut attempts, seconds(0)), Err(Duration::from_secs(60)));
+        assert_eq!(login(&mut attempts, seconds(60)), Ok(()));
+        attempts.failed(SOURCE, &limits, seconds(60));
+        assert_eq!(login(&mut attempts, seconds(60)), Err(Duration::from_secs(120)));
         for _ in 0..100 {
-            attempts.failed(SOURCE, &limits, seconds(6));
+            attempts.failed(SOURCE, &limits, seconds(180));
         }
-        assert_eq!(login(&mut attempts, seconds(6)), Err(limits.source_penalty_max));
+        assert_eq!(login(&mut attempts, seconds(180)), Err(limits.source_penalty_max));
         attempts.failed(SOURCE, &limits, seconds(4_000));
         assert_eq!(login(&mut attempts, seconds(4_000)), Ok(()), "an hour forgave the rest");
     }

@@ -95,12 +95,13 @@ impl Server {
             self.sources.ended(source);
         }
         match phase {
-            Phase::Securing
-            | Phase::Greeting
-            | Phase::Choosing
-            | Phase::Proving(_)
-            | Phase::Verifying(_)
-            | Phase::Closing(_) => {}
+            Phase::Securing | Phase::Greeting | Phase::Choosing | Phase::Verifying(_) | Phase::Closing(_) => {
+            }
+            Phase::Proving(_) => {
+                if let Some(source) = source {
+                    self.login_abandoned(source);
+                }
+            }
             Phase::Enrolling(enrolling) => {
                 self.user_names.free(&enrolling.key, NameHolder::Connection(id));
             }

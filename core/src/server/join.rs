@@ -155,8 +155,8 @@ impl Server {
                 self.finish(asked);
                 self.add_member(user, room);
                 self.joined(asked.connection, asked.request, room, after);
-                self.read_on_joining(user, room);
                 self.tell_other_devices(asked.connection, user, room);
+                self.read_on_joining(user, room);
             }
             Err(failure) => self.storage_refused(asked, "join the room", failure),
         }

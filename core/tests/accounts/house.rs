@@ -32,6 +32,8 @@ pub(crate) struct House {
     pub(crate) asked: VecDeque<StorageRequest>,
     links: u8,
     between: Option<Channel>,
+    /// Whether clients stretch their passwords.
+    pub(crate) works: bool,
     pub(crate) to_check: VecDeque<Verification>,
     /// What the server reported.
     pub(crate) reported: Vec<Event>,
@@ -85,6 +87,7 @@ impl House {
             asked: VecDeque::new(),
             links: 0,
             between: None,
+            works: true,
             to_check: VecDeque::new(),
             reported: Vec::new(),
             keeps_tokens: true,
@@ -262,6 +265,7 @@ impl House {
             busy = true;
             match output {
                 ClientOutput::Connect => self.connect(index),
+                ClientOutput::Work(_) if !self.works => {}
                 ClientOutput::Work(work) => self.ends[index].client.handle_work(work.run(), self.now),
                 ClientOutput::Event(event) => self.ends[index].events.push(event),
                 ClientOutput::Drop => {

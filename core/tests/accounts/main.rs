@@ -8,8 +8,10 @@ mod devices;
 mod entering;
 mod house;
 mod invitations;
+mod phases;
 mod plain;
 mod renewal;
+mod stranger;
 // The suite of the server needs more of it.
 #[allow(dead_code)]
 #[path = "../server/store.rs"]

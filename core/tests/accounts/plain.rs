@@ -1,66 +1,15 @@
 //! Logging in with the password as it is (`PROTOCOL.md` A15), as another maker's client would.
 
-use palabre_core::{
-    channel::Channel,
-    ids::ConnectionId,
-    output::Source,
-    wire::{Frame, Hello, Plain, Refused, ToClient, ToServer, VERSION, split_frame},
+use palabre_core::{channel::Channel, output::Source, wire::Plain};
+
+use crate::{
+    house::House,
+    stranger::{Stranger, TLS, hear, say, stranger, told},
 };
-
-use crate::house::House;
-
-const TLS: Channel = Channel::Tls { exporter: [9; 32], server_key: [1; 32] };
-
-/// Another maker's client, and what it was told.
-struct Stranger {
-    id: ConnectionId,
-    heard: Vec<u8>,
-}
-
-fn stranger(house: &mut House, channel: Channel) -> Stranger {
-    let id = house.server.handle_connected(house.source, house.now).expect("room");
-    house.server.handle_secured(id, channel, house.now);
-    let mut stranger = Stranger { id, heard: Vec::new() };
-    say(
-        house,
-        &mut stranger,
-        &Hello { first: VERSION, last: VERSION, client: "other", features: 0, session: None }.into(),
-    );
-    stranger
-}
-
-fn say(house: &mut House, stranger: &mut Stranger, message: &ToServer<'_>) {
-    let mut bytes = Vec::new();
-    message.encode(&mut bytes);
-    house.server.handle_received(stranger.id, &bytes, house.now);
-    house.settle();
-    hear(house, stranger);
-}
-
-fn hear(house: &mut House, stranger: &mut Stranger) {
-    let bytes = house.server.sendable(stranger.id).to_vec();
-    house.server.handle_sent(stranger.id, bytes.len(), house.now);
-    stranger.heard.extend(bytes);
-}
 
 fn log_in(house: &mut House, stranger: &mut Stranger, name: &str, password: &str) {
     let plain = Plain { id: 7, name, password, device: "elsewhere" };
     say(house, stranger, &plain.into());
-}
-
-/// What the server said: names of messages, and codes of refusals.
-fn told(stranger: &Stranger) -> Vec<String> {
-    let mut rest = stranger.heard.as_slice();
-    let mut told = Vec::new();
-    while let Ok(Some((Frame { kind, body }, after))) = split_frame(rest, 66_560) {
-        rest = after;
-        match ToClient::decode(Frame { kind, body }) {
-            Ok(Some(ToClient::Refused(Refused { code, text, .. }))) => told.push(format!("{code} {text}")),
-            Ok(Some(message)) => told.push(message.name().to_owned()),
-            other => panic!("{other:?}"),
-        }
-    }
-    told
 }
 
 #[test]

@@ -297,6 +297,8 @@ impl Bench {
             ToServer::SetPassword(message) => message.id,
             ToServer::Devices(message) => message.id,
             ToServer::Revoke(message) => message.id,
+            ToServer::MarkRead(message) => message.id,
+            ToServer::Plain(message) => message.id,
             ToServer::Ping(_)
             | ToServer::Pong(_)
             | ToServer::Goodbye(_)

@@ -294,6 +294,7 @@ impl Peer {
             | ToClient::Challenge(_)
             | ToClient::DeviceList(_)
             | ToClient::Parted(_)
+            | ToClient::ReadUpTo(_)
             | ToClient::Pong(_)
             | ToClient::Done(_)
             | ToClient::MembersPage(_)

@@ -31,7 +31,8 @@ impl Checking {
                 Err(error) => {
                     // A system without a thread to spare makes the loop wait for it.
                     tracing::warn!(%error, "there is no thread to check passwords on");
-                    return drop(self.give.send(verification.run()));
+                    let _ = self.give.send(verification.run());
+                    return;
                 }
             }
         }

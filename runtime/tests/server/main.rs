@@ -28,6 +28,8 @@ mod identity;
 mod kills;
 /// Where a server listens, and what it says when it cannot.
 mod listening;
+/// Logins by strangers.
+mod logins;
 /// Signals, exit codes, and what survives them.
 mod process;
 /// Bytes in awkward portions, half-closed and hung-up sockets.

@@ -148,6 +148,22 @@ impl Peer {
         }
     }
 
+    /// As [`find`](Self::find), of a server that may have had enough of us.
+    pub(crate) fn heard<R>(&mut self, mut look: impl FnMut(&ToClient<'_>) -> Option<R>) -> Option<R> {
+        loop {
+            while let Ok(Some(frame)) = self.decoder.next_frame() {
+                if let Some(found) = ToClient::decode(frame).ok()?.as_ref().and_then(&mut look) {
+                    return Some(found);
+                }
+            }
+            let mut bytes = [0; 16 << 10];
+            match self.stream.read(&mut bytes) {
+                Ok(0) | Err(_) => return None,
+                Ok(count) => self.decoder.push(&bytes[..count]),
+            }
+        }
+    }
+
     /// Enters as a new guest; the token to come back with.
     pub(crate) fn enter(&mut self, nick: &str) -> Token {
         self.say(hello());

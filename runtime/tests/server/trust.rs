@@ -9,31 +9,37 @@ use std::{
 };
 
 use palabre_core::{
-    client::{ClientConfig, ClientEvent},
+    client::{AccountEntry, ClientConfig, ClientEvent},
     name::{Nick, RoomName},
+    password::{Password, Stretching},
     storage::EventKind,
 };
 use palabre_runtime::{
     client::{ClientDriver, Distrust, DriveError, Security, Trust, probe},
     clock::Clock,
+    server::ServerOptions,
     server_key::ServerKey,
 };
 use rustls::{ServerConfig, ServerConnection};
 
 use crate::{
-    support::{PATIENCE, plaintext_server, server},
+    support::{PATIENCE, Peer, plaintext_server, server},
     tls::{self, Pair},
 };
 
 fn driver(port: u16, security: Security) -> ClientDriver {
+    driver_of(port, security, None)
+}
+
+fn driver_of(port: u16, security: Security, account: Option<AccountEntry>) -> ClientDriver {
     let config = ClientConfig {
         program: "test".into(),
         nick: Nick::parse("Anastasia").unwrap(),
         take_suggestion: true,
         asks: false,
         keeps_tokens: false,
-        account: None,
-        stretching_min: palabre_core::password::Stretching::LEAST,
+        account,
+        stretching_min: Stretching::LEAST,
         saved: None,
         reconnect: true,
         outbox_posts_max: 100,
@@ -306,4 +312,79 @@ fn a_name_that_no_authority_vouches_for_is_not_talked_to() {
     let Distrust::NotVouchedFor { shown, .. } = distrust(&mut driver) else { panic!("it was vouched for") };
     assert_eq!(shown, key_of(&pair));
     assert_eq!(heard.0.lock().unwrap().1, b"");
+}
+
+/// Somebody in the middle with a key of his own, who reads what goes through him and passes it on. His port, and what he read.
+fn man_in_the_middle(config: ServerConfig, server: SocketAddr) -> (u16, Arc<Mutex<Vec<u8>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (config, read): (_, Arc<Mutex<Vec<u8>>>) = (Arc::new(config), Arc::default());
+    let reads = Arc::clone(&read);
+    thread::spawn(move || {
+        for near in listener.incoming().map_while(Result::ok) {
+            let mut near =
+                rustls::StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), near);
+            let mut far = Peer::connect(server).stream;
+            // He has the whole handshake done before he passes on a word.
+            near.conn.complete_io(&mut near.sock).unwrap();
+            let moment = Some(Duration::from_millis(5));
+            near.sock.set_read_timeout(moment).unwrap();
+            far.socket().set_read_timeout(moment).unwrap();
+            loop {
+                let over = pass_on(&mut near, &mut far, &reads) || pass_on(&mut far, &mut near, &reads);
+                if over {
+                    break;
+                }
+            }
+        }
+    });
+    (port, read)
+}
+
+/// Passes on what has come by now. Whether it is over.
+fn pass_on(from: &mut impl Read, to: &mut impl Write, read: &Mutex<Vec<u8>>) -> bool {
+    let mut bytes = [0; 4_096];
+    match from.read(&mut bytes) {
+        Ok(0) => true,
+        Ok(count) => {
+            read.lock().unwrap().extend(&bytes[..count]);
+            to.write_all(&bytes[..count]).and_then(|()| to.flush()).is_err()
+        }
+        Err(error) => !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut),
+    }
+}
+
+/// Enters by a password; the name of the refusal if it is one.
+fn log_in(port: u16, key: ServerKey, make: bool) -> Option<&'static str> {
+    let password = Password::parse("correct horse").unwrap();
+    let account = AccountEntry { make, password, device: "laptop".into(), invitation: None };
+    let mut driver = driver_of(port, Security::Tls(Trust::Key(key)), Some(account));
+    let entered = find(&mut driver, |event| match event {
+        ClientEvent::Ready { .. } => Some(None),
+        ClientEvent::EnterRefused { refusal, .. } => Some(Some(refusal.code.name())),
+        _ => None,
+    });
+    entered.unwrap()
+}
+
+#[test]
+fn somebody_in_the_middle_who_was_believed_gets_no_login_and_no_password() {
+    let server =
+        ServerOptions { stretching: Stretching::LEAST, ..ServerOptions::ephemeral() }.start().unwrap();
+    let (address, key) = (server.addresses()[0], server.key().unwrap());
+    assert_eq!(log_in(address.port(), key, true), None, "an account");
+    let pair = tls::pair();
+    let (port, read) = man_in_the_middle(tls::server_config(&pair, &[tls::PALABRE]), address);
+    // The person said yes to his key: the exchange is bound to the connection all the same.
+    assert_eq!(log_in(port, key_of(&pair), false), Some("login-failed"));
+    let read = read.lock().unwrap();
+    assert!(stands_in(&read, b"Anastasia"), "he reads along");
+    assert!(!stands_in(&read, b"correct horse"), "but not the password");
+    // Who only listens does not even read the name.
+    let (port, record) = recorder(address);
+    assert_eq!(log_in(port, key, false), None);
+    let record = record.lock().unwrap();
+    for part in [&b"Anastasia"[..], b"correct horse", b"laptop"] {
+        assert!(!stands_in(&record, part), "{}", String::from_utf8_lossy(part));
+    }
 }

@@ -37,6 +37,8 @@ pub(super) enum Task {
     Rename(usize),
     /// A client's password is stretched.
     Worked(usize),
+    /// The server hears of a password that was checked.
+    Checked,
     /// Storage ends its commit.
     Commit,
     /// Storage tells its next answer.

@@ -1,11 +1,15 @@
 //! The server's process: starting it, feeding it, draining it, and holding it to the contract of the core.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use palabre_core::{
     config::ServerConfig,
     ids::ConnectionId,
     output::{Event, Output},
+    password::Verified,
     server::Server,
     time::{Monotonic, Now},
 };
@@ -43,6 +47,8 @@ pub(super) struct Host {
     pub(super) dead: Vec<ConnectionId>,
     pub(super) timer_wake: Option<Monotonic>,
     timers_at_once: (Monotonic, u32),
+    /// Passwords that were checked; the server has yet to hear of it.
+    pub(super) checked: VecDeque<Verified>,
     pub(super) draining: bool,
     pub(super) starts: u64,
 }
@@ -73,6 +79,8 @@ impl World {
             self.now.as_micros().saturating_sub(u64::try_from(long_up.as_micros()).unwrap_or(0));
         self.host.starts += 1;
         self.host.draining = false;
+        // Whoever checked them is gone with the process.
+        self.host.checked.clear();
         let again = self.phase == Phase::Safety && self.host.starts > 1;
         let config = ServerConfig {
             limits: self.plan.limits.clone(),
@@ -182,6 +190,13 @@ impl World {
                 self.ask_storage(request);
                 Ok(())
             }
+            Output::Work(verification) => {
+                sometimes!("a password that was sent as it is was checked");
+                self.host.checked.push_back(verification.run());
+                let took = self.choices.duration(Subsystem::Process, Duration::from_secs(2));
+                self.agenda.add(self.now.after(took), Task::Checked);
+                Ok(())
+            }
             Output::Close(id) => {
                 self.close_connection(id, "close");
                 Ok(())
@@ -191,6 +206,17 @@ impl World {
                 Ok(())
             }
             Output::Event(event) => self.reported(&event),
+        }
+    }
+
+    /// A worker's answer may come late, or after the connection went.
+    pub(super) fn checked(&mut self) -> Result<(), Violation> {
+        if self.put_off_while_paused(Task::Checked) {
+            return Ok(());
+        }
+        match self.host.checked.pop_front() {
+            Some(verified) => self.server_input(|server, now| server.handle_work(verified, now)),
+            None => Ok(()),
         }
     }
 

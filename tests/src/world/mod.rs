@@ -262,6 +262,7 @@ impl World {
             Task::LeaveDying(actor, keep) => self.leave_dying(actor, keep),
             Task::Rename(actor) => self.try_another_name(actor),
             Task::Worked(actor) => self.worked(actor),
+            Task::Checked => self.checked(),
             Task::Commit => self.commit(),
             Task::Answer => self.answer(),
             Task::Operation(actor) => self.operation(actor),

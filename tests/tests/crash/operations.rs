@@ -6,8 +6,12 @@
 use std::sync::Arc;
 
 use palabre_core::{
-    ids::{Nonce, RoomId, Seq, UserId},
-    storage::{EventKind, NewEvent, PageRange, RoomKey, StorageOperation, StorageRequest, Ticket, TokenHash},
+    ids::{DeviceId, Nonce, RoomId, Seq, UserId},
+    password::PasswordRecord,
+    storage::{
+        AccountRecord, DeviceToken, EventKind, InvitationId, InvitationUse, NewDevice, NewEvent, PageRange,
+        RoomKey, StorageOperation, StorageRequest, Ticket, TokenHash,
+    },
     time::WallTime,
 };
 use palabre_tests::{
@@ -27,14 +31,18 @@ pub(crate) struct Generator {
     tickets: u64,
     nonces: u64,
     guests: u8,
+    accounts: u8,
+    devices: u64,
 }
 
 impl Generator {
     /// The next batch for a storage that holds this.
     pub(crate) fn batch(&mut self, held: &Tables, choices: &mut Choices) -> Vec<StorageRequest> {
-        let operations = match choices.below(Operations, 16) {
+        let operations = match choices.below(Operations, 18) {
             14 => vec![StorageOperation::RemoveGuest { user: user(choices) }],
             15 => vec![StorageOperation::DropRoom { room: room(held, choices) }],
+            16 => self.revocation(held, choices),
+            17 => self.password_change(held, choices),
             // A room is opened, or gets a topic: what opening answers tells the topic.
             number => self.harmless(number % 2 == 0, held, choices),
         };
@@ -59,7 +67,15 @@ impl Generator {
     }
 
     fn one(&mut self, opens: bool, held: &Tables, choices: &mut Choices) -> StorageOperation {
-        match choices.below(Operations, 16) {
+        match choices.below(Operations, 20) {
+            16 => self.create_account(choices),
+            17 => self.add_device(held, choices),
+            18 => self.renewal(held, choices),
+            19 => StorageOperation::SetRead {
+                user: account(held, choices),
+                room: room(held, choices),
+                seq: Seq::new(choices.below(Operations, 20)),
+            },
             0..8 => self.append(!opens, held, choices),
             8 | 9 if opens => StorageOperation::OpenRoom { key: key(choices) },
             8..11 => StorageOperation::SetMember {
@@ -114,6 +130,59 @@ impl Generator {
         Nonce::new(self.nonces)
     }
 
+    /// Mostly a new one; every other one by an invitation, of which there are three.
+    fn create_account(&mut self, choices: &mut Choices) -> StorageOperation {
+        if !choices.chance(Operations, 1, 8) {
+            self.accounts = self.accounts.wrapping_add(1);
+        }
+        let id = InvitationId([self.accounts % 3; 16]);
+        let invitation = self.accounts.is_multiple_of(2);
+        StorageOperation::CreateAccount {
+            nick: format!("account{}", self.accounts).into(),
+            record: record(0),
+            device: NewDevice {
+                name: "the first".into(),
+                token_hash: TokenHash([self.accounts; 32]),
+                at: WallTime::from_millis(1),
+            },
+            invitation: invitation.then(|| InvitationUse { id, expires: WallTime::from_millis(9) }),
+        }
+    }
+
+    /// A hash that no token had before.
+    fn token_hash(&mut self) -> TokenHash {
+        self.devices += 1;
+        let mut hash = [0xdd; 32];
+        hash[..8].copy_from_slice(&self.devices.to_be_bytes());
+        TokenHash(hash)
+    }
+
+    fn add_device(&mut self, held: &Tables, choices: &mut Choices) -> StorageOperation {
+        let device =
+            NewDevice { name: "another".into(), token_hash: self.token_hash(), at: WallTime::from_millis(2) };
+        StorageOperation::AddDevice { user: account(held, choices), device }
+    }
+
+    fn renewal(&mut self, held: &Tables, choices: &mut Choices) -> StorageOperation {
+        let token = DeviceToken {
+            hash: self.token_hash(),
+            since: WallTime::from_millis(self.tickets),
+            next: choices.chance(Operations, 1, 2).then(|| self.token_hash()),
+        };
+        let (_, device) = device(held, choices);
+        StorageOperation::SeeDevice { device, seen: WallTime::from_millis(self.tickets), token: Some(token) }
+    }
+
+    fn revocation(&mut self, held: &Tables, choices: &mut Choices) -> Vec<StorageOperation> {
+        vec![StorageOperation::RemoveDevice { device: device(held, choices).1 }]
+    }
+
+    fn password_change(&mut self, held: &Tables, choices: &mut Choices) -> Vec<StorageOperation> {
+        let (user, keep) = device(held, choices);
+        let number = u8::try_from(self.tickets % 200).unwrap_or(0);
+        vec![StorageOperation::SetPassword { user, record: record(number), keep }]
+    }
+
     fn create_guest(&mut self, choices: &mut Choices) -> StorageOperation {
         if !choices.chance(Operations, 1, 8) {
             self.guests = self.guests.wrapping_add(1);
@@ -121,6 +190,39 @@ impl Generator {
         let nick: Arc<str> = format!("guest{}", self.guests).into();
         StorageOperation::CreateGuest { nick, token_hash: TokenHash([self.guests; 32]) }
     }
+}
+
+/// One of the accounts there are, or nobody.
+fn account(held: &Tables, choices: &mut Choices) -> UserId {
+    let accounts: Vec<_> = held.recovered().accounts.iter().map(|account| account.user).collect();
+    if accounts.is_empty() { UserId::new(1_000) } else { *choices.pick(Operations, &accounts) }
+}
+
+/// One of the devices there are, or none, and whose it is.
+fn device(held: &Tables, choices: &mut Choices) -> (UserId, DeviceId) {
+    let accounts = held.recovered().accounts;
+    let of = |account: &AccountRecord| {
+        let user = account.user;
+        account.devices.iter().map(move |device| (user, device.device)).collect::<Vec<_>>()
+    };
+    let devices: Vec<_> = accounts.iter().flat_map(of).collect();
+    if devices.is_empty() {
+        (UserId::new(1_000), DeviceId::new(1_000))
+    } else {
+        *choices.pick(Operations, &devices)
+    }
+}
+
+/// A record of a password that nobody knows.
+fn record(number: u8) -> PasswordRecord {
+    // The base point of ristretto255 (RFC 9496, section 4): any public key must be a point.
+    const POINT: [u8; 32] = [
+        0xe2, 0xf2, 0xae, 0x0a, 0x6a, 0xbc, 0x4e, 0x71, 0xa8, 0x84, 0xa9, 0x61, 0xc5, 0x00, 0x51, 0x5f, 0x58,
+        0xe3, 0x0b, 0x6a, 0xa5, 0x82, 0xdd, 0x8d, 0xb6, 0xa6, 0x59, 0x45, 0xe0, 0x8d, 0x2d, 0x76,
+    ];
+    let costs = [19 * 1_024_u32, 2, 1].map(u32::to_be_bytes);
+    let parts = [&[1], [7; 8].as_slice(), costs.as_flattened(), &POINT, &[number; 160]];
+    PasswordRecord::from_bytes(&parts.concat()).expect("a record in its stored form")
 }
 
 fn user(choices: &mut Choices) -> UserId {

@@ -3,7 +3,7 @@
 use palabre_core::{
     client::{ClientEvent, MemberChange, RoomInfo},
     error::Refusal,
-    ids::RoomId,
+    ids::{RoomId, Seq},
     name::{Nick, RoomName},
     storage::StoredEvent,
 };

@@ -388,6 +388,7 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
         1 => (prop_oneof![Just(1_u64), Just(99)], 0..3_u64).prop_map(|(device, seen)| StorageOperation::SeeDevice {
             device: DeviceId::new(device),
             seen: WallTime::from_millis(seen),
+            token: None,
         }),
         1 => (user, room, any::<bool>()).prop_map(|(user, room, member)| StorageOperation::SetMember {
             user,
