@@ -13,8 +13,8 @@ use crate::{
 /// Chat
 #[derive(Debug, Args)]
 #[command(after_help = "\
-On a terminal, lines are edited and completed with Tab; /help explains the rest. Otherwise each line of
-standard input is a message or a command, and the end of it leaves.
+On a terminal it takes the whole of it: F1 shows the keys, /help the commands. With --plain it is line by line.
+Otherwise each line of standard input is a message or a command, and the end of it leaves.
 
 Example:  printf 'hello\\n/quit\\n' | cli connect chat.example --nick ana")]
 pub(crate) struct Arguments {
@@ -24,11 +24,14 @@ pub(crate) struct Arguments {
     /// The room to enter, with or without its #; else the configured one, else #lobby
     #[arg(long, value_parser = parse_room)]
     room: Option<RoomName>,
+    /// On a terminal, chat line by line: no other screen, nothing drawn; made for screen readers
+    #[arg(long)]
+    plain: bool,
 }
 
 pub(crate) fn run(arguments: Arguments, context: &mut Context) -> Result<(), Failure> {
     if arguments.address.is_some() {
         context.common.server = arguments.address;
     }
-    connect::run(context, arguments.room)
+    connect::run(context, arguments.room, arguments.plain)
 }
