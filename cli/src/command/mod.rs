@@ -1,16 +1,15 @@
 //! The commands, a module each: its arguments, and what it does.
 
+pub(crate) mod account;
 pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod devices;
 pub(crate) mod history;
-pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod man;
 pub(crate) mod members;
 pub(crate) mod passwd;
 pub(crate) mod ping;
-pub(crate) mod register;
 pub(crate) mod rooms;
 pub(crate) mod send;
 mod send_lines;
@@ -31,8 +30,8 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Rooms(arguments) => rooms::run(&arguments, context),
         Command::Members(arguments) => members::run(arguments, context),
         Command::Wait(arguments) => wait::run(arguments, context),
-        Command::Register(arguments) => register::run(arguments, context),
-        Command::Login(arguments) => login::run(arguments, context),
+        Command::Register(arguments) => account::register(arguments, context),
+        Command::Login(arguments) => account::log_in(arguments, context),
         Command::Logout(arguments) => logout::run(&arguments, context),
         Command::Whoami(arguments) => whoami::run(&arguments, context),
         Command::Devices(arguments) => devices::run(&arguments, context),

@@ -69,6 +69,7 @@ mod tests {
             at: now,
             kind,
             text: text.into(),
+            about: None,
         };
         let layout = Layout { style: Style::new(false), now };
         let lines = MessageLines::new(&event, place, layout).to_string();

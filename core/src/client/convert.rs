@@ -7,7 +7,7 @@ use crate::{
     error::{ProtocolError, Refusal, RefusalCode},
     ids::Seq,
     name::RoomName,
-    storage::{EventKind, StoredEvent},
+    storage::{About, EventKind, StoredEvent},
     wire::{Change, Device, Listed, LogEvent, Member, Refused, Room, role, state},
 };
 
@@ -87,6 +87,11 @@ pub(super) fn event(event: &LogEvent<'_>) -> Option<StoredEvent> {
         at: event.at,
         kind,
         text: event.text.into(),
+        about: event.about.as_ref().map(|about| About {
+            id: about.id,
+            name: about.name.into(),
+            until: about.until,
+        }),
     })
 }
 

@@ -11,7 +11,7 @@ use crate::{
     ids::{ConnectionId, RoomId, Seq, UserId},
     name::{NameKey, Nick},
     password::PasswordRecord,
-    storage::{EventKind, NewDevice, NewEvent, Ticket},
+    storage::{NewDevice, NewEvent, Ticket},
 };
 
 /// A request of a connection.
@@ -37,7 +37,7 @@ pub(crate) enum Pending {
     /// An event is being appended.
     Post { asked: Asked, room: RoomId, event: NewEvent },
     /// A post that would be refused is being looked for.
-    Lookup { asked: Asked, room: RoomId, kind: EventKind, text: Arc<str>, refusal: Box<Refusal> },
+    Lookup { asked: Asked, room: RoomId, event: NewEvent, refusal: Box<Refusal> },
     /// An account is being written for this connection.
     CreateAccount { connection: ConnectionId, account: Arc<NewAccount>, device: NewDevice },
     /// A device is being written for this connection, after a proof of the password of this version.

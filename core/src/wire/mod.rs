@@ -27,7 +27,8 @@ pub use self::{
         Waiting, Welcome,
     },
     part::{
-        Change, Device, Limits, Listed, LogEvent, Member, Room, Stretching, Token, goodbye, kind, role, state,
+        About, Change, Device, Limits, Listed, LogEvent, Member, Room, Stretching, Token, goodbye, kind,
+        role, state,
     },
 };
 

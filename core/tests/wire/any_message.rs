@@ -4,10 +4,10 @@ use palabre_core::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     time::WallTime,
     wire::{
-        Away, Challenge, Change, Credit, Device, DeviceList, Devices, Direct, Done, Enrol, Error, Event,
-        Follow, Goodbye, Guest, Hello, History, HistoryPage, Join, Joined, Limits, Listed, LogEvent, Login,
-        Manual, ManualText, Member, Members, MembersPage, NewPassword, Opened, Part, Parted, Ping, Pong,
-        Post, Posted, Presence, Prove, Ready, Refused, Register, Rename, Resume, Revoke, Room, Rooms,
+        About, Away, Challenge, Change, Credit, Device, DeviceList, Devices, Direct, Done, Enrol, Error,
+        Event, Follow, Goodbye, Guest, Hello, History, HistoryPage, Join, Joined, Limits, Listed, LogEvent,
+        Login, Manual, ManualText, Member, Members, MembersPage, NewPassword, Opened, Part, Parted, Ping,
+        Pong, Post, Posted, Presence, Prove, Ready, Refused, Register, Rename, Resume, Revoke, Room, Rooms,
         RoomsPage, SetPassword, Stretching, ToClient, ToServer, Token, Trimmed, Waiting, Welcome,
     },
 };
@@ -233,8 +233,13 @@ fn event() -> impl Strategy<Value = LogEvent<'static>> {
         author: user_id(),
         nick: text(),
         kind: any::<u8>(),
-        text: text()
+        text: text(),
+        about: option::of(about())
     })
+}
+
+fn about() -> impl Strategy<Value = About<'static>> {
+    any_of!(About { id: any::<u64>(), name: text(), until: option::of(time()) })
 }
 
 fn change() -> impl Strategy<Value = Change<'static>> {

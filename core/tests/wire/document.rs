@@ -96,7 +96,10 @@ fn parts_have_the_documented_fields() {
             ToClient::Joined(joined) => part(&mut coded, "Room", &joined.room),
             ToClient::MembersPage(page) => page.members.iter().for_each(|it| part(&mut coded, "Member", it)),
             ToClient::RoomsPage(page) => page.rooms.iter().for_each(|it| part(&mut coded, "Listed", it)),
-            ToClient::Event(event) => part(&mut coded, "LogEvent", &event.event),
+            ToClient::Event(event) => {
+                part(&mut coded, "LogEvent", &event.event);
+                event.event.about.iter().for_each(|it| part(&mut coded, "About", it));
+            }
             ToClient::Presence(presence) => {
                 presence.changes.iter().for_each(|it| part(&mut coded, "Change", it))
             }

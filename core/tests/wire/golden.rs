@@ -4,10 +4,10 @@ use palabre_core::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     time::WallTime,
     wire::{
-        Away, Challenge, Change, Credit, Device, DeviceList, Devices, Direct, Done, Enrol, Error, Event,
-        Follow, Goodbye, Guest, Hello, History, HistoryPage, Join, Joined, Limits, Listed, LogEvent, Login,
-        Manual, ManualText, Member, Members, MembersPage, NewPassword, Opened, Part, Parted, Ping, Pong,
-        Post, Posted, Presence, Prove, Ready, Refused, Register, Rename, Resume, Revoke, Room, Rooms,
+        About, Away, Challenge, Change, Credit, Device, DeviceList, Devices, Direct, Done, Enrol, Error,
+        Event, Follow, Goodbye, Guest, Hello, History, HistoryPage, Join, Joined, Limits, Listed, LogEvent,
+        Login, Manual, ManualText, Member, Members, MembersPage, NewPassword, Opened, Part, Parted, Ping,
+        Pong, Post, Posted, Presence, Prove, Ready, Refused, Register, Rename, Resume, Revoke, Room, Rooms,
         RoomsPage, SetPassword, Stretching, ToClient, ToServer, Token, Trimmed, Waiting, Welcome, kind, role,
         state,
     },
@@ -254,6 +254,7 @@ fn notices() -> Vec<Named<ToClient<'static>>> {
         nick: "",
         kind: 255,
         text: "",
+        about: Some(About { id: u64::MAX, name: "", until: Some(WallTime::from_millis(u64::MAX)) }),
     };
     let changes = vec![
         Change { user: ANA, nick: "Ana.2", state: state::HERE, was: Some("ana"), role: role::GUEST },
@@ -288,7 +289,15 @@ fn direct(user: UserId, nick: &str) -> Room<'_> {
 }
 
 fn event<'a>(number: u64, author: u64, nick: &'a str, kind: u8, text: &'a str) -> LogEvent<'a> {
-    LogEvent { seq: seq(number), at: at(number - 1), author: UserId::new(author), nick, kind, text }
+    LogEvent {
+        seq: seq(number),
+        at: at(number - 1),
+        author: UserId::new(author),
+        nick,
+        kind,
+        text,
+        about: None,
+    }
 }
 
 /// A frame of the worked session in `docs/PROTOCOL.md`.
@@ -305,8 +314,15 @@ pub(crate) fn worked() -> Vec<Worked> {
     let server = |message: ToServer<'static>| Worked::ToServer(message);
     let client = |message: ToClient<'static>| Worked::ToClient(message);
     let (main, user) = (RoomId::new(1), ANA);
-    let said =
-        LogEvent { seq: seq(42), at: at(0), author: user, nick: "Zoë", kind: kind::POSTED, text: "hello" };
+    let said = LogEvent {
+        seq: seq(42),
+        at: at(0),
+        author: user,
+        nick: "Zoë",
+        kind: kind::POSTED,
+        text: "hello",
+        about: None,
+    };
     let change =
         Change { user: UserId::new(7), nick: "Bo", state: state::HERE, was: Some("bob"), role: role::GUEST };
     vec![

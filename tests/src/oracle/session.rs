@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use palabre_core::{
     error::ProtocolError,
     ids::{Nonce, RoomId, Seq, UserId},
-    storage::{EventKind, StoredEvent},
+    storage::{About, EventKind, StoredEvent},
     wire::{FRAME_BYTES_MAX, FrameDecoder, LogEvent, Room, ToClient, ToServer, Token},
 };
 
@@ -463,6 +463,11 @@ impl Session {
             at: event.at,
             kind,
             text: event.text.into(),
+            about: event.about.as_ref().map(|about| About {
+                id: about.id,
+                name: about.name.into(),
+                until: about.until,
+            }),
         };
         check_durable(room, &shown, facts.durable, || format!("{} was sent", self.link))
     }

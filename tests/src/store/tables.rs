@@ -281,7 +281,8 @@ impl Tables {
             return Err(StorageFailure::NoSuchRoom);
         }
         if let Some(found) = self.find_nonce(new.author, new.nonce) {
-            let same = found.room == id && found.kind == new.kind && found.text == new.text;
+            let about = new.about.as_ref().map(|about| about.id);
+            let same = (found.room, found.kind, &found.text, found.about) == (id, new.kind, &new.text, about);
             let repeated = Appended::Repeated { seq: found.seq, at: found.at };
             return Ok(if same { repeated } else { Appended::NonceReused });
         }
@@ -294,6 +295,7 @@ impl Tables {
             at: new.at,
             kind: new.kind,
             text: Arc::clone(&new.text),
+            about: new.about.clone(),
         };
         room.log.push((event, new.nonce));
         if new.kind == EventKind::Topic {
@@ -322,7 +324,8 @@ impl Tables {
     fn find_nonce(&self, author: UserId, nonce: Nonce) -> Option<FoundEvent> {
         let (room, seq) = *self.nonces.get(&(author, nonce))?;
         let event = self.rooms.get(&room)?.event(seq)?;
-        Some(FoundEvent { room, seq, at: event.at, kind: event.kind, text: Arc::clone(&event.text) })
+        let about = event.about.as_ref().map(|about| about.id);
+        Some(FoundEvent { room, seq, at: event.at, kind: event.kind, text: Arc::clone(&event.text), about })
     }
 
     fn read_page(&self, id: RoomId, range: PageRange, events_max: usize, bytes_max: usize) -> StorageOutcome {
@@ -393,7 +396,7 @@ fn fill<'log>(
     let mut bytes = 0;
     let mut page = Vec::new();
     for event in events.take(events_max) {
-        bytes += event.text.len() + event.nick.len();
+        bytes += event.readable_bytes();
         if bytes > bytes_max && !page.is_empty() {
             break;
         }

@@ -16,6 +16,7 @@ pub(super) struct Migration {
 pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { apply: create },
     Migration { apply: |connection, _| connection.execute_batch(ADD_ACCOUNTS) },
+    Migration { apply: |connection, _| connection.execute_batch(ADD_ABOUT) },
 ];
 
 /// Brings a database of version `version` to the newest, each step in a transaction of its own.
@@ -118,6 +119,13 @@ const ADD_ACCOUNTS: &str = "
     ) STRICT;
 
     CREATE INDEX devices_by_user ON devices (user);
+";
+
+/// Version 3. Rows written before have no such columns and read as without.
+const ADD_ABOUT: &str = "
+    ALTER TABLE events ADD COLUMN about_id INTEGER;
+    ALTER TABLE events ADD COLUMN about_name TEXT;
+    ALTER TABLE events ADD COLUMN about_until INTEGER;
 ";
 
 #[cfg(test)]

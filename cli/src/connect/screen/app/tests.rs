@@ -77,6 +77,7 @@ impl Seat {
             at: WallTime::from_millis(EVENING + self.last * 1_000),
             kind: palabre_core::storage::EventKind::Posted,
             text: text.into(),
+            about: None,
         };
         self.app.take(Shown::Event { room: RoomId::new(room), event, time: Time::Now }, &self.views);
     }
