@@ -3,11 +3,13 @@
 pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod devices;
+pub(crate) mod govern;
 pub(crate) mod history;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod man;
 pub(crate) mod members;
+pub(crate) mod mode;
 pub(crate) mod passwd;
 pub(crate) mod ping;
 pub(crate) mod register;
@@ -18,6 +20,8 @@ pub(crate) mod server;
 pub(crate) mod tail;
 pub(crate) mod wait;
 pub(crate) mod whoami;
+
+use palabre_core::rights::Act;
 
 use crate::{arguments::Command, context::Context, failure::Failure};
 
@@ -30,6 +34,18 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::History(arguments) => history::run(&arguments, context),
         Command::Rooms(arguments) => rooms::run(&arguments, context),
         Command::Members(arguments) => members::run(arguments, context),
+        Command::Invite(arguments) => govern::run(Act::Invite, arguments, context),
+        Command::Uninvite(arguments) => govern::run(Act::Uninvite, arguments, context),
+        Command::Kick(arguments) => govern::run(Act::Kick, arguments, context),
+        Command::Ban(arguments) => govern::run_timed(Act::Ban, arguments, context),
+        Command::Unban(arguments) => govern::run(Act::Unban, arguments, context),
+        Command::Mute(arguments) => govern::run_timed(Act::Mute, arguments, context),
+        Command::Unmute(arguments) => govern::run(Act::Unmute, arguments, context),
+        Command::Op(arguments) => govern::run(Act::Promote, arguments, context),
+        Command::Deop(arguments) => govern::run(Act::Demote, arguments, context),
+        Command::Owner(arguments) => govern::run(Act::Own, arguments, context),
+        Command::Mode(arguments) => mode::run(arguments, context),
+        Command::Rights(arguments) => mode::run_rights(arguments, context),
         Command::Wait(arguments) => wait::run(arguments, context),
         Command::Register(arguments) => register::run(arguments, context),
         Command::Login(arguments) => login::run(arguments, context),

@@ -45,6 +45,19 @@ impl fmt::Display for MessageLines<'_> {
             EventKind::Action => write!(f, "* {nick} ")?,
             EventKind::Topic if event.text.is_empty() => return write!(f, "* {nick} cleared the topic"),
             EventKind::Topic => write!(f, "* {nick} set the topic: ")?,
+            EventKind::Mode => return write!(f, "* {nick} made the room {}", Printable::new(&event.text)),
+            EventKind::Invited
+            | EventKind::Uninvited
+            | EventKind::Kicked
+            | EventKind::Banned
+            | EventKind::Unbanned
+            | EventKind::Muted
+            | EventKind::Unmuted
+            | EventKind::Promoted
+            | EventKind::Demoted
+            | EventKind::Owned => {
+                return self.write_act(f, &nick);
+            }
         }
         for (index, line) in event.text.split('\n').enumerate() {
             let before = if index == 0 { "" } else { "\n      | " };
@@ -54,9 +67,43 @@ impl fmt::Display for MessageLines<'_> {
     }
 }
 
+impl MessageLines<'_> {
+    /// `* ana banned eve until 12:03: spam`
+    fn write_act(&self, f: &mut fmt::Formatter<'_>, nick: &impl fmt::Display) -> fmt::Result {
+        let Self { event, layout: Layout { style, now }, .. } = self;
+        let (before, after) = act_words(event.kind);
+        let name = event.about.as_ref().map_or("somebody", |about| &*about.name);
+        write!(f, "* {nick} {before}{}{after}", style.name(name, Printable::new(name)))?;
+        if let Some(until) = event.about.as_ref().and_then(|about| about.until) {
+            write!(f, " until {}", LocalTime::new(until, *now))?;
+        }
+        if event.text.is_empty() { Ok(()) } else { write!(f, ": {}", Printable::new(&event.text)) }
+    }
+}
+
+/// What stands before and behind the name of whom an act is about.
+const fn act_words(kind: EventKind) -> (&'static str, &'static str) {
+    match kind {
+        EventKind::Invited => ("invited ", ""),
+        EventKind::Uninvited => ("took the invitation of ", " back"),
+        EventKind::Kicked => ("put ", " out"),
+        EventKind::Banned => ("banned ", ""),
+        EventKind::Unbanned => ("let ", " in again"),
+        EventKind::Muted => ("muted ", ""),
+        EventKind::Unmuted => ("let ", " write again"),
+        EventKind::Promoted => ("made ", " a moderator"),
+        EventKind::Demoted => ("took the role of ", " back"),
+        EventKind::Owned => ("made ", " an owner"),
+        EventKind::Posted | EventKind::Action | EventKind::Topic | EventKind::Mode => ("", ""),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use palabre_core::ids::{Seq, UserId};
+    use palabre_core::{
+        ids::{Seq, UserId},
+        storage::About,
+    };
 
     use super::*;
 
@@ -83,6 +130,24 @@ mod tests {
         assert_eq!(lines(EventKind::Topic, "tea", None), "* ana set the topic: tea");
         assert_eq!(lines(EventKind::Topic, "", None), "* ana cleared the topic");
         assert_eq!(lines(EventKind::Posted, "hello", Some("#tea")), "#tea ana: hello");
+    }
+
+    #[test]
+    fn acts_say_upon_whom_and_why() {
+        let now = WallTime::from_millis(1_795_291_200_000);
+        let about = About { id: 2, name: "eve".into(), until: None };
+        let event = StoredEvent {
+            seq: Seq::new(1),
+            author: UserId::new(1),
+            nick: "ana".into(),
+            at: now,
+            kind: EventKind::Banned,
+            text: "spam\nbob: b".into(),
+            about: Some(about),
+        };
+        let shown = MessageLines::new(&event, None, Layout { style: Style::new(false), now }).to_string();
+        assert_eq!(shown.split_once(' ').unwrap().1, "* ana banned eve: spam␊bob: b");
+        assert_eq!(lines(EventKind::Mode, "private slow=30", None), "* ana made the room private slow=30");
     }
 
     #[test]

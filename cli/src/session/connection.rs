@@ -111,6 +111,10 @@ impl Connection {
             | ClientEvent::Opened { .. }
             | ClientEvent::Unfollowed { .. }
             | ClientEvent::Left { .. }
+            | ClientEvent::Removed { .. }
+            | ClientEvent::Invited { .. }
+            | ClientEvent::Governed { .. }
+            | ClientEvent::Rights { .. }
             | ClientEvent::Devices { .. }
             | ClientEvent::Revoked { .. }
             | ClientEvent::PasswordChanged { .. }

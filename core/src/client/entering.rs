@@ -303,7 +303,14 @@ const fn passes_by_itself(code: RefusalCode) -> bool {
         | RefusalCode::TokenUnknown
         | RefusalCode::LoginFailed
         | RefusalCode::NotAllowed
-        | RefusalCode::NoSuchDevice => false,
+        | RefusalCode::NoSuchDevice
+        | RefusalCode::Banned
+        | RefusalCode::Muted
+        | RefusalCode::InviteOnly
+        | RefusalCode::ReadOnly
+        | RefusalCode::RoleNeeded
+        | RefusalCode::Outranked
+        | RefusalCode::RightsFull => false,
     }
 }
 

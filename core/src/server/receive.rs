@@ -181,7 +181,10 @@ impl Server {
             | ToServer::NewPassword(_)
             | ToServer::SetPassword(_)
             | ToServer::Devices(_)
-            | ToServer::Revoke(_) => self.kept_alive(id, message),
+            | ToServer::Revoke(_)
+            | ToServer::Govern(_)
+            | ToServer::SetMode(_)
+            | ToServer::Rights(_) => self.kept_alive(id, message),
         }
     }
 
@@ -227,7 +230,10 @@ impl Server {
             | ToServer::NewPassword(_)
             | ToServer::SetPassword(_)
             | ToServer::Devices(_)
-            | ToServer::Revoke(_) => self.accuse(id, ProtocolError::UnexpectedKind),
+            | ToServer::Revoke(_)
+            | ToServer::Govern(_)
+            | ToServer::SetMode(_)
+            | ToServer::Rights(_) => self.accuse(id, ProtocolError::UnexpectedKind),
         }
     }
 
@@ -255,6 +261,9 @@ impl Server {
             ToServer::SetPassword(set) => return self.set_password(id, &set),
             ToServer::Devices(devices) => self.devices(id, &devices),
             ToServer::Revoke(revoke) => self.revoke(id, &revoke),
+            ToServer::Govern(govern) => self.govern(id, &govern),
+            ToServer::SetMode(wish) => self.set_mode(id, &wish),
+            ToServer::Rights(rights) => self.list_rights(id, &rights),
             ToServer::Ping(_)
             | ToServer::Pong(_)
             | ToServer::Goodbye(_)

@@ -2,11 +2,13 @@
 //!
 //! * `entering`: making an account, logging in, wrong passwords, limits
 //! * `devices`: tokens, several devices at once, logging out, another password
+//! * `rights`: who may do what in a room
 #![allow(missing_docs)]
 
 mod devices;
 mod entering;
 mod house;
+mod rights;
 // The suite of the server needs more of it.
 #[allow(dead_code)]
 #[path = "../server/store.rs"]

@@ -295,6 +295,9 @@ impl Bench {
             ToServer::SetPassword(message) => message.id,
             ToServer::Devices(message) => message.id,
             ToServer::Revoke(message) => message.id,
+            ToServer::Govern(message) => message.id,
+            ToServer::SetMode(message) => message.id,
+            ToServer::Rights(message) => message.id,
             ToServer::Ping(_)
             | ToServer::Pong(_)
             | ToServer::Goodbye(_)

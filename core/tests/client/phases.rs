@@ -53,7 +53,10 @@ const TABLE: [(&str, [Fate; 6]); 23] = [
     ("Credit",       [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
     ("Challenge",    [Unexpected,  Broken,      Unexpected,  Unexpected,  Unexpected,  Broken]),
     ("DeviceList",   [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
+    ("RightsPage",   [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
     ("Parted",       [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
+    ("Removed",       [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
+    ("Invited",       [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
 ];
 
 /// One of each kind, with numbers that answer nothing.
@@ -84,6 +87,9 @@ fn samples() -> Vec<ToClient<'static>> {
             .into(),
         DeviceList { id, devices: vec![] }.into(),
         Parted { room }.into(),
+        RightsPage { id, room, mode: 0, slow_seconds: 0, role: 1, standings: vec![], next: None }.into(),
+        Removed { room, kind: 7, by: "bo", reason: "", until: None }.into(),
+        Invited { room, name: "#tea", by: "bo", reason: "" }.into(),
     ]
 }
 

@@ -5,10 +5,11 @@ use palabre_core::{
     time::WallTime,
     wire::{
         About, Away, Challenge, Change, Credit, Device, DeviceList, Devices, Direct, Done, Enrol, Error,
-        Event, Follow, Goodbye, Guest, Hello, History, HistoryPage, Join, Joined, Limits, Listed, LogEvent,
-        Login, Manual, ManualText, Member, Members, MembersPage, NewPassword, Opened, Part, Parted, Ping,
-        Pong, Post, Posted, Presence, Prove, Ready, Refused, Register, Rename, Resume, Revoke, Room, Rooms,
-        RoomsPage, SetPassword, Stretching, ToClient, ToServer, Token, Trimmed, Waiting, Welcome,
+        Event, Follow, Goodbye, Govern, Guest, Hello, History, HistoryPage, Invited, Join, Joined, Limits,
+        Listed, LogEvent, Login, Manual, ManualText, Member, Members, MembersPage, NewPassword, Opened, Part,
+        Parted, Ping, Pong, Post, Posted, Presence, Prove, Ready, Refused, Register, Removed, Rename, Resume,
+        Revoke, Rights, RightsPage, Room, Rooms, RoomsPage, SetMode, SetPassword, Standing, Stretching,
+        ToClient, ToServer, Token, Trimmed, Waiting, Welcome,
     },
 };
 use proptest::{collection::vec, option, prelude::*};
@@ -56,6 +57,23 @@ pub(crate) fn to_server() -> BoxedStrategy<ToServer<'static>> {
         any_of!(SetPassword { id: any::<u32>(), upload: bytes::<192>() }),
         any_of!(Devices { id: any::<u32>() }),
         any_of!(Revoke { id: any::<u32>(), device: number().prop_map(DeviceId::new) }),
+        any_of!(Govern {
+            id: any::<u32>(),
+            room: room_id(),
+            act: any::<u8>(),
+            name: text(),
+            seconds: option::of(number()),
+            reason: text(),
+        }),
+        any_of!(SetMode {
+            id: any::<u32>(),
+            room: room_id(),
+            private: option::of(any::<bool>()),
+            read_only: option::of(any::<bool>()),
+            topic_locked: option::of(any::<bool>()),
+            slow_seconds: option::of(any::<u32>()),
+        }),
+        any_of!(Rights { id: any::<u32>(), room: room_id(), after: option::of(user_id()) }),
     ]
     .boxed()
 }
@@ -118,6 +136,23 @@ pub(crate) fn to_client() -> BoxedStrategy<ToClient<'static>> {
         }),
         any_of!(DeviceList { id: any::<u32>(), devices: vec(device(), 0..5) }),
         any_of!(Parted { room: room_id() }),
+        any_of!(RightsPage {
+            id: any::<u32>(),
+            room: room_id(),
+            mode: any::<u8>(),
+            slow_seconds: any::<u32>(),
+            role: any::<u8>(),
+            standings: vec(standing(), 0..5),
+            next: option::of(user_id()),
+        }),
+        any_of!(Removed {
+            room: room_id(),
+            kind: any::<u8>(),
+            by: text(),
+            reason: text(),
+            until: option::of(time()),
+        }),
+        any_of!(Invited { room: room_id(), name: text(), by: text(), reason: text() }),
     ]
     .boxed()
 }
@@ -170,6 +205,19 @@ fn device() -> impl Strategy<Value = Device<'static>> {
         since: time(),
         seen: time(),
         this: any::<bool>(),
+    })
+}
+
+fn standing() -> impl Strategy<Value = Standing<'static>> {
+    any_of!(Standing {
+        user: user_id(),
+        name: text(),
+        role: any::<u8>(),
+        invited: any::<bool>(),
+        banned: any::<bool>(),
+        banned_until: option::of(time()),
+        muted: any::<bool>(),
+        muted_until: option::of(time()),
     })
 }
 

@@ -117,6 +117,8 @@ impl Model {
             ToClient::ManualText(manual) => Lane::Reply(manual.id),
             ToClient::Challenge(challenge) => Lane::Reply(challenge.id),
             ToClient::DeviceList(list) => Lane::Reply(list.id),
+            ToClient::RightsPage(page) => Lane::Reply(page.id),
+            ToClient::Removed(_) | ToClient::Invited(_) => Lane::Opened,
             ToClient::Parted(_) => Lane::Opened,
             ToClient::Event(event) => Lane::Room(self.known.room(event.room)?),
             ToClient::Trimmed(trimmed) => Lane::Room(self.known.room(trimmed.room)?),

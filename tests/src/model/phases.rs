@@ -141,7 +141,10 @@ impl Model {
             | ToServer::NewPassword(_)
             | ToServer::SetPassword(_)
             | ToServer::Devices(_)
-            | ToServer::Revoke(_) => return self.receive_waiting(at, message),
+            | ToServer::Revoke(_)
+            | ToServer::Govern(_)
+            | ToServer::SetMode(_)
+            | ToServer::Rights(_) => return self.receive_waiting(at, message),
         };
         match result {
             Ok(()) => true,

@@ -31,6 +31,14 @@ pub(super) fn refused(refused: &Refused<'_>) {
         RefusalCode::LoginFailed => sometimes!("refused login-failed"),
         RefusalCode::NotAllowed => sometimes!("refused not-allowed"),
         RefusalCode::NoSuchDevice => sometimes!("refused no-such-device"),
+        RefusalCode::Banned => sometimes!("refused banned"),
+        RefusalCode::Muted => sometimes!("refused muted"),
+        RefusalCode::InviteOnly => sometimes!("refused invite-only"),
+        RefusalCode::ReadOnly => sometimes!("refused read-only"),
+        RefusalCode::RoleNeeded => sometimes!("refused role-needed"),
+        RefusalCode::Outranked => sometimes!("refused outranked"),
+        // A thousand users with rights in one room are more than a run has.
+        RefusalCode::RightsFull => {}
     }
 }
 

@@ -171,7 +171,7 @@ impl World {
                 Ok(())
             }
             Output::Storage(request) => {
-                self.ask_storage(request);
+                self.ask_storage(request)?;
                 Ok(())
             }
             Output::Close(id) => {

@@ -61,7 +61,7 @@ impl Generator {
     fn one(&mut self, opens: bool, held: &Tables, choices: &mut Choices) -> StorageOperation {
         match choices.below(Operations, 16) {
             0..8 => self.append(!opens, held, choices),
-            8 | 9 if opens => StorageOperation::OpenRoom { key: key(choices) },
+            8 | 9 if opens => StorageOperation::OpenRoom { key: key(choices), owner: None },
             8..11 => StorageOperation::SetMember {
                 user: user(choices),
                 room: room(held, choices),
@@ -102,6 +102,7 @@ impl Generator {
                 text: text.into(),
                 about: None,
             },
+            change: None,
         }
     }
 

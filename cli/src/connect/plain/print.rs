@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use palabre_core::{
-    client::{MemberInfo, RoomListed},
+    client::{MemberInfo, RoomListed, StandingInfo},
     ids::RoomId,
+    rights::RoomMode,
     storage::StoredEvent,
 };
 
@@ -12,7 +13,7 @@ use super::{Input, Plain, here};
 use crate::{
     connect::chat::Shown,
     failure::Failure,
-    output::{Body, Layout, MessageLines, Printable, presence},
+    output::{Body, Layout, MessageLines, Printable, presence, standing_words},
     roster::Came,
 };
 
@@ -46,6 +47,7 @@ impl Plain<'_> {
                 }
             }
             Shown::Members { room, members } => self.print_members(room, &members)?,
+            Shown::Rights { place, mode, standings } => self.print_rights(&place, mode, &standings)?,
             Shown::Rooms(rooms) => self.print_rooms(&rooms)?,
             Shown::RoomNames(rooms) => self.teach_rooms(&rooms),
             Shown::Pong(round_trip) => self.print_pong(round_trip)?,
@@ -117,6 +119,23 @@ impl Plain<'_> {
         }
         let place = Printable::new(&view.place);
         output.status(format_args!("{place}: messages before number {first} are not kept any more"));
+        Ok(())
+    }
+
+    fn print_rights(
+        &mut self,
+        place: &str,
+        mode: RoomMode,
+        standings: &[StandingInfo],
+    ) -> Result<(), Failure> {
+        let line = format!("{} is {mode}", Printable::new(place));
+        self.context.output.result(Body::mode(place, mode), line)?;
+        let now = self.chat.now().wall;
+        for standing in standings {
+            let words = standing_words(standing, now);
+            let line = format!("  {}  {words}", Printable::new(&standing.name));
+            self.context.output.result(Body::right(place, standing), line)?;
+        }
         Ok(())
     }
 

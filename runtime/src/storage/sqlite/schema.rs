@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { apply: create },
     Migration { apply: |connection, _| connection.execute_batch(ADD_ACCOUNTS) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_ABOUT) },
+    Migration { apply: |connection, _| connection.execute_batch(ADD_RIGHTS) },
 ];
 
 /// Brings a database of version `version` to the newest, each step in a transaction of its own.
@@ -126,6 +127,25 @@ const ADD_ABOUT: &str = "
     ALTER TABLE events ADD COLUMN about_id INTEGER;
     ALTER TABLE events ADD COLUMN about_name TEXT;
     ALTER TABLE events ADD COLUMN about_until INTEGER;
+";
+
+/// Version 4. Rooms made before have no owner and are open. A term that does not end has no `until`.
+const ADD_RIGHTS: &str = "
+    ALTER TABLE rooms ADD COLUMN mode INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE rooms ADD COLUMN slow_seconds INTEGER NOT NULL DEFAULT 0;
+
+    CREATE TABLE standings (
+        room INTEGER NOT NULL REFERENCES rooms (id) ON DELETE CASCADE,
+        user INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        role INTEGER NOT NULL,
+        invited INTEGER NOT NULL,
+        banned_since INTEGER,
+        banned_until INTEGER,
+        muted_since INTEGER,
+        muted_until INTEGER,
+        PRIMARY KEY (room, user)
+    ) STRICT, WITHOUT ROWID;
 ";
 
 #[cfg(test)]
