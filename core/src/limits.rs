@@ -251,7 +251,8 @@ impl Limits {
 
 impl Limits {
     /// What a client is told of them.
-    pub(crate) fn announced(&self) -> wire::Limits {
+    #[must_use]
+    pub fn announced(&self) -> wire::Limits {
         let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
         wire::Limits {
             text_bytes: number(self.text_bytes_max),

@@ -1,18 +1,17 @@
 //! The commands, a module each: its arguments, and what it does.
 
+pub(crate) mod account;
 pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod devices;
 pub(crate) mod govern;
 pub(crate) mod history;
-pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod man;
 pub(crate) mod members;
 pub(crate) mod mode;
 pub(crate) mod passwd;
 pub(crate) mod ping;
-pub(crate) mod register;
 pub(crate) mod rooms;
 pub(crate) mod send;
 mod send_lines;
@@ -47,8 +46,8 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Mode(arguments) => mode::run(arguments, context),
         Command::Rights(arguments) => mode::run_rights(arguments, context),
         Command::Wait(arguments) => wait::run(arguments, context),
-        Command::Register(arguments) => register::run(arguments, context),
-        Command::Login(arguments) => login::run(arguments, context),
+        Command::Register(arguments) => account::register(arguments, context),
+        Command::Login(arguments) => account::log_in(arguments, context),
         Command::Logout(arguments) => logout::run(&arguments, context),
         Command::Whoami(arguments) => whoami::run(&arguments, context),
         Command::Devices(arguments) => devices::run(&arguments, context),

@@ -95,6 +95,8 @@ pub(crate) enum Body<'a> {
     Member { r#in: &'a str, name: &'a str, state: &'static str, guest: bool, role: String },
     /// The account one is logged in by.
     Account { name: &'a str },
+    /// A login for a script elsewhere.
+    Token { name: &'a str, token: &'a str },
     /// A device of the account.
     Device { id: u64, name: &'a str, since: String, seen: String, this: bool },
     /// The server answered.

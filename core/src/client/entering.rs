@@ -43,7 +43,7 @@ pub(super) struct Entering {
     pub(super) deadline: Monotonic,
 }
 
-/// The name was refused, and the application has to find another.
+/// The name was refused, or none was given yet: the application has to say who to be.
 #[derive(Debug)]
 pub(super) struct Naming {
     limits: Limits,
@@ -116,6 +116,9 @@ fn enter(welcome: &Welcome<'_>, session: &mut Session) -> Result<Phase, OfflineC
         // A password was given: it is meant to be used.
         Some(identity) if session.wished.account.is_none() => {
             Phase::Entering(Entering::by_token(identity, welcome.limits, session))
+        }
+        None if session.settings.asks && session.wished.account.is_none() => {
+            Phase::Naming(Naming { limits: welcome.limits })
         }
         Some(_) | None => Entering::as_wished(welcome.limits, session),
     })

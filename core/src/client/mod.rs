@@ -57,6 +57,9 @@ pub struct ClientConfig {
     pub nick: Nick,
     /// Whether to take the suggestion when that name is taken, instead of asking.
     pub take_suggestion: bool,
+    /// Whether to ask who to be, where neither a session nor an account says so: after [`ClientEvent::Connected`] nothing
+    /// happens until [`Client::rename`] enters as a guest, or [`Client::log_in`] by an account.
+    pub asks: bool,
     /// The account to enter by, or to make, even if a session is saved.
     pub account: Option<AccountEntry>,
     /// The least a server may ask a new password to be stretched by: [`Stretching::LEAST`] but in tests.
@@ -301,7 +304,7 @@ impl Client {
         self.ask(Ask::History { room, before, limit }, now)
     }
 
-    /// Another name: also the way on after [`ClientEvent::EnterRefused`]. Answered by [`ClientEvent::Renamed`];
+    /// Another name: also the way on after [`ClientEvent::EnterRefused`], and of a client that asks who to be. Answered by [`ClientEvent::Renamed`];
     /// by `Refused`, or while entering by `EnterRefused` again.
     ///
     /// # Errors
@@ -342,6 +345,7 @@ impl Client {
         match self.phase {
             Phase::Naming(_) | Phase::Offline(_) => {
                 let AccountEntry { make, password, device } = entry;
+                self.session.settings.asks = false;
                 self.session.wished.nick = name.clone();
                 self.session.wished.account = Some(AccountWish { make, password, device });
                 self.step(now, |phase, session| Ok(phase.enter_as_wished(session)));
@@ -505,6 +509,12 @@ impl Client {
     #[must_use]
     pub fn is_account(&self) -> bool {
         self.session.identity.as_ref().is_some_and(|identity| identity.is_account)
+    }
+
+    /// Whether a password is to let the client in, or is about to.
+    #[must_use]
+    pub const fn is_logging_in(&self) -> bool {
+        self.session.wished.account.is_some()
     }
 
     /// How the server may be entered, as it said when it was connected to last.

@@ -64,6 +64,8 @@ pub(super) struct Session {
 pub(super) struct Settings {
     pub(super) program: String,
     pub(super) take_suggestion: bool,
+    /// Whether the application is still to say who to be.
+    pub(super) asks: bool,
     pub(super) stretching_min: Stretching,
     pub(super) reconnect: bool,
     pub(super) outbox_posts_max: usize,
@@ -94,6 +96,7 @@ impl Session {
             program,
             nick,
             take_suggestion,
+            asks,
             account,
             stretching_min,
             saved,
@@ -103,7 +106,14 @@ impl Session {
         let account =
             account.map(|AccountEntry { make, password, device }| AccountWish { make, password, device });
         let mut session = Self {
-            settings: Settings { program, take_suggestion, stretching_min, reconnect, outbox_posts_max },
+            settings: Settings {
+                program,
+                take_suggestion,
+                asks,
+                stretching_min,
+                reconnect,
+                outbox_posts_max,
+            },
             now,
             random,
             run,
@@ -142,6 +152,7 @@ impl Session {
         let request = self.requests.next_request_id();
         let before = self.wished.request.replace(request);
         self.tell_all(before.map(|request| ClientEvent::Interrupted { request }).into_iter().collect());
+        self.settings.asks = false;
         self.wished.nick = nick.clone();
         self.wished.account = None;
         request

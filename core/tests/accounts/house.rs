@@ -106,6 +106,7 @@ impl House {
             program: "test".into(),
             nick: nick(name),
             take_suggestion: false,
+            asks: false,
             account,
             stretching_min: Stretching::CHEAPEST,
             saved,

@@ -79,6 +79,7 @@ pub(crate) fn config() -> ClientConfig {
         program: "bench".into(),
         nick: nick("ana"),
         take_suggestion: false,
+        asks: false,
         account: None,
         stretching_min: Stretching::LEAST,
         saved: None,

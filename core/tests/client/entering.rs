@@ -252,3 +252,15 @@ fn a_program_with_a_long_name_says_64_bytes_of_it() {
     bench.connect();
     assert!(matches!(bench.next_frame().message(), ToServer::Hello(hello) if hello.client == "é".repeat(32)));
 }
+
+#[test]
+fn a_client_that_asks_who_to_be_enters_when_it_is_told() {
+    let mut bench = Bench::connected(ClientConfig { asks: true, ..config() });
+    bench.receive(welcome());
+    assert!(matches!(bench.next_event(), ClientEvent::Connected { .. }));
+    assert!(bench.client.offers().guests && bench.frames.is_empty());
+    let now = bench.now;
+    bench.client.rename(&nick("bo"), now).unwrap();
+    bench.drain();
+    assert_eq!(guest_nick(&mut bench).1, "bo");
+}

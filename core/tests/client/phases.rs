@@ -29,7 +29,7 @@ use Fate::{Broken, Ends, Taken, Unexpected};
 const PHASES: [&str; 6] = ["greeting", "logging in", "entering", "naming", "waiting", "ready"];
 
 #[rustfmt::skip]
-const TABLE: [(&str, [Fate; 6]); 23] = [
+const TABLE: [(&str, [Fate; 6]); 26] = [
     //              greeting    logging in  entering    naming      waiting     ready
     ("Ping",         [Taken,       Taken,       Taken,       Taken,       Taken,       Taken]),
     ("Pong",         [Taken,       Taken,       Taken,       Taken,       Taken,       Taken]),

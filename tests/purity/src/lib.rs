@@ -38,6 +38,7 @@ pub extern "C" fn converse(seed: u8, millis: u64) -> usize {
         program: "purity".into(),
         nick,
         take_suggestion: true,
+        asks: false,
         account: None,
         stretching_min: Stretching::LEAST,
         saved: None,

@@ -266,6 +266,7 @@ impl End {
             program: "duet".into(),
             nick: Nick::parse(&name(index)).expect("a name"),
             take_suggestion: true,
+            asks: false,
             account: None,
             stretching_min: Stretching::LEAST,
             saved: None,

@@ -146,6 +146,7 @@ impl World {
             program: "simulated".to_owned(),
             nick: name(&self.actors[actor].nick),
             take_suggestion: self.actors[actor].takes_suggestions,
+            asks: false,
             account,
             stretching_min: Stretching::CHEAPEST,
             saved: saved.clone(),

@@ -198,7 +198,7 @@ impl World {
         if excused.iter().any(|fault| self.plan.has(*fault)) || self.storage_may_fail() {
             return Ok(());
         }
-        let lost = self.now.since(lost_since);
+        let lost = self.now.since(lost_since) + self.earlier_now_max();
         ensure(lost >= self.plan.limits.guest_kept, Invariant::GuestKept, || {
             format!(
                 "the guest of c{actor} is gone after {lost:?}, promised were {:?}",

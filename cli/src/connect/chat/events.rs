@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     failure::{ExitStatus, Failure, put_out},
+    habit,
     output::Printable,
     session::request_answered,
 };
@@ -85,8 +86,9 @@ impl Chat {
     }
 
     fn enter_refused(&mut self, refusal: &Refusal) -> Result<(), Failure> {
-        if !self.is_person {
-            return Err(Failure::refused(refusal));
+        // Another name would make a guest of who has an account, and lose what waits to be sent.
+        if !self.is_person || self.driver.client().is_account() {
+            return Err(habit::not_entered(self.driver.client(), self.connection.server(), refusal));
         }
         self.fail(Failure::refused(refusal));
         self.stage = Stage::Naming { suggestion: refusal.suggestion.clone() };

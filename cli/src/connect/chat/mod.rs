@@ -125,7 +125,7 @@ impl Chat {
         let until = clock.monotonic().after(context.common.connect_timeout);
         let reconnect_for = (!is_person).then_some(context.common.reconnect_for);
         Ok(Self {
-            connection: Connection::new(contact.server, until, reconnect_for),
+            connection: Connection::new(contact, until, reconnect_for),
             driver,
             interrupts,
             clock,
