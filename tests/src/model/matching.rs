@@ -190,6 +190,7 @@ impl Expected {
             | Self::MembersPage { id, .. }
             | Self::RoomsPage { id, .. }
             | Self::HistoryPage { id, .. }
+            | Self::RightsPage { id, .. }
             | Self::ManualText { id, .. } => Lane::Reply(*id),
             Self::Event { room, .. } | Self::Trimmed { room, .. } => Lane::Room(*room),
             Self::Welcome | Self::Waiting { .. } | Self::Ready { .. } => Lane::Entering,
