@@ -56,8 +56,7 @@ const fn govern(act: Act) -> Verb {
     Verb::Govern(act)
 }
 
-const MODE_HELP: &str =
-    "private or public, read-only or open, topic-locked or topic-free, slow 30s or fast; alone: show it";
+const MODE_HELP: &str = "show or set: private, read-only, topic-locked, slow 30s";
 const SHRUG: Verb = Verb::Face(r"¯\_(ツ)_/¯");
 const TABLEFLIP: Verb = Verb::Face("(╯°□°)╯︵ ┻━┻");
 const UNFLIP: Verb = Verb::Face("┬─┬ノ( º _ ºノ)");

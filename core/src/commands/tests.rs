@@ -229,7 +229,10 @@ fn help_has_a_line_for_every_command_that_fits_a_terminal() {
         assert!(line.contains(entry.help), "{line}");
         assert!(line.chars().count() <= 80, "{line}");
     }
-    assert!(help.contains("/join ROOM          enter a room, made if there is none; also /j\n"), "{help}");
+    assert!(
+        help.contains("/join ROOM               enter a room, made if there is none; also /j\n"),
+        "{help}"
+    );
 }
 
 #[test]

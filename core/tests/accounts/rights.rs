@@ -263,6 +263,7 @@ fn modes_say_who_posts_and_how_often() {
     house.pass(Duration::from_secs(30));
     assert_eq!(say(&mut house, bob, tea, "two"), None);
     house.restart();
+    house.pass(Duration::from_secs(2));
     let (mode, _) = rights(&mut house, owner, tea);
     assert_eq!((mode.topic_locked, mode.slow_seconds, mode.read_only), (true, 30, false));
 }
