@@ -63,8 +63,6 @@ pub(crate) enum Body<'a> {
     },
     /// What kind of room it is.
     Mode { r#in: &'a str, private: bool, read_only: bool, topic_locked: bool, slow_seconds: u32 },
-    /// We were put out of a room.
-    Removed { r#in: &'a str, by: &'a str, reason: &'a str, banned: bool, until: Option<String> },
     /// Somebody became a member.
     Joined(Presence<'a>),
     /// Somebody left the room or the server, or did not come back.

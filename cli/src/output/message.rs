@@ -7,7 +7,7 @@ use palabre_core::{
     time::WallTime,
 };
 
-use super::{LocalTime, Printable, Style};
+use super::{LocalTime, Printable, Style, act_sentence};
 
 /// What the lines of all messages have in common.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +45,8 @@ impl fmt::Display for MessageLines<'_> {
             EventKind::Action => write!(f, "* {nick} ")?,
             EventKind::Topic if event.text.is_empty() => return write!(f, "* {nick} cleared the topic"),
             EventKind::Topic => write!(f, "* {nick} set the topic: ")?,
-            EventKind::Mode => return write!(f, "* {nick} made the room {}", Printable::new(&event.text)),
-            EventKind::Invited
+            EventKind::Mode
+            | EventKind::Invited
             | EventKind::Uninvited
             | EventKind::Kicked
             | EventKind::Banned
@@ -56,7 +56,7 @@ impl fmt::Display for MessageLines<'_> {
             | EventKind::Promoted
             | EventKind::Demoted
             | EventKind::Owned => {
-                return self.write_act(f, &nick);
+                return write!(f, "* {nick} {}", act_sentence(event, *now));
             }
         }
         for (index, line) in event.text.split('\n').enumerate() {
@@ -64,37 +64,6 @@ impl fmt::Display for MessageLines<'_> {
             write!(f, "{before}{}", Printable::new(line))?;
         }
         Ok(())
-    }
-}
-
-impl MessageLines<'_> {
-    /// `* ana banned eve until 12:03: spam`
-    fn write_act(&self, f: &mut fmt::Formatter<'_>, nick: &impl fmt::Display) -> fmt::Result {
-        let Self { event, layout: Layout { style, now }, .. } = self;
-        let (before, after) = act_words(event.kind);
-        let name = event.about.as_ref().map_or("somebody", |about| &*about.name);
-        write!(f, "* {nick} {before}{}{after}", style.name(name, Printable::new(name)))?;
-        if let Some(until) = event.about.as_ref().and_then(|about| about.until) {
-            write!(f, " until {}", LocalTime::new(until, *now))?;
-        }
-        if event.text.is_empty() { Ok(()) } else { write!(f, ": {}", Printable::new(&event.text)) }
-    }
-}
-
-/// What stands before and behind the name of whom an act is about.
-const fn act_words(kind: EventKind) -> (&'static str, &'static str) {
-    match kind {
-        EventKind::Invited => ("invited ", ""),
-        EventKind::Uninvited => ("took the invitation of ", " back"),
-        EventKind::Kicked => ("put ", " out"),
-        EventKind::Banned => ("banned ", ""),
-        EventKind::Unbanned => ("let ", " in again"),
-        EventKind::Muted => ("muted ", ""),
-        EventKind::Unmuted => ("let ", " write again"),
-        EventKind::Promoted => ("made ", " a moderator"),
-        EventKind::Demoted => ("took the role of ", " back"),
-        EventKind::Owned => ("made ", " an owner"),
-        EventKind::Posted | EventKind::Action | EventKind::Topic | EventKind::Mode => ("", ""),
     }
 }
 

@@ -13,7 +13,7 @@ use super::{Input, Plain, here};
 use crate::{
     connect::chat::Shown,
     failure::Failure,
-    output::{Body, Layout, MessageLines, Printable, presence, standing_words},
+    output::{Body, Layout, MessageLines, Printable, presence, rights_lines},
     roster::Came,
 };
 
@@ -51,8 +51,13 @@ impl Plain<'_> {
             Shown::Rooms(rooms) => self.print_rooms(&rooms)?,
             Shown::RoomNames(rooms) => self.teach_rooms(&rooms),
             Shown::Pong(round_trip) => self.print_pong(round_trip)?,
-            Shown::Parted(_) => self.teach(),
-            Shown::PastEnd { .. } | Shown::Opened(_) => {}
+            Shown::Parted => self.teach(),
+            // What is told about the connection says as much.
+            Shown::PastEnd { .. }
+            | Shown::Opened
+            | Shown::Online
+            | Shown::Queued(_)
+            | Shown::Offline { .. } => {}
         }
         Ok(())
     }
@@ -128,13 +133,10 @@ impl Plain<'_> {
         mode: RoomMode,
         standings: &[StandingInfo],
     ) -> Result<(), Failure> {
-        let line = format!("{} is {mode}", Printable::new(place));
-        self.context.output.result(Body::mode(place, mode), line)?;
-        let now = self.chat.now().wall;
-        for standing in standings {
-            let words = standing_words(standing, now);
-            let line = format!("  {}  {words}", Printable::new(&standing.name));
-            self.context.output.result(Body::right(place, standing), line)?;
+        let lines = rights_lines(place, mode, standings, self.chat.now().wall);
+        let bodies = standings.iter().map(|standing| Body::right(place, standing));
+        for (body, line) in std::iter::once(Body::mode(place, mode)).chain(bodies).zip(lines) {
+            self.context.output.result(body, line)?;
         }
         Ok(())
     }
