@@ -5,7 +5,10 @@ use std::{fmt, io};
 use palabre_core::{
     client::OfflineCause,
     error::{Misuse, ProtocolError, Refusal, RefusalCode},
+    time::WallTime,
 };
+
+use crate::output::utc;
 
 /// Names an exit code, its number and its line in `--help`.
 macro_rules! exit_codes {
@@ -109,6 +112,20 @@ impl Failure {
     }
 }
 
+/// One was put out of a room.
+pub(crate) fn put_out(room: &str, banned: bool, by: &str, reason: &str, until: Option<WallTime>) -> Failure {
+    let (code, how) = if banned { ("banned", "banned you from") } else { ("kicked", "put you out of") };
+    let room = if room.is_empty() { "the room" } else { room };
+    let mut sentence = format!("{by} {how} {room}");
+    if let Some(until) = until {
+        sentence.push_str(&format!(" until {}", utc(until)));
+    }
+    if !reason.is_empty() {
+        sentence.push_str(&format!(": {reason}"));
+    }
+    Failure::new(ExitStatus::NotAllowed, code, sentence)
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sentence)
@@ -137,10 +154,17 @@ const fn refusal_status(code: RefusalCode) -> ExitStatus {
         | RefusalCode::InvitationNeeded
         | RefusalCode::InvitationInvalid
         | RefusalCode::NotAllowed => ExitStatus::NotAllowed,
+        RefusalCode::NotAllowed
+        | RefusalCode::Banned
+        | RefusalCode::Muted
+        | RefusalCode::InviteOnly
+        | RefusalCode::ReadOnly
+        | RefusalCode::RoleNeeded
+        | RefusalCode::Outranked => ExitStatus::NotAllowed,
         RefusalCode::ServerFull | RefusalCode::SlowDown | RefusalCode::StorageFailed => {
             ExitStatus::Unavailable
         }
-        RefusalCode::TextTooLong | RefusalCode::RoomLimit => ExitStatus::Limit,
+        RefusalCode::TextTooLong | RefusalCode::RoomLimit | RefusalCode::RightsFull => ExitStatus::Limit,
         RefusalCode::NoSpace => ExitStatus::NoSpace,
         RefusalCode::NotPossible => ExitStatus::Other,
     }

@@ -78,6 +78,8 @@ impl Roster {
 
 #[cfg(test)]
 mod tests {
+    use palabre_core::rights::Role;
+
     use super::*;
 
     fn change(user: u64, nick: &str, state: u8, was: Option<&str>) -> MemberChange {
@@ -86,6 +88,7 @@ mod tests {
             nick: nick.into(),
             state,
             is_guest: true,
+            role: Role::Member,
             was: was.map(Into::into),
         }
     }

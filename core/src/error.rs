@@ -86,6 +86,13 @@ codes! {
         NoSuchDevice = 20, "no-such-device", "The account has no such device.";
         InvitationNeeded = 40, "invitation-needed", "Accounts are made by invitation alone.";
         InvitationInvalid = 41, "invitation-invalid", "The invitation is none of this server's, has expired or was used.";
+        Banned = 21, "banned", "Kept out of the room.";
+        Muted = 22, "muted", "Kept from posting.";
+        InviteOnly = 23, "invite-only", "Only who is invited may join.";
+        ReadOnly = 24, "read-only", "Only moderators post here.";
+        RoleNeeded = 25, "role-needed", "Needs a moderator's or an owner's role.";
+        Outranked = 26, "outranked", "The other's role is not below one's own.";
+        RightsFull = 27, "rights-full", "The room's list of rights is full.";
     }
 }
 

@@ -19,6 +19,7 @@ pub mod output;
 pub mod password;
 mod random;
 mod rate;
+pub mod rights;
 pub mod seeded;
 pub mod server;
 pub mod storage;

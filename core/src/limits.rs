@@ -129,6 +129,14 @@ pub struct Limits {
     pub rooms_max: usize,
     /// Events of a history page (H1).
     pub page_events_max: u32,
+    /// Users of a room of whom something is particular: roles, invitations, bans, mutes (G2).
+    pub standings_max: usize,
+    /// Users whose last message a slow room remembers (G3).
+    pub slowed_users_max: usize,
+    /// The longest wait between two messages that a room may ask for, in seconds (G3).
+    pub slow_seconds_max: u32,
+    /// Standings of a page (G8).
+    pub standings_page_max: usize,
     /// Texts and names of a history page; with what surrounds them it must fit into a frame.
     pub page_bytes_max: u32,
     /// Texts and names that are read back from storage for one reader at a time.
@@ -216,6 +224,10 @@ impl Default for Limits {
             user_rooms_max: 64,
             user_directs_max: 128,
             rooms_max: 10_000,
+            standings_max: 1_000,
+            slowed_users_max: 4_096,
+            slow_seconds_max: 86_400,
+            standings_page_max: 200,
             page_events_max: 200,
             page_bytes_max: 53_248,
             catch_up_bytes_max: 128 << 10,
@@ -281,6 +293,7 @@ const _: () = {
     assert!(53_248 + 200 * ENTRY_OVERHEAD_BYTES_MAX < frame);
     assert!(16_384 + EVENT_OVERHEAD_BYTES_MAX < frame);
     assert!(500 * (NICK_BYTES_MAX + ENTRY_OVERHEAD_BYTES_MAX) < frame);
+    assert!(200 * (NICK_BYTES_MAX + ENTRY_OVERHEAD_BYTES_MAX) < frame);
     assert!(100 * (ROOM_NAME_BYTES_MAX + 400 + ENTRY_OVERHEAD_BYTES_MAX) < frame);
     assert!(
         64 * (ROOM_NAME_BYTES_MAX + 400 + ENTRY_OVERHEAD_BYTES_MAX)

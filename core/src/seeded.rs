@@ -177,6 +177,30 @@ pub const SEEDED_BUGS: &[SeededBug] = &[
         "a post is written down before it is sent (P7)",
         2_000,
     ),
+    bug(
+        "kicked-only-when-stored",
+        "core/src/server/govern.rs",
+        "a right that is taken is taken from submission on (G2)",
+        10_000,
+    ),
+    bug(
+        "cursor-kept-after-kick",
+        "core/src/server/govern.rs",
+        "no events of a room reach one who was put out of it (G6)",
+        10_000,
+    ),
+    bug(
+        "private-room-joined-uninvited",
+        "core/src/server/rights.rs",
+        "a private room is joined by who is invited (G3)",
+        10_000,
+    ),
+    bug(
+        "muted-still-posts",
+        "core/src/server/rights.rs",
+        "no event of an author follows the one that took its right (G2)",
+        10_000,
+    ),
 ];
 
 /// The place of a bug in the list.

@@ -10,6 +10,7 @@ use alloc::{sync::Arc, vec::Vec};
 use crate::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     password::PasswordRecord,
+    rights::{RoomChange, RoomMode, Standing},
     time::WallTime,
 };
 
@@ -47,6 +48,8 @@ pub enum StorageOperation {
     OpenRoom {
         /// What the room is found by.
         key: RoomKey,
+        /// Who owns it if it is created now: an account, by id and name.
+        owner: Option<(UserId, Arc<str>)>,
     },
     /// Delete a room, its log and its member list. A room that does not exist is deleted already.
     /// Answer: [`StorageOutcome::Done`].
@@ -55,13 +58,17 @@ pub enum StorageOperation {
         room: RoomId,
     },
     /// Append an event to a room's log under the next sequence number, unless `(author, nonce)` is stored
-    /// already (in any room). A [`EventKind::Topic`] also becomes the room's topic, in the same transaction.
+    /// already (in any room). A [`EventKind::Topic`] also becomes the room's topic, in the same transaction, and the
+    /// `change` is made: to the room's mode, or to the [`Standing`] and the membership of the user that the event is
+    /// about. It is made again where the same event is stored already: what came before it is executed once more, too.
     /// Answer: [`StorageOutcome::Appended`], or [`StorageFailure::NoSuchRoom`].
     Append {
         /// Whose log.
         room: RoomId,
         /// What.
         event: NewEvent,
+        /// What the event changes about rights.
+        change: Option<RoomChange>,
     },
     /// Look for a stored event by its author's nonce. Answer: [`StorageOutcome::Found`].
     FindNonce {
@@ -262,6 +269,28 @@ pub enum EventKind {
     Action = 2,
     /// Somebody changed the topic.
     Topic = 3,
+    /// Somebody changed what kind of room it is.
+    Mode = 4,
+    /// Somebody was invited.
+    Invited = 5,
+    /// An invitation was taken back.
+    Uninvited = 6,
+    /// Somebody was put out.
+    Kicked = 7,
+    /// Somebody was put out and is kept out.
+    Banned = 8,
+    /// Somebody is kept out no more.
+    Unbanned = 9,
+    /// Somebody is kept from posting.
+    Muted = 10,
+    /// Somebody is kept from posting no more.
+    Unmuted = 11,
+    /// Somebody was made a moderator.
+    Promoted = 12,
+    /// Somebody was made an ordinary member.
+    Demoted = 13,
+    /// Somebody was made an owner.
+    Owned = 14,
 }
 
 impl EventKind {
@@ -278,8 +307,25 @@ impl EventKind {
             1 => Some(Self::Posted),
             2 => Some(Self::Action),
             3 => Some(Self::Topic),
+            4 => Some(Self::Mode),
+            5 => Some(Self::Invited),
+            6 => Some(Self::Uninvited),
+            7 => Some(Self::Kicked),
+            8 => Some(Self::Banned),
+            9 => Some(Self::Unbanned),
+            10 => Some(Self::Muted),
+            11 => Some(Self::Unmuted),
+            12 => Some(Self::Promoted),
+            13 => Some(Self::Demoted),
+            14 => Some(Self::Owned),
             _ => None,
         }
+    }
+
+    /// Whether a client may post it: the others come of requests of their own.
+    #[must_use]
+    pub const fn is_post(self) -> bool {
+        matches!(self, Self::Posted | Self::Action | Self::Topic)
     }
 }
 
@@ -442,6 +488,10 @@ pub struct RoomRecord {
     pub first: Seq,
     /// The last number given; 0 before the first event.
     pub last: Seq,
+    /// What kind of room it is.
+    pub mode: RoomMode,
+    /// What is particular about whom, ascending by id.
+    pub standings: Vec<Standing>,
 }
 
 /// A guest as storage keeps it.

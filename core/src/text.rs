@@ -20,6 +20,17 @@ pub fn check_text(
     let (what, bytes_max, lines) = match kind {
         EventKind::Posted | EventKind::Action => ("message", text_bytes_max, true),
         EventKind::Topic => ("topic", topic_bytes_max, false),
+        EventKind::Mode
+        | EventKind::Invited
+        | EventKind::Uninvited
+        | EventKind::Kicked
+        | EventKind::Banned
+        | EventKind::Unbanned
+        | EventKind::Muted
+        | EventKind::Unmuted
+        | EventKind::Promoted
+        | EventKind::Demoted
+        | EventKind::Owned => ("reason", topic_bytes_max, false),
     };
     let longest_refused = crate::seeded_bug!("longest-text-refused") && text.len() == bytes_max;
     if text.len() > bytes_max || longest_refused {

@@ -31,6 +31,7 @@ fn post(nonce: u64) -> StorageOperation {
             text: "x".repeat(3_000).into(),
             about: None,
         },
+        change: None,
     }
 }
 
@@ -54,7 +55,7 @@ fn a_device_that_refuses_to_write_loses_nothing_and_recovers() {
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let (mut storage, _) = SqliteStorage::open(SqliteOptions::new(directory.path()), 1).unwrap();
-    let open = StorageOperation::OpenRoom { key: RoomKey::Named("lobby".into()) };
+    let open = StorageOperation::OpenRoom { key: RoomKey::Named("lobby".into()), owner: None };
     assert!(results(&mut storage, [open]).iter().all(Result::is_ok));
 
     limit_files_to(Some(256 * 1024));

@@ -3,6 +3,7 @@
 use palabre_core::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     password::PasswordRecord,
+    rights::{RightChange, Role, RoomChange, RoomMode, Term},
     storage::{
         About, DeviceToken, EventKind, InvitationId, InvitationUse, NewDevice, NewEvent, PageRange, RoomKey,
         StorageOperation, StorageRequest, Ticket, TokenHash,
@@ -47,6 +48,25 @@ fn new_event() -> impl Strategy<Value = NewEvent> {
             about,
         },
     )
+}
+
+/// An act's change, with terms that end and terms that do not.
+fn change() -> impl Strategy<Value = RoomChange> {
+    let term = (0_u64..3, option::of(0_u64..3)).prop_map(|(since, until)| Term {
+        since: WallTime::from_millis(since),
+        until: until.map(WallTime::from_millis),
+    });
+    let right = prop_oneof![
+        prop_oneof![Just(Role::Member), Just(Role::Moderator), Just(Role::Owner)].prop_map(RightChange::Role),
+        any::<bool>().prop_map(RightChange::Invited),
+        Just(RightChange::Kicked),
+        option::of(term.clone()).prop_map(RightChange::Banned),
+        option::of(term).prop_map(RightChange::Muted),
+    ];
+    prop_oneof![
+        1 => (0_u8..8, 0_u32..3).prop_map(|(bits, slow)| RoomChange::Mode(RoomMode::from_bits(bits, slow))),
+        5 => (user(), right).prop_map(|(user, change)| RoomChange::Right(user, change)),
+    ]
 }
 
 fn about() -> impl Strategy<Value = Option<About>> {
@@ -119,9 +139,13 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
     let nick = (0..4).prop_map(|number| format!("nick{number}").into());
     let expires = option::of((0_u64..9).prop_map(WallTime::from_millis));
     prop_oneof![
-        3 => key().prop_map(|key| StorageOperation::OpenRoom { key }),
+        3 => (key(), option::of(user().prop_map(|user| (user, "ana".into()))))
+            .prop_map(|(key, owner)| StorageOperation::OpenRoom { key, owner }),
         1 => room().prop_map(|room| StorageOperation::DropRoom { room }),
-        8 => (room(), new_event()).prop_map(|(room, event)| StorageOperation::Append { room, event }),
+        8 => (room(), new_event())
+            .prop_map(|(room, event)| StorageOperation::Append { room, event, change: None }),
+        4 => (room(), new_event(), change())
+            .prop_map(|(room, event, change)| StorageOperation::Append { room, event, change: Some(change) }),
         2 => (user(), 0_u64..10).prop_map(|(author, nonce)| {
             StorageOperation::FindNonce { author, nonce: Nonce::new(nonce) }
         }),

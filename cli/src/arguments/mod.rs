@@ -19,8 +19,8 @@ pub(crate) use self::{
 };
 use crate::{
     command::{
-        account, completions, connect, devices, history, logout, man, members, passwd, ping, rooms, send,
-        server, tail, unread, wait, whoami,
+        account, completions, connect, devices, govern, history, logout, man, members, mode, passwd, ping,
+        rooms, send, server, tail, unread, wait, whoami,
     },
     failure::EXIT_CODES_HELP,
 };
@@ -110,6 +110,28 @@ pub(crate) enum Command {
     Rooms(rooms::Arguments),
     Members(members::Arguments),
     Unread(unread::Arguments),
+    /// Let somebody into a private room
+    Invite(govern::Arguments),
+    /// Take an invitation back
+    Uninvite(govern::Arguments),
+    /// Put somebody out of a room
+    Kick(govern::Arguments),
+    /// Put somebody out of a room and keep them out
+    Ban(govern::TimedArguments),
+    /// Let somebody into a room again
+    Unban(govern::Arguments),
+    /// Keep somebody from writing in a room
+    Mute(govern::TimedArguments),
+    /// Let somebody write in a room again
+    Unmute(govern::Arguments),
+    /// Make somebody a moderator of a room
+    Op(govern::Arguments),
+    /// Take somebody's role in a room back
+    Deop(govern::Arguments),
+    /// Make somebody an owner of a room
+    Owner(govern::Arguments),
+    Mode(mode::Arguments),
+    Rights(mode::RightsArguments),
     Wait(wait::Arguments),
     Ping(ping::Arguments),
     Server(server::Arguments),

@@ -5,6 +5,7 @@ use palabre_core::{
     client::{ClientEvent, MemberInfo},
     ids::RoomId,
     name::RoomName,
+    rights::Role,
     wire::state,
 };
 
@@ -34,10 +35,14 @@ pub(crate) fn run(arguments: Arguments, context: &mut Context) -> Result<(), Fai
                 continue;
             }
             let name = Printable::new(&member.nick);
-            let line = match member.state {
-                state::AWAY | state::LOST => format!("{name}  ({})", state_name(member.state)),
-                _ => name.to_string(),
+            let role = (member.role > Role::Member).then(|| member.role.to_string());
+            let state = match member.state {
+                state::AWAY | state::LOST => Some(state_name(member.state).to_owned()),
+                _ => None,
             };
+            let words: Vec<_> = role.into_iter().chain(state).collect();
+            let line =
+                if words.is_empty() { name.to_string() } else { format!("{name}  ({})", words.join(", ")) };
             session.output().result(Body::member(&place, &member), line)?;
         }
         Ok(())

@@ -4,10 +4,12 @@ pub(crate) mod account;
 pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod devices;
+pub(crate) mod govern;
 pub(crate) mod history;
 pub(crate) mod logout;
 pub(crate) mod man;
 pub(crate) mod members;
+pub(crate) mod mode;
 pub(crate) mod passwd;
 pub(crate) mod ping;
 pub(crate) mod rooms;
@@ -18,6 +20,8 @@ pub(crate) mod tail;
 pub(crate) mod unread;
 pub(crate) mod wait;
 pub(crate) mod whoami;
+
+use palabre_core::rights::Act;
 
 use crate::{arguments::Command, context::Context, failure::Failure};
 
@@ -31,6 +35,18 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Rooms(arguments) => rooms::run(&arguments, context),
         Command::Members(arguments) => members::run(arguments, context),
         Command::Unread(arguments) => unread::run(&arguments, context),
+        Command::Invite(arguments) => govern::run(Act::Invite, arguments, context),
+        Command::Uninvite(arguments) => govern::run(Act::Uninvite, arguments, context),
+        Command::Kick(arguments) => govern::run(Act::Kick, arguments, context),
+        Command::Ban(arguments) => govern::run_timed(Act::Ban, arguments, context),
+        Command::Unban(arguments) => govern::run(Act::Unban, arguments, context),
+        Command::Mute(arguments) => govern::run_timed(Act::Mute, arguments, context),
+        Command::Unmute(arguments) => govern::run(Act::Unmute, arguments, context),
+        Command::Op(arguments) => govern::run(Act::Promote, arguments, context),
+        Command::Deop(arguments) => govern::run(Act::Demote, arguments, context),
+        Command::Owner(arguments) => govern::run(Act::Own, arguments, context),
+        Command::Mode(arguments) => mode::run(arguments, context),
+        Command::Rights(arguments) => mode::run_rights(arguments, context),
         Command::Wait(arguments) => wait::run(arguments, context),
         Command::Register(arguments) => account::register(arguments, context),
         Command::Login(arguments) => account::log_in(arguments, context),

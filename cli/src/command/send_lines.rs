@@ -17,7 +17,7 @@ use palabre_runtime::client::Waker;
 use super::send::indeterminate;
 use crate::{
     arguments::Target,
-    failure::{ExitStatus, Failure},
+    failure::{ExitStatus, Failure, put_out},
     output::{Body, Printable, place},
     session::{OUTBOX_POSTS_MAX, Session},
 };
@@ -108,6 +108,9 @@ impl Sending {
             Some(ClientEvent::Ready { resumed, .. }) => self.is_in = resumed,
             Some(ClientEvent::Joined { room, .. }) => (self.room, self.is_in) = (room, true),
             Some(ClientEvent::Unfollowed { refusal, .. }) => return Err(Failure::refused(&refusal)),
+            Some(ClientEvent::Removed { name, banned, by, reason, until, .. }) => {
+                return Err(put_out(&name, banned, &by, &reason, until));
+            }
             Some(ClientEvent::Posted { post, seq, .. }) => {
                 if self.tally.pending.remove(&post).is_some() {
                     self.tally.stored += 1;

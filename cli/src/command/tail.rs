@@ -11,7 +11,7 @@ use super::members::ask_members;
 use crate::{
     arguments::Target,
     context::Context,
-    failure::Failure,
+    failure::{Failure, put_out},
     output::{Body, MessageLines, place, presence},
     roster::Roster,
     session::{Session, with_session},
@@ -94,6 +94,9 @@ impl<'a, 'context> Tail<'a, 'context> {
                 // After the server forgot us, the room may be another by the same name.
                 Some(ClientEvent::Joined { room, .. }) => self.room = room,
                 Some(ClientEvent::Unfollowed { refusal, .. }) => return Err(Failure::refused(&refusal)),
+                Some(ClientEvent::Removed { name, banned, by, reason, until, .. }) => {
+                    return Err(put_out(&name, banned, &by, &reason, until));
+                }
                 Some(ClientEvent::Trimmed { room, first }) if room == self.room.id => self.skip_to(first)?,
                 Some(ClientEvent::Presence { room, changes, .. }) if room == self.room.id => {
                     changes.iter().try_for_each(|change| self.print_change(change))?;

@@ -9,7 +9,7 @@ use regex_lite::Regex;
 use crate::{
     arguments::{Target, parse_duration},
     context::Context,
-    failure::{ExitStatus, Failure},
+    failure::{ExitStatus, Failure, put_out},
     output::{Body, MessageLines, place},
     session::with_session,
 };
@@ -38,6 +38,9 @@ pub(crate) fn run(arguments: Arguments, context: &mut Context) -> Result<(), Fai
             match &event {
                 Some(ClientEvent::Joined { room: again, .. }) => room = again.clone(),
                 Some(ClientEvent::Unfollowed { refusal, .. }) => return Err(Failure::refused(refusal)),
+                Some(ClientEvent::Removed { name, banned, by, reason, until, .. }) => {
+                    return Err(put_out(name, *banned, by, reason, *until));
+                }
                 Some(_) | None => {}
             }
             if let Some(ClientEvent::Happened(happening)) = &event

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use palabre_core::{
-    client::{DeviceInfo, MemberInfo, RoomInfo, RoomListed},
+    client::{DeviceInfo, MemberInfo, RoomInfo, RoomListed, StandingInfo},
     ids::Seq,
+    rights::RoomMode,
     storage::{EventKind, StoredEvent},
     wire::state,
 };
@@ -46,6 +47,22 @@ pub(crate) enum Body<'a> {
     Action(Event<'a>),
     /// Somebody set the topic.
     Topic(Event<'a>),
+    /// Somebody did something about the rights in the room.
+    Act(ActRecord<'a>),
+    /// What is particular about somebody in a room.
+    Right {
+        r#in: &'a str,
+        name: &'a str,
+        guest: bool,
+        role: String,
+        invited: bool,
+        banned: bool,
+        banned_until: Option<String>,
+        muted: bool,
+        muted_until: Option<String>,
+    },
+    /// What kind of room it is.
+    Mode { r#in: &'a str, private: bool, read_only: bool, topic_locked: bool, slow_seconds: u32 },
     /// Somebody became a member.
     Joined(Presence<'a>),
     /// Somebody left the room or the server, or did not come back.
@@ -73,7 +90,7 @@ pub(crate) enum Body<'a> {
     /// A room there is.
     Room { r#in: &'a str, members: u32, topic: &'a str, last: u64 },
     /// A member of a room.
-    Member { r#in: &'a str, name: &'a str, state: &'static str, guest: bool },
+    Member { r#in: &'a str, name: &'a str, state: &'static str, guest: bool, role: String },
     /// The account one is logged in by.
     Account { name: &'a str },
     /// A login for a script elsewhere.
@@ -110,6 +127,38 @@ pub(crate) struct Event<'a> {
     text: &'a str,
 }
 
+/// An act upon the rights in a room.
+#[derive(Debug, Serialize)]
+pub(crate) struct ActRecord<'a> {
+    #[serde(flatten)]
+    event: Event<'a>,
+    act: &'static str,
+    /// Upon whom; nothing for the mode.
+    name: Option<&'a str>,
+    /// When a ban or a mute ends.
+    until: Option<String>,
+}
+
+/// What an act is called.
+const fn act_name(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::Posted => "message",
+        EventKind::Action => "action",
+        EventKind::Topic => "topic",
+        EventKind::Mode => "mode",
+        EventKind::Invited => "invite",
+        EventKind::Uninvited => "uninvite",
+        EventKind::Kicked => "kick",
+        EventKind::Banned => "ban",
+        EventKind::Unbanned => "unban",
+        EventKind::Muted => "mute",
+        EventKind::Unmuted => "unmute",
+        EventKind::Promoted => "op",
+        EventKind::Demoted => "deop",
+        EventKind::Owned => "owner",
+    }
+}
+
 /// Who is there.
 #[derive(Debug, Serialize)]
 pub(crate) struct Presence<'a> {
@@ -131,6 +180,21 @@ impl<'a> Body<'a> {
             EventKind::Posted => Self::Message(body),
             EventKind::Action => Self::Action(body),
             EventKind::Topic => Self::Topic(body),
+            EventKind::Mode
+            | EventKind::Invited
+            | EventKind::Uninvited
+            | EventKind::Kicked
+            | EventKind::Banned
+            | EventKind::Unbanned
+            | EventKind::Muted
+            | EventKind::Unmuted
+            | EventKind::Promoted
+            | EventKind::Demoted
+            | EventKind::Owned => {
+                let name = event.about.as_ref().map(|about| &*about.name);
+                let until = event.about.as_ref().and_then(|about| about.until).map(utc);
+                Self::Act(ActRecord { event: body, act: act_name(event.kind), name, until })
+            }
         }
     }
 
@@ -155,6 +219,27 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// What is particular about somebody in a room.
+    pub(crate) fn right(place: &'a str, standing: &'a StandingInfo) -> Self {
+        Self::Right {
+            r#in: place,
+            name: &standing.name,
+            guest: standing.is_guest,
+            role: standing.role.to_string(),
+            invited: standing.invited,
+            banned: standing.banned.is_some(),
+            banned_until: standing.banned.flatten().map(utc),
+            muted: standing.muted.is_some(),
+            muted_until: standing.muted.flatten().map(utc),
+        }
+    }
+
+    /// What kind of room it is.
+    pub(crate) const fn mode(place: &'a str, mode: RoomMode) -> Self {
+        let RoomMode { private, read_only, topic_locked, slow_seconds } = mode;
+        Self::Mode { r#in: place, private, read_only, topic_locked, slow_seconds }
+    }
+
     /// A member of a room.
     pub(crate) fn member(place: &'a str, member: &'a MemberInfo) -> Self {
         Self::Member {
@@ -162,6 +247,7 @@ impl<'a> Body<'a> {
             name: &member.nick,
             state: state_name(member.state),
             guest: member.is_guest,
+            role: member.role.to_string(),
         }
     }
 

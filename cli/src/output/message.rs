@@ -7,7 +7,7 @@ use palabre_core::{
     time::WallTime,
 };
 
-use super::{LocalTime, Printable, Style};
+use super::{LocalTime, Printable, Style, act_sentence};
 
 /// What the lines of all messages have in common.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,19 @@ impl fmt::Display for MessageLines<'_> {
             EventKind::Action => write!(f, "* {nick} ")?,
             EventKind::Topic if event.text.is_empty() => return write!(f, "* {nick} cleared the topic"),
             EventKind::Topic => write!(f, "* {nick} set the topic: ")?,
+            EventKind::Mode
+            | EventKind::Invited
+            | EventKind::Uninvited
+            | EventKind::Kicked
+            | EventKind::Banned
+            | EventKind::Unbanned
+            | EventKind::Muted
+            | EventKind::Unmuted
+            | EventKind::Promoted
+            | EventKind::Demoted
+            | EventKind::Owned => {
+                return write!(f, "* {nick} {}", act_sentence(event, *now));
+            }
         }
         for (index, line) in event.text.split('\n').enumerate() {
             let before = if index == 0 { "" } else { "\n      | " };
@@ -56,7 +69,10 @@ impl fmt::Display for MessageLines<'_> {
 
 #[cfg(test)]
 mod tests {
-    use palabre_core::ids::{Seq, UserId};
+    use palabre_core::{
+        ids::{Seq, UserId},
+        storage::About,
+    };
 
     use super::*;
 
@@ -83,6 +99,24 @@ mod tests {
         assert_eq!(lines(EventKind::Topic, "tea", None), "* ana set the topic: tea");
         assert_eq!(lines(EventKind::Topic, "", None), "* ana cleared the topic");
         assert_eq!(lines(EventKind::Posted, "hello", Some("#tea")), "#tea ana: hello");
+    }
+
+    #[test]
+    fn acts_say_upon_whom_and_why() {
+        let now = WallTime::from_millis(1_795_291_200_000);
+        let about = About { id: 2, name: "eve".into(), until: None };
+        let event = StoredEvent {
+            seq: Seq::new(1),
+            author: UserId::new(1),
+            nick: "ana".into(),
+            at: now,
+            kind: EventKind::Banned,
+            text: "spam\nbob: b".into(),
+            about: Some(about),
+        };
+        let shown = MessageLines::new(&event, None, Layout { style: Style::new(false), now }).to_string();
+        assert_eq!(shown.split_once(' ').unwrap().1, "* ana banned eve: spam␊bob: b");
+        assert_eq!(lines(EventKind::Mode, "private slow=30", None), "* ana made the room private slow=30");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod json;
 mod message;
 mod presence;
 mod printable;
+mod rights;
 mod style;
 mod time;
 
@@ -19,8 +20,9 @@ pub(crate) use self::{
     message::{Layout, MessageLines},
     presence::presence,
     printable::Printable,
+    rights::{act_sentence, rights_lines, standing_words},
     style::{Style, name_hash},
-    time::LocalTime,
+    time::{LocalTime, utc},
 };
 use crate::failure::{ExitStatus, Failure};
 

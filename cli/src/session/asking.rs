@@ -127,6 +127,8 @@ pub(crate) const fn request_answered(event: &ClientEvent) -> Option<RequestId> {
         | ClientEvent::Devices { request, .. }
         | ClientEvent::Revoked { request, .. }
         | ClientEvent::PasswordChanged { request }
+        | ClientEvent::Governed { request, .. }
+        | ClientEvent::Rights { request, .. }
         | ClientEvent::Refused { request, .. }
         | ClientEvent::Interrupted { request } => Some(*request),
         ClientEvent::Connected { .. }
@@ -139,6 +141,8 @@ pub(crate) const fn request_answered(event: &ClientEvent) -> Option<RequestId> {
         | ClientEvent::Unfollowed { .. }
         | ClientEvent::Left { .. }
         | ClientEvent::Read { .. }
+        | ClientEvent::Removed { .. }
+        | ClientEvent::Invited { .. }
         | ClientEvent::Happened(_)
         | ClientEvent::Trimmed { .. }
         | ClientEvent::Presence { .. }

@@ -121,6 +121,10 @@ impl Connection {
             | ClientEvent::Unfollowed { .. }
             | ClientEvent::Left { .. }
             | ClientEvent::Read { .. }
+            | ClientEvent::Removed { .. }
+            | ClientEvent::Invited { .. }
+            | ClientEvent::Governed { .. }
+            | ClientEvent::Rights { .. }
             | ClientEvent::Devices { .. }
             | ClientEvent::Revoked { .. }
             | ClientEvent::PasswordChanged { .. }

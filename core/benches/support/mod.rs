@@ -196,7 +196,7 @@ impl Hall {
 impl Store {
     fn execute(&mut self, operation: StorageOperation) -> Result<StorageOutcome, StorageFailure> {
         Ok(match operation {
-            StorageOperation::OpenRoom { key } => {
+            StorageOperation::OpenRoom { key, .. } => {
                 let id = RoomId::new(self.rooms.len() as u64 + 1);
                 let new = || RoomRecord {
                     id,
@@ -204,12 +204,14 @@ impl Store {
                     topic: "".into(),
                     first: Seq::new(1),
                     last: Seq::new(0),
+                    mode: Default::default(),
+                    standings: Vec::new(),
                 };
                 let record = self.rooms.entry(key.clone()).or_insert_with(new).clone();
                 self.logs.entry(record.id).or_default();
                 StorageOutcome::RoomOpened(record)
             }
-            StorageOperation::Append { room, event } => {
+            StorageOperation::Append { room, event, .. } => {
                 drop(event);
                 let seq = self.logs.get_mut(&room).ok_or(StorageFailure::NoSuchRoom)?;
                 *seq = seq.next();

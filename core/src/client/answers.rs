@@ -1,7 +1,7 @@
 //! The server's answers to requests and posts, matched by number (`PROTOCOL.md` K1).
 
 use super::{
-    ClientEvent, ClientOutput,
+    ClientEvent, ClientOutput, Governance,
     arrival::Answer,
     convert,
     requests::{Ask, LISTED_MAX, Request},
@@ -12,9 +12,10 @@ use crate::{
     error::{ProtocolError, Refusal},
     ids::Seq,
     password::{Stretching, WorkDone, WorkOutcome},
+    rights::RoomMode,
     wire::{
         self, Challenge, DeviceList, Done, HistoryPage, Joined, ManualText, MembersPage, Posted, Refused,
-        RoomsPage,
+        RightsPage, RoomsPage,
     },
 };
 
@@ -32,6 +33,7 @@ impl Session {
             Answer::History(page) => self.answer_history(page),
             Answer::Manual(manual) => self.answer_manual(manual),
             Answer::Devices(list) => self.answer_devices(list),
+            Answer::Rights(page) => self.answer_rights(page),
         }
     }
 
@@ -74,6 +76,9 @@ impl Session {
                 Ask::Join { .. }
                 | Ask::Direct { .. }
                 | Ask::Devices
+                | Ask::Govern(_)
+                | Ask::SetMode { .. }
+                | Ask::Rights { .. }
                 | Ask::NewPassword { .. }
                 | Ask::Members { .. }
                 | Ask::Rooms { .. }
@@ -155,6 +160,9 @@ impl Session {
                 | Ask::Manual
                 | Ask::Away { .. }
                 | Ask::Devices
+                | Ask::Govern(_)
+                | Ask::SetMode { .. }
+                | Ask::Rights { .. }
                 | Ask::Revoke { .. }
                 | Ask::NewPassword { .. }
                 | Ask::SetPassword { .. }
@@ -171,12 +179,46 @@ impl Session {
     }
 
     fn answer_posted(&mut self, posted: &Posted) -> Result<(), ProtocolError> {
-        let pending = self.outbox.take(posted.id).ok_or(MISMATCH)?;
+        let Some(pending) = self.outbox.take(posted.id) else { return self.answer_governed(posted) };
         if pending.room != posted.room {
             return Err(MISMATCH);
         }
         self.outputs.save();
         self.tell(ClientEvent::Posted { post: pending.post, room: posted.room, seq: posted.seq });
+        Ok(())
+    }
+
+    /// An act upon rights is an event of the log, too.
+    fn answer_governed(&mut self, posted: &Posted) -> Result<(), ProtocolError> {
+        let Request::Verb(request, Ask::Govern(Governance { room, .. }) | Ask::SetMode { room, .. }) =
+            self.requests.take(posted.id)?
+        else {
+            return Err(MISMATCH);
+        };
+        if room != posted.room {
+            return Err(MISMATCH);
+        }
+        self.tell(ClientEvent::Governed { request, room, seq: posted.seq });
+        Ok(())
+    }
+
+    fn answer_rights(&mut self, page: &RightsPage<'_>) -> Result<(), ProtocolError> {
+        let Request::Verb(request, Ask::Rights { room, after, mut gathered }) =
+            self.requests.take(page.id)?
+        else {
+            return Err(MISMATCH);
+        };
+        if room != page.room || page.next.is_some_and(|next| Some(next) <= after) {
+            return Err(MISMATCH);
+        }
+        gathered.extend(page.standings.iter().map(convert::standing));
+        if page.next.is_some() && gathered.len() < LISTED_MAX {
+            let ask = Ask::Rights { room, after: page.next, gathered };
+            self.requests.add_first(Request::Verb(request, ask));
+        } else {
+            let mode = RoomMode::from_bits(page.mode, page.slow_seconds);
+            self.tell(ClientEvent::Rights { request, room, mode, standings: gathered });
+        }
         Ok(())
     }
 

@@ -1,9 +1,9 @@
 //! The messages to a client, sorted by when they may come.
 
 use crate::wire::{
-    Challenge, Credit, DeviceList, Done, Error, Event, Goodbye, HistoryPage, Joined, ManualText, MembersPage,
-    Opened, Parted, Ping, Pong, Posted, Presence, ReadUpTo, Ready, Refused, RoomsPage, ToClient, Trimmed,
-    Waiting, Welcome,
+    Challenge, Credit, DeviceList, Done, Error, Event, Goodbye, HistoryPage, Invited, Joined, ManualText,
+    MembersPage, Opened, Parted, Ping, Pong, Posted, Presence, ReadUpTo, Ready, Refused, Removed, RightsPage,
+    RoomsPage, ToClient, Trimmed, Waiting, Welcome,
 };
 
 /// A message.
@@ -42,6 +42,7 @@ pub(super) enum Answer<'a> {
     History(HistoryPage<'a>),
     Manual(ManualText<'a>),
     Devices(DeviceList<'a>),
+    Rights(RightsPage<'a>),
 }
 
 #[derive(Debug)]
@@ -53,6 +54,8 @@ pub(super) enum Notice<'a> {
     Credit(Credit),
     Parted(Parted),
     Read(ReadUpTo),
+    Removed(Removed<'a>),
+    Invited(Invited<'a>),
 }
 
 impl<'a> From<ToClient<'a>> for Arrival<'a> {
@@ -66,6 +69,9 @@ impl<'a> From<ToClient<'a>> for Arrival<'a> {
             ToClient::Waiting(waiting) => Self::Waiting(waiting),
             ToClient::Ready(ready) => Self::Ready(ready),
             ToClient::Challenge(challenge) => Self::Challenge(challenge),
+            ToClient::RightsPage(page) => Self::Answer(Answer::Rights(page)),
+            ToClient::Removed(removed) => Self::Notice(Notice::Removed(removed)),
+            ToClient::Invited(invited) => Self::Notice(Notice::Invited(invited)),
             ToClient::DeviceList(list) => Self::Answer(Answer::Devices(list)),
             ToClient::Parted(parted) => Self::Notice(Notice::Parted(parted)),
             ToClient::ReadUpTo(read) => Self::Notice(Notice::Read(read)),

@@ -2,13 +2,14 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
-use super::{DeviceInfo, MemberChange, MemberInfo, RoomInfo, RoomListed};
+use super::{DeviceInfo, MemberChange, MemberInfo, RoomInfo, RoomListed, StandingInfo};
 use crate::{
     error::{ProtocolError, Refusal, RefusalCode},
     ids::Seq,
     name::RoomName,
+    rights::Role,
     storage::{About, EventKind, StoredEvent},
-    wire::{Change, Device, Listed, LogEvent, Member, Refused, Room, role, state},
+    wire::{Change, Device, Listed, LogEvent, Member, Refused, Room, Standing, role, state},
 };
 
 pub(super) fn refusal(refused: &Refused<'_>) -> Refusal {
@@ -50,7 +51,13 @@ pub(super) fn member(member: &Member<'_>) -> MemberInfo {
         known @ (state::HERE | state::AWAY | state::LOST) => known,
         _ => state::HERE,
     };
-    MemberInfo { user: member.user, nick: member.nick.into(), state, is_guest: member.role == role::GUEST }
+    MemberInfo {
+        user: member.user,
+        nick: member.nick.into(),
+        state,
+        is_guest: member.role == role::GUEST,
+        role: rank(member.role),
+    }
 }
 
 pub(super) fn device(device: &Device<'_>) -> DeviceInfo {
@@ -63,6 +70,28 @@ pub(super) fn device(device: &Device<'_>) -> DeviceInfo {
     }
 }
 
+/// What a number of [`role`] says of the room rather than of the kind of user.
+const fn rank(number: u8) -> Role {
+    match number {
+        role::MODERATOR => Role::Moderator,
+        role::OWNER => Role::Owner,
+        _ => Role::Member,
+    }
+}
+
+/// One whom something is particular about.
+pub(super) fn standing(standing: &Standing<'_>) -> StandingInfo {
+    StandingInfo {
+        user: standing.user,
+        name: standing.name.into(),
+        is_guest: standing.role == role::GUEST,
+        role: rank(standing.role),
+        invited: standing.invited,
+        banned: standing.banned.then_some(standing.banned_until),
+        muted: standing.muted.then_some(standing.muted_until),
+    }
+}
+
 /// The changes whose state is known; others are to be ignored.
 pub(super) fn changes(changes: &[Change<'_>]) -> Vec<MemberChange> {
     let known = changes.iter().filter(|change| (state::HERE..=state::EXPIRED).contains(&change.state));
@@ -72,6 +101,7 @@ pub(super) fn changes(changes: &[Change<'_>]) -> Vec<MemberChange> {
             nick: change.nick.into(),
             state: change.state,
             is_guest: change.role == role::GUEST,
+            role: rank(change.role),
             was: change.was.map(Into::into),
         })
         .collect()

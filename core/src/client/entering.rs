@@ -313,6 +313,13 @@ const fn passes_by_itself(code: RefusalCode) -> bool {
         | RefusalCode::NoSuchDevice
         | RefusalCode::InvitationNeeded
         | RefusalCode::InvitationInvalid => false,
+        RefusalCode::Banned
+        | RefusalCode::Muted
+        | RefusalCode::InviteOnly
+        | RefusalCode::ReadOnly
+        | RefusalCode::RoleNeeded
+        | RefusalCode::Outranked
+        | RefusalCode::RightsFull => false,
     }
 }
 

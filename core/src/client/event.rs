@@ -6,8 +6,9 @@ use core::time::Duration;
 use crate::{
     error::{ProtocolError, Refusal},
     ids::{DeviceId, RoomId, Seq, UserId},
-    name::Nick,
+    name::{Nick, RoomName},
     password::Work,
+    rights::{Act, Role, RoomMode},
     storage::StoredEvent,
     time::WallTime,
 };
@@ -230,6 +231,50 @@ pub enum ClientEvent {
         /// Up to where.
         seq: Seq,
     },
+    /// The user was put out of a room; it is not joined any more.
+    Removed {
+        /// Which.
+        room: RoomId,
+        /// Its name, where it was known.
+        name: Arc<str>,
+        /// Whether the user is kept out.
+        banned: bool,
+        /// By whom.
+        by: String,
+        /// Why, or nothing.
+        reason: String,
+        /// When a ban ends; `None` for never.
+        until: Option<WallTime>,
+    },
+    /// The user was invited to a room.
+    Invited {
+        /// Which.
+        name: RoomName,
+        /// By whom.
+        by: String,
+        /// Why, or nothing.
+        reason: String,
+    },
+    /// Answers `govern` and `set_mode`: it is done, and an event of the room's log.
+    Governed {
+        /// The request.
+        request: RequestId,
+        /// In which room.
+        room: RoomId,
+        /// Under which number.
+        seq: Seq,
+    },
+    /// Answers `rights`.
+    Rights {
+        /// The request.
+        request: RequestId,
+        /// Of which room.
+        room: RoomId,
+        /// What kind of room it is.
+        mode: RoomMode,
+        /// Whom something is particular about, as far as the user may know it; ascending by id.
+        standings: Vec<StandingInfo>,
+    },
     /// Answers `devices`.
     Devices {
         /// The request.
@@ -374,6 +419,8 @@ pub struct MemberInfo {
     pub state: u8,
     /// Whether it is a guest, with a name that anybody may have tomorrow.
     pub is_guest: bool,
+    /// What it is in the room.
+    pub role: Role,
 }
 
 /// What changed about a member.
@@ -387,8 +434,57 @@ pub struct MemberChange {
     pub state: u8,
     /// Whether it is a guest, with a name that anybody may have tomorrow.
     pub is_guest: bool,
+    /// What it is in the room.
+    pub role: Role,
     /// The name before, where it changed.
     pub was: Option<String>,
+}
+
+/// What is to be done to somebody in a room (`PROTOCOL.md` G4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Governance {
+    /// In which.
+    pub room: RoomId,
+    /// What.
+    pub act: Act,
+    /// To whom.
+    pub name: Nick,
+    /// For how long, where it ends by itself; `None` for good.
+    pub seconds: Option<u64>,
+    /// Why, or nothing.
+    pub reason: String,
+}
+
+/// What is to change about what kind of room it is (`PROTOCOL.md` G3); `None` stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ModeChange {
+    /// Whether only who is invited may join.
+    pub private: Option<bool>,
+    /// Whether only moderators and owners post.
+    pub read_only: Option<bool>,
+    /// Whether only moderators and owners set the topic.
+    pub topic_locked: Option<bool>,
+    /// How long members wait between two messages; 0 for not at all.
+    pub slow_seconds: Option<u32>,
+}
+
+/// One whom something is particular about in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandingInfo {
+    /// Who.
+    pub user: UserId,
+    /// By which name when that was written.
+    pub name: String,
+    /// Whether it is, or was, a guest.
+    pub is_guest: bool,
+    /// What it is in the room.
+    pub role: Role,
+    /// Whether it may join while the room is private.
+    pub invited: bool,
+    /// Whether it is kept out, and until when.
+    pub banned: Option<Option<WallTime>>,
+    /// Whether it is kept from posting, and until when.
+    pub muted: Option<Option<WallTime>>,
 }
 
 /// A post of the outbox.

@@ -24,8 +24,9 @@ use rand_core::RngCore;
 
 pub use self::{
     event::{
-        ClientEvent, ClientOutput, DeviceInfo, Happening, MemberChange, MemberInfo, Offers, OfflineCause,
-        OutboxPost, OutboxState, PostId, RequestId, RoomInfo, RoomListed, goodbye,
+        ClientEvent, ClientOutput, DeviceInfo, Governance, Happening, MemberChange, MemberInfo, ModeChange,
+        Offers, OfflineCause, OutboxPost, OutboxState, PostId, RequestId, RoomInfo, RoomListed, StandingInfo,
+        goodbye,
     },
     saved::{SavedPost, SavedSession},
 };
@@ -413,6 +414,34 @@ impl Client {
         }
         let (enrolment, request) = Enrolment::begin(password, &mut self.session.random);
         self.ask(Ask::NewPassword { request, enrolment }, now)
+    }
+
+    /// Does something to somebody in a room. Answered by [`ClientEvent::Governed`] or `Refused`.
+    ///
+    /// # Errors
+    /// [`Misuse::NotInRoom`]; [`Misuse::Text`] for a reason that would be refused; and as all verbs.
+    pub fn govern(&mut self, governance: Governance, now: Now) -> Result<RequestId, Misuse> {
+        self.check_in(governance.room)?;
+        outbox::check_text(governance.act.event(), &governance.reason, &self.session.text_limits)?;
+        self.ask(Ask::Govern(governance), now)
+    }
+
+    /// Changes what kind of room it is. Answered by [`ClientEvent::Governed`] or `Refused`.
+    ///
+    /// # Errors
+    /// [`Misuse::NotInRoom`]; and as all verbs.
+    pub fn set_mode(&mut self, room: RoomId, change: ModeChange, now: Now) -> Result<RequestId, Misuse> {
+        self.check_in(room)?;
+        self.ask(Ask::SetMode { room, change }, now)
+    }
+
+    /// Asks who has which rights in a room. Answered by [`ClientEvent::Rights`] or `Refused`.
+    ///
+    /// # Errors
+    /// [`Misuse::NotInRoom`]; and as all verbs.
+    pub fn rights(&mut self, room: RoomId, now: Now) -> Result<RequestId, Misuse> {
+        self.check_in(room)?;
+        self.ask(Ask::Rights { room, after: None, gathered: alloc::vec::Vec::new() }, now)
     }
 
     /// Asks for the server's manual. Answered by [`ClientEvent::Manual`] or `Refused`.

@@ -180,9 +180,20 @@ pub(super) fn check_text(kind: EventKind, text: &str, limits: &TextLimits) -> Re
             ("The text", limits.text_bytes, |c| matches!(c, '\n' | '\t'))
         }
         EventKind::Topic => ("The topic", limits.topic_bytes, |_| false),
+        EventKind::Mode
+        | EventKind::Invited
+        | EventKind::Uninvited
+        | EventKind::Kicked
+        | EventKind::Banned
+        | EventKind::Unbanned
+        | EventKind::Muted
+        | EventKind::Unmuted
+        | EventKind::Promoted
+        | EventKind::Demoted
+        | EventKind::Owned => ("The reason", limits.topic_bytes, |_| false),
     };
     let refused = |code, text: String| Err(Misuse::Text(Refusal::new(code, text)));
-    if kind != EventKind::Topic && text.trim().is_empty() {
+    if matches!(kind, EventKind::Posted | EventKind::Action) && text.trim().is_empty() {
         return refused(RefusalCode::TextEmpty, "There is nothing to say: the text is empty.".to_string());
     }
     if text.len() > bytes_max {

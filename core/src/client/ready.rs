@@ -15,7 +15,8 @@ use super::{
 use crate::{
     error::{ProtocolError, Refusal, RefusalCode},
     ids::RoomId,
-    name::Nick,
+    name::{Nick, RoomName},
+    storage::EventKind,
     wire::{self, Limits, Presence, Trimmed},
 };
 
@@ -74,6 +75,8 @@ impl Ready {
             Arrival::Notice(Notice::Trimmed(trimmed)) => session.handle_trimmed(&trimmed)?,
             Arrival::Notice(Notice::Parted(parted)) => session.handle_parted(parted.room),
             Arrival::Notice(Notice::Read(read)) => session.handle_read(read.room, read.seq),
+            Arrival::Notice(Notice::Removed(removed)) => session.handle_removed(&removed),
+            Arrival::Notice(Notice::Invited(invited)) => session.handle_invited(&invited)?,
             Arrival::Challenge(challenge) => session.password_challenged(&challenge)?,
             Arrival::Welcome(_) | Arrival::Waiting(_) | Arrival::Ready(_) => {
                 return Err(ProtocolError::UnexpectedKind.into());
@@ -170,6 +173,29 @@ impl Session {
         if self.rooms.has_read(room, seq) {
             self.tell(ClientEvent::Read { room, seq });
         }
+    }
+
+    /// Put out of a room (G6).
+    fn handle_removed(&mut self, removed: &wire::Removed<'_>) {
+        let name = self.rooms.leave(removed.room).map(|info| info.name);
+        if name.is_some() {
+            self.outputs.save();
+        }
+        self.tell(ClientEvent::Removed {
+            room: removed.room,
+            name: name.unwrap_or_else(|| "".into()),
+            banned: removed.kind == EventKind::Banned.number(),
+            by: removed.by.into(),
+            reason: removed.reason.into(),
+            until: removed.until,
+        });
+    }
+
+    /// Invited to a room (G7).
+    fn handle_invited(&mut self, invited: &wire::Invited<'_>) -> Result<(), ProtocolError> {
+        let name = RoomName::parse(invited.name).map_err(|_| ProtocolError::MalformedBody)?;
+        self.tell(ClientEvent::Invited { name, by: invited.by.into(), reason: invited.reason.into() });
+        Ok(())
     }
 
     fn handle_trimmed(&mut self, trimmed: &Trimmed) -> Result<(), ProtocolError> {

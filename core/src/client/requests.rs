@@ -7,7 +7,7 @@ use alloc::{
 };
 
 use super::{
-    ClientEvent, MemberInfo, RequestId, RoomListed,
+    ClientEvent, Governance, MemberInfo, ModeChange, RequestId, RoomListed, StandingInfo,
     rooms::{FollowFrom, Wish},
     session::Session,
 };
@@ -79,6 +79,16 @@ pub(super) enum Ask {
     Devices,
     Revoke {
         device: DeviceId,
+    },
+    Govern(Governance),
+    SetMode {
+        room: RoomId,
+        change: ModeChange,
+    },
+    Rights {
+        room: RoomId,
+        after: Option<UserId>,
+        gathered: Vec<StandingInfo>,
     },
     /// A new password is begun; what is kept is used when the server has answered.
     NewPassword {
@@ -202,7 +212,15 @@ impl Requests {
     pub(super) fn forget_rooms(&mut self) -> Vec<ClientEvent> {
         let mut forgotten = Vec::new();
         self.waiting.retain(|request| match request {
-            Request::Verb(id, Ask::Part { .. } | Ask::Members { .. } | Ask::History { .. }) => {
+            Request::Verb(
+                id,
+                Ask::Part { .. }
+                | Ask::Members { .. }
+                | Ask::History { .. }
+                | Ask::Govern(_)
+                | Ask::SetMode { .. }
+                | Ask::Rights { .. },
+            ) => {
                 forgotten.push(*id);
                 false
             }
@@ -289,6 +307,20 @@ impl Ask {
             Self::Away { away } => wire::Away { id, away: *away }.into(),
             Self::Devices => wire::Devices { id }.into(),
             Self::Revoke { device } => wire::Revoke { id, device: *device }.into(),
+            Self::Govern(Governance { room, act, name, seconds, reason }) => wire::Govern {
+                id,
+                room: *room,
+                act: act.number(),
+                name: name.as_str(),
+                seconds: *seconds,
+                reason,
+            }
+            .into(),
+            Self::SetMode { room, change } => {
+                let ModeChange { private, read_only, topic_locked, slow_seconds } = *change;
+                wire::SetMode { id, room: *room, private, read_only, topic_locked, slow_seconds }.into()
+            }
+            Self::Rights { room, after, .. } => wire::Rights { id, room: *room, after: *after }.into(),
             Self::NewPassword { request, .. } => wire::NewPassword { id, request: *request }.into(),
             Self::SetPassword { upload } => wire::SetPassword { id, upload: **upload }.into(),
             Self::Ping { .. } => wire::Ping { token: u64::from(id) }.into(),

@@ -22,7 +22,11 @@ use core::{fmt, num::NonZeroU16};
 
 use self::table::Verb;
 pub use self::table::{Entry, find, help, table};
-use crate::name::{NameError, Nick, RoomName, nearest, printable};
+use crate::{
+    client::ModeChange,
+    name::{NameError, Nick, RoomName, nearest, printable},
+    rights::Act,
+};
 
 /// The manual that a server shows unless its operator gives another: plain text, at most 4 KiB.
 pub const MANUAL: &str = include_str!("manual.txt");
@@ -73,6 +77,24 @@ pub enum Command {
         /// Of which room; the one shown unless said.
         room: Option<RoomName>,
     },
+    /// Do something to somebody in the room shown.
+    Govern {
+        /// What.
+        act: Act,
+        /// To whom.
+        name: Nick,
+        /// For how long, in seconds; for good unless said.
+        seconds: Option<u64>,
+        /// Why, or nothing.
+        reason: String,
+    },
+    /// Change what kind of room the one shown is.
+    SetMode {
+        /// What is to change.
+        change: ModeChange,
+    },
+    /// Show who has which rights in the room shown, and what kind of room it is.
+    Rights,
     /// Take another name.
     Nick {
         /// Which.
@@ -167,6 +189,17 @@ fn parse_command(entry: &'static Entry, rest: &str) -> Result<Input, CommandErro
         Verb::Part => Command::Part { room: arguments.room()? },
         Verb::Rooms => Command::Rooms,
         Verb::Members => Command::Members { room: arguments.room()? },
+        Verb::Govern(act) => Command::Govern {
+            act,
+            name: arguments.nick()?,
+            seconds: if act.may_end() { arguments.time() } else { None },
+            reason: arguments.optional_text().unwrap_or_default(),
+        },
+        Verb::Mode => match arguments.mode()? {
+            Some(change) => Command::SetMode { change },
+            None => Command::Rights,
+        },
+        Verb::Rights => Command::Rights,
         Verb::Nick => Command::Nick { nick: arguments.nick()? },
         Verb::Topic => match arguments.optional_text() {
             None => Command::Topic,
@@ -228,6 +261,38 @@ impl<'a> Arguments<'a> {
         room.map(Some).map_err(|error| not_a_name(word, error))
     }
 
+    /// How long something lasts, like `30m`, if that is what comes: the reason may begin with any other word.
+    fn time(&mut self) -> Option<u64> {
+        let (word, rest) = split_word(self.rest);
+        let seconds = parse_time(word)?;
+        self.rest = rest;
+        Some(seconds)
+    }
+
+    /// What kind of room it shall be, in words.
+    fn mode(&mut self) -> Result<Option<ModeChange>, CommandError> {
+        let mut change = ModeChange::default();
+        let mut said = false;
+        while let Some(word) = self.word() {
+            said = true;
+            match word {
+                "private" => change.private = Some(true),
+                "public" => change.private = Some(false),
+                "read-only" => change.read_only = Some(true),
+                "open" => change.read_only = Some(false),
+                "topic-locked" => change.topic_locked = Some(true),
+                "topic-free" => change.topic_locked = Some(false),
+                "fast" => change.slow_seconds = Some(0),
+                "slow" => {
+                    let seconds = self.word().and_then(parse_time).and_then(|time| u32::try_from(time).ok());
+                    change.slow_seconds = Some(seconds.ok_or_else(|| self.missing())?);
+                }
+                _ => return Err(self.missing()),
+            }
+        }
+        Ok(said.then_some(change))
+    }
+
     fn number(&mut self) -> Result<Option<NonZeroU16>, CommandError> {
         let Some(word) = self.word() else { return Ok(None) };
         word.parse().map(Some).map_err(|_| self.missing())
@@ -247,6 +312,20 @@ impl<'a> Arguments<'a> {
     const fn end(&self) -> Result<(), CommandError> {
         if self.rest.is_empty() { Ok(()) } else { Err(CommandError::Surplus { entry: self.entry }) }
     }
+}
+
+/// A time in seconds from `90s`, `30m`, `12h` or `7d`; a number needs its unit, so that a reason may begin with one.
+#[must_use]
+pub fn parse_time(text: &str) -> Option<u64> {
+    let unit = match text.as_bytes().last()? {
+        b's' => 1,
+        b'm' => 60,
+        b'h' => 3_600,
+        b'd' => 86_400,
+        _ => return None,
+    };
+    let number: u64 = text.get(..text.len() - 1)?.parse().ok()?;
+    number.checked_mul(unit).filter(|seconds| *seconds > 0)
 }
 
 /// The first word, and what follows it after white space.

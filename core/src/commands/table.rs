@@ -3,6 +3,8 @@
 use alloc::string::String;
 use core::fmt;
 
+use crate::rights::Act;
+
 /// A command as a person types it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -26,6 +28,9 @@ pub(super) enum Verb {
     Part,
     Rooms,
     Members,
+    Govern(Act),
+    Mode,
+    Rights,
     Nick,
     Topic,
     Away,
@@ -47,11 +52,16 @@ const fn entry(
     Entry { name, aliases, arguments, help, verb }
 }
 
+const fn govern(act: Act) -> Verb {
+    Verb::Govern(act)
+}
+
+const MODE_HELP: &str = "show or set: private, read-only, topic-locked, slow 30s";
 const SHRUG: Verb = Verb::Face(r"¯\_(ツ)_/¯");
 const TABLEFLIP: Verb = Verb::Face("(╯°□°)╯︵ ┻━┻");
 const UNFLIP: Verb = Verb::Face("┬─┬ノ( º _ ºノ)");
 
-static TABLE: [Entry; 17] = [
+static TABLE: [Entry; 29] = [
     entry("msg", &["m", "query", "w", "dm"], "NAME [TEXT]", "write to somebody alone", Verb::Message),
     entry("me", &[], "TEXT", "say what you do: /me waves", Verb::Me),
     entry("join", &["j"], "ROOM", "enter a room, made if there is none", Verb::Join),
@@ -60,6 +70,18 @@ static TABLE: [Entry; 17] = [
     entry("members", &["names", "who"], "[ROOM]", "list who is in this room, or another", Verb::Members),
     entry("nick", &[], "NAME", "take another name", Verb::Nick),
     entry("topic", &[], "[TEXT or -]", "show the room's topic, set it, or clear it with -", Verb::Topic),
+    entry("invite", &[], "NAME [WHY]", "let somebody into a private room", govern(Act::Invite)),
+    entry("uninvite", &[], "NAME [WHY]", "take an invitation back", govern(Act::Uninvite)),
+    entry("kick", &[], "NAME [WHY]", "put somebody out of this room", govern(Act::Kick)),
+    entry("ban", &[], "NAME [TIME] [WHY]", "put out and keep out: /ban eve 7d spam", govern(Act::Ban)),
+    entry("unban", &[], "NAME [WHY]", "let somebody in again", govern(Act::Unban)),
+    entry("mute", &[], "NAME [TIME] [WHY]", "keep somebody from writing: /mute eve 10m", govern(Act::Mute)),
+    entry("unmute", &[], "NAME [WHY]", "let somebody write again", govern(Act::Unmute)),
+    entry("op", &[], "NAME [WHY]", "make somebody a moderator", govern(Act::Promote)),
+    entry("deop", &[], "NAME [WHY]", "take somebody's role back", govern(Act::Demote)),
+    entry("owner", &[], "NAME [WHY]", "make somebody an owner of this room", govern(Act::Own)),
+    entry("mode", &[], "[WORDS]", MODE_HELP, Verb::Mode),
+    entry("rights", &["bans"], "", "show who has which rights in this room", Verb::Rights),
     entry("away", &[], "", "say that you are away, or here again", Verb::Away),
     entry("back", &[], "", "say that you are here again", Verb::Back),
     entry("history", &[], "[N]", "show earlier messages of this room", Verb::History),

@@ -81,6 +81,33 @@ fn every_command_and_alias_is_understood() {
     assert_eq!(command("/topic"), Command::Topic);
     assert_eq!(command("/topic all about tea"), Command::SetTopic { text: "all about tea".into() });
     assert_eq!(command("/topic -"), Command::SetTopic { text: String::new() });
+    let govern = |act, seconds, reason: &str| Command::Govern {
+        act,
+        name: nick("eve"),
+        seconds,
+        reason: reason.into(),
+    };
+    assert_eq!(command("/invite eve"), govern(Act::Invite, None, ""));
+    assert_eq!(command("/uninvite @eve"), govern(Act::Uninvite, None, ""));
+    assert_eq!(command("/kick eve 7d of spam"), govern(Act::Kick, None, "7d of spam"));
+    assert_eq!(command("/ban eve 7d spam"), govern(Act::Ban, Some(604_800), "spam"));
+    assert_eq!(command("/ban eve 3 strikes"), govern(Act::Ban, None, "3 strikes"));
+    assert_eq!(command("/unban eve"), govern(Act::Unban, None, ""));
+    assert_eq!(command("/mute eve 10m"), govern(Act::Mute, Some(600), ""));
+    assert_eq!(command("/unmute eve"), govern(Act::Unmute, None, ""));
+    assert_eq!(command("/op eve"), govern(Act::Promote, None, ""));
+    assert_eq!(command("/deop eve"), govern(Act::Demote, None, ""));
+    assert_eq!(command("/owner eve"), govern(Act::Own, None, ""));
+    for name in ["rights", "bans", "mode"] {
+        assert_eq!(command(&format!("/{name}")), Command::Rights);
+    }
+    let slow = ModeChange { private: Some(true), slow_seconds: Some(30), ..ModeChange::default() };
+    assert_eq!(command("/mode private slow 30s"), Command::SetMode { change: slow });
+    let free = ModeChange { read_only: Some(false), slow_seconds: Some(0), ..ModeChange::default() };
+    assert_eq!(command("/mode open fast"), Command::SetMode { change: free });
+    for wrong in ["/mode secret", "/mode slow", "/mode slow x"] {
+        assert!(error(wrong).starts_with("/mode is typed so"), "{wrong}");
+    }
     assert_eq!(command("/away"), Command::ToggleAway);
     assert_eq!(command("/back"), Command::Back);
     assert_eq!(command("/history"), Command::History { events: None });
@@ -202,7 +229,10 @@ fn help_has_a_line_for_every_command_that_fits_a_terminal() {
         assert!(line.contains(entry.help), "{line}");
         assert!(line.chars().count() <= 80, "{line}");
     }
-    assert!(help.contains("/join ROOM          enter a room, made if there is none; also /j\n"), "{help}");
+    assert!(
+        help.contains("/join ROOM               enter a room, made if there is none; also /j\n"),
+        "{help}"
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod names;
 mod presence;
 mod recent;
+mod rights;
 mod room;
 mod user;
 
@@ -10,6 +11,7 @@ pub(crate) use self::{
     names::{Clash, NameTable},
     presence::{Changes, MemberChange},
     recent::Recent,
+    rights::{Ends, Rights, UnderWay, Who},
     room::{Listener, Room, RoomKind, Rooms},
     user::{Device, Holder, Seat, User, Users},
 };

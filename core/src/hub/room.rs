@@ -6,7 +6,7 @@ use alloc::{
     vec::Vec,
 };
 
-use super::{Changes, Recent};
+use super::{Changes, Recent, Rights, User};
 use crate::{
     ids::{ConnectionId, RoomId, Seq, UserId},
     name::{NameKey, Nick, RoomName},
@@ -20,6 +20,7 @@ pub(crate) struct Room {
     pub(crate) id: RoomId,
     pub(crate) kind: RoomKind,
     pub(crate) topic: Arc<str>,
+    pub(crate) rights: Rights,
     /// The first number still kept.
     pub(crate) first: Seq,
     /// The last number given.
@@ -103,6 +104,11 @@ impl Room {
             with_user: other.map(|(id, _)| *id),
             with_nick: other.map(|(_, nick)| nick.as_ref()),
         }
+    }
+
+    /// What members are shown that somebody is here.
+    pub(crate) fn shown_role(&self, user: &User) -> u8 {
+        self.rights.shown_role(user.id).unwrap_or_else(|| user.role())
     }
 
     pub(crate) fn members_count(&self) -> u32 {

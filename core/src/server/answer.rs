@@ -33,6 +33,13 @@ impl Server {
                 };
                 self.appended(asked, room, event, result);
             }
+            Pending::Govern { asked, room, number, event, change } => {
+                let result = match result {
+                    Ok(StorageOutcome::Appended(appended)) => Ok(appended),
+                    other => Err(failure(other)),
+                };
+                self.governed(asked, room, number, event, change, result);
+            }
             Pending::Lookup { asked, room, event, refusal } => {
                 let result = match result {
                     Ok(StorageOutcome::Found(found)) => Ok(found),

@@ -196,7 +196,7 @@ impl Server {
     }
 
     /// Notices that cannot be left out must not pile up for a device that reads nothing.
-    fn end_overfull(&mut self, connections: &[ConnectionId]) {
+    pub(super) fn end_overfull(&mut self, connections: &[ConnectionId]) {
         let most = self.config.limits.outbound_own_bytes * NOTICES_OVER_OWN;
         for id in connections {
             let waiting = self.peers.connections.get(*id).map_or(0, |found| found.outbound.replies_bytes());

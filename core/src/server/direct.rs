@@ -34,7 +34,7 @@ impl Server {
             return self.refuse(id, direct.id, &refusal);
         }
         let asked = self.begin(id, direct.id);
-        let operation = StorageOperation::OpenRoom { key: RoomKey::Direct(low, high) };
+        let operation = StorageOperation::OpenRoom { key: RoomKey::Direct(low, high), owner: None };
         self.ask_storage(Pending::OpenForDirect { asked, user, other, after: direct.after }, operation);
     }
 
@@ -56,7 +56,7 @@ impl Server {
     }
 
     /// The user with a name (R6), or else the nearest name of somebody other than the `asker`.
-    fn find_user(&self, nick: &str, asker: UserId) -> Result<UserId, Refusal> {
+    pub(super) fn find_user(&self, nick: &str, asker: UserId) -> Result<UserId, Refusal> {
         let found = Nick::parse(nick).ok().and_then(|nick| self.user_names.find(&nick.key()));
         if let Some(NameHolder::User(user)) = found {
             return Ok(user);

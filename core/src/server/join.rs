@@ -35,7 +35,7 @@ impl Server {
         if self.users.get(user).is_some_and(|user| user.is_member(room)) {
             return self.joined(id, request, room, after);
         }
-        if let Err(refusal) = self.has_room_left(user) {
+        if let Err(refusal) = self.may_join(user, room).and_then(|()| self.has_room_left(user)) {
             return self.refuse(id, request, &refusal);
         }
         let asked = self.begin(id, request);
@@ -104,7 +104,9 @@ impl Server {
         {
             ready.rooms_created += 1;
         }
-        let operation = self.begin_opening(&name, &key);
+        let owner = self.users.get(user).filter(|user| user.is_account());
+        let owner = owner.map(|user| (user.id, user.nick.shared()));
+        let operation = self.begin_opening(&name, &key, owner);
         let asked = self.begin(id, request);
         self.ask_storage(Pending::OpenForJoin { asked, user, key, after }, operation);
     }
@@ -125,7 +127,13 @@ impl Server {
                 self.finish(asked);
                 self.joined(asked.connection, asked.request, room, after);
             }
-            Some(_) => self.write_membership(asked, user, room, after),
+            Some(_) => match self.may_join(user, room) {
+                Ok(()) => self.write_membership(asked, user, room, after),
+                Err(refusal) => {
+                    self.finish(asked);
+                    self.refuse(asked.connection, asked.request, &refusal);
+                }
+            },
             None => self.drop_if_deserted(room),
         }
     }
@@ -148,7 +156,10 @@ impl Server {
         match result {
             Ok(()) if left && !crate::seeded_bug!("joined-after-leaving") => {
                 self.finish(asked);
-                let text = "You left the room before you had joined it.";
+                if let Some(room) = self.rooms.get_mut(room) {
+                    room.rights.note_member(user);
+                }
+                let text = "You left the room, or were put out of it, before you had joined it.";
                 self.refuse(asked.connection, asked.request, &Refusal::new(RefusalCode::NotPossible, text));
             }
             Ok(()) => {
@@ -164,7 +175,7 @@ impl Server {
     }
 
     /// Makes a user a member and tells the room, unless it was one.
-    fn add_member(&mut self, id: UserId, room: RoomId) {
+    pub(super) fn add_member(&mut self, id: UserId, room: RoomId) {
         let Some(user) = self.users.get_mut(id) else { return };
         let Some(found) = self.rooms.get_mut(room) else { return };
         user.rooms.insert(room);
@@ -212,7 +223,13 @@ impl Server {
     pub(super) fn follow(&mut self, id: ConnectionId, follow: &wire::Follow) {
         match self.membership(id, follow.room) {
             Ok(_) => self.joined(id, follow.id, follow.room, follow.after),
-            Err(refusal) => self.refuse(id, follow.id, &refusal),
+            Err(refusal) => {
+                // It takes itself to be out, so it is not followed for again.
+                if let Some(room) = self.rooms.get_mut(follow.room) {
+                    room.rights.forget_cursor(id);
+                }
+                self.refuse(id, follow.id, &refusal);
+            }
         }
     }
 
@@ -284,6 +301,13 @@ impl Server {
                 }
                 self.peers.answer(asked.connection, wire::Done { id: asked.request }, &self.config.limits);
             }
+            // It was put out meanwhile, which storage has not answered yet: that is what counts, unless it fails as well.
+            Err(failure) if self.is_being_put_out(user, room) => {
+                if let Some(room) = self.rooms.get_mut(room) {
+                    room.rights.note_member(user);
+                }
+                self.storage_refused(asked, "leave the room", failure);
+            }
             Err(failure) => {
                 self.add_member(user, room);
                 self.storage_refused(asked, "leave the room", failure);
@@ -296,7 +320,7 @@ impl Server {
         self.drop_if_deserted(room);
     }
 
-    fn follow_again(&mut self, id: ConnectionId, user: UserId, room: RoomId, next: Seq) {
+    pub(super) fn follow_again(&mut self, id: ConnectionId, user: UserId, room: RoomId, next: Seq) {
         let followed = self.peers.connections.get(id).and_then(|connection| connection.ready());
         if followed.is_some_and(|ready| ready.user == user && ready.following(room).is_none()) {
             self.set_cursor(id, room, next);

@@ -11,6 +11,7 @@ use crate::{
     ids::{ConnectionId, RoomId, Seq, UserId},
     name::{NameKey, Nick},
     password::PasswordRecord,
+    rights::RoomChange,
     storage::{DeviceToken, NewDevice, NewEvent, Ticket},
 };
 
@@ -36,6 +37,8 @@ pub(crate) enum Pending {
     OpenForDirect { asked: Asked, user: UserId, other: UserId, after: Option<Seq> },
     /// An event is being appended.
     Post { asked: Asked, room: RoomId, event: NewEvent },
+    /// An act upon the rights in a room is being appended.
+    Govern { asked: Asked, room: RoomId, number: u64, event: NewEvent, change: RoomChange },
     /// A post that would be refused is being looked for.
     Lookup { asked: Asked, room: RoomId, event: NewEvent, refusal: Box<Refusal> },
     /// An account is being written for this connection.
@@ -112,6 +115,7 @@ impl PendingTable {
             | Pending::Return { .. }
             | Pending::Rename { .. }
             | Pending::History { .. }
+            | Pending::Govern { .. }
             | Pending::Background => {}
         }
     }

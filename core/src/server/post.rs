@@ -18,7 +18,7 @@ use crate::{
 
 impl Server {
     pub(super) fn post(&mut self, id: ConnectionId, post: &wire::Post<'_>) -> Taken {
-        let Some(kind) = EventKind::from_number(post.kind) else {
+        let Some(kind) = EventKind::from_number(post.kind).filter(|kind| kind.is_post()) else {
             return self.accuse(id, ProtocolError::MalformedBody);
         };
         match self.admits_post(id, post.text.len()) {
@@ -73,14 +73,15 @@ impl Server {
             text,
             about: None,
         };
-        match self.judge(id, post.room) {
+        match self.judge(id, post.room, kind) {
             Ok(()) => {
                 if crate::seeded_bug!("acknowledged-before-commit") {
                     let seq = self.rooms.get(post.room).map_or_else(Seq::default, |room| room.tail.next());
                     self.acknowledge(asked, post.room, seq, event.at);
                 }
                 self.hold(post.room, 1);
-                let operation = StorageOperation::Append { room: post.room, event: event.clone() };
+                let operation =
+                    StorageOperation::Append { room: post.room, event: event.clone(), change: None };
                 self.ask_storage(Pending::Post { asked, room: post.room, event }, operation);
             }
             Err(refusal) => self.look_up(asked, post.room, event, refusal),
@@ -94,8 +95,9 @@ impl Server {
     }
 
     /// Whether the user of a connection may post into a room.
-    fn judge(&self, id: ConnectionId, room: RoomId) -> Result<(), Refusal> {
+    fn judge(&mut self, id: ConnectionId, room: RoomId, kind: EventKind) -> Result<(), Refusal> {
         let user = self.membership(id, room)?;
+        self.may_post(user, room, kind)?;
         let other = self.rooms.get(room).and_then(|room| room.other(user));
         match other {
             Some((other, nick)) if self.users.get(*other).is_none() => {
@@ -150,7 +152,7 @@ impl Server {
 
     /// A storage that was in doubt about a commit and asked again may answer that an event is stored already which
     /// nobody has been told of.
-    fn append_unseen(&mut self, id: RoomId, seq: Seq, event: NewEvent) {
+    pub(super) fn append_unseen(&mut self, id: RoomId, seq: Seq, event: NewEvent) {
         if let Some(room) = self.rooms.get(id)
             && seq > room.tail
         {
@@ -188,7 +190,7 @@ impl Server {
         self.close(id, EndCause::TimedOut, Some(farewell.into()));
     }
 
-    fn acknowledge(&mut self, asked: Asked, room: RoomId, seq: Seq, at: WallTime) {
+    pub(super) fn acknowledge(&mut self, asked: Asked, room: RoomId, seq: Seq, at: WallTime) {
         let posted = wire::Posted { id: asked.request, room, seq, at };
         self.peers.answer(asked.connection, posted, &self.config.limits);
     }

@@ -15,9 +15,10 @@ const LARGE_ROOM_FACTOR: u32 = 50;
 
 impl Server {
     /// Notes a change among a room's members, to be told soon together with others.
-    pub(super) fn change(&mut self, id: RoomId, change: MemberChange) {
+    pub(super) fn change(&mut self, id: RoomId, mut change: MemberChange) {
         let limits = &self.config.limits;
         let Some(room) = self.rooms.get_mut(id) else { return };
+        change.role = room.rights.shown_role(change.user).unwrap_or(change.role);
         let large = room.members.len() > limits.presence_members_max;
         room.changes.push(change, if large { 0 } else { limits.presence_changes_max });
         if !room.changes.armed && !room.listeners.is_empty() {

@@ -27,7 +27,7 @@ impl Server {
                 user: user.id,
                 nick: user.nick.as_str(),
                 state: user.state(),
-                role: user.role(),
+                role: room.shown_role(user),
             })
             .collect();
         let next = if rest.next().is_some() { page.last().map(|member| member.user) } else { None };
@@ -37,7 +37,9 @@ impl Server {
 
     pub(super) fn list_rooms(&mut self, id: ConnectionId, rooms: &wire::Rooms) {
         let most = self.config.limits.rooms_page_max;
-        let mut rest = self.rooms.named_after(rooms.after.unwrap_or_default());
+        let Some(user) = self.user_of(id).and_then(|user| self.users.get(user)) else { return };
+        let rest = self.rooms.named_after(rooms.after.unwrap_or_default());
+        let mut rest = rest.filter(|room| Self::may_know_of(user, room));
         let page: Vec<_> = rest
             .by_ref()
             .take(most)

@@ -185,6 +185,7 @@ impl Server {
             | ToServer::Devices(_)
             | ToServer::Revoke(_)
             | ToServer::MarkRead(_) => self.kept_alive(id, message),
+            ToServer::Govern(_) | ToServer::SetMode(_) | ToServer::Rights(_) => self.kept_alive(id, message),
         }
     }
 
@@ -233,6 +234,9 @@ impl Server {
             | ToServer::Devices(_)
             | ToServer::Revoke(_)
             | ToServer::MarkRead(_) => self.accuse(id, ProtocolError::UnexpectedKind),
+            ToServer::Govern(_) | ToServer::SetMode(_) | ToServer::Rights(_) => {
+                self.accuse(id, ProtocolError::UnexpectedKind)
+            }
         }
     }
 
@@ -261,6 +265,9 @@ impl Server {
             ToServer::Devices(devices) => self.devices(id, &devices),
             ToServer::Revoke(revoke) => self.revoke(id, &revoke),
             ToServer::MarkRead(mark) => self.mark_read(id, &mark),
+            ToServer::Govern(govern) => self.govern(id, &govern),
+            ToServer::SetMode(wish) => self.set_mode(id, &wish),
+            ToServer::Rights(rights) => self.list_rights(id, &rights),
             ToServer::Ping(_)
             | ToServer::Pong(_)
             | ToServer::Goodbye(_)

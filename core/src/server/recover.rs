@@ -11,13 +11,14 @@ use core::time::Duration;
 use super::{Attempts, Invitations, NameHolder, Peers, Pending, PendingTable, Places, Server, Sources};
 use crate::{
     config::ServerConfig,
-    hub::{Changes, Device, NameTable, Recent, Room, RoomKind, Rooms, User, Users},
+    hub::{Changes, Device, Ends, NameTable, Recent, Rights, Room, RoomKind, Rooms, User, Users},
     ids::{RoomId, UserId},
     name::{Nick, RoomName},
     output::Stats,
     random,
+    rights::{RoomMode, Standing, Term},
     storage::{AccountRecord, DeviceRecord, GuestRecord, Recovered, RoomKey, RoomRecord},
-    time::{Now, WallTime},
+    time::{Monotonic, Now, WallTime},
     timer::Timer,
 };
 
@@ -128,6 +129,7 @@ impl Server {
             id: record.id,
             kind,
             topic: record.topic,
+            rights: self.recovered_rights(record.mode, record.standings),
             first: record.first,
             tail: record.last,
             members,
@@ -139,6 +141,25 @@ impl Server {
         });
     }
 
+    fn recovered_rights(&self, mode: RoomMode, standings: Vec<Standing>) -> Rights {
+        let mut rights = Rights::new(mode);
+        for standing in standings {
+            let guest = self.users.get(standing.user).is_none_or(|user| !user.is_account());
+            let name = Nick::parse(&standing.name).ok().filter(|_| guest);
+            let ends = Ends { banned: self.end_of(standing.banned), muted: self.end_of(standing.muted) };
+            rights.restore(standing, name.map(|name| name.key().folded().clone()), ends);
+        }
+        rights
+    }
+
+    /// When a term ends that was stored: its time ran on by the wall clock as far as that is believed (E8).
+    fn end_of(&self, term: Option<Term>) -> Option<Monotonic> {
+        let Term { since, until } = term?;
+        let until = until?;
+        let now = self.peers.now;
+        Some(now.monotonic.after(remaining(Some(until), now.wall, until.since(since))))
+    }
+
     fn nick_of(&self, user: UserId) -> Arc<str> {
         self.users.get(user).map_or_else(|| "".into(), |user| user.nick.shared())
     }
@@ -148,7 +169,7 @@ impl Server {
         let name = RoomName::lobby();
         let key = name.key();
         if self.room_names.find(&key).is_none() {
-            let operation = self.begin_opening(&name, &key);
+            let operation = self.begin_opening(&name, &key, None);
             self.ask_storage(Pending::Lobby { key }, operation);
         }
     }

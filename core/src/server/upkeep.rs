@@ -1,9 +1,11 @@
 //! How rooms come to be and cease (`PROTOCOL.md` R3, R6).
 
+use alloc::sync::Arc;
+
 use super::{Opening, Pending, Server};
 use crate::{
     hub::RoomKind,
-    ids::{RoomId, Seq},
+    ids::{RoomId, Seq, UserId},
     name::{LOBBY, NameKey, RoomName},
     output::Event,
     storage::{RoomKey, RoomRecord, StorageFailure, StorageOperation, StorageOutcome},
@@ -12,14 +14,19 @@ use crate::{
 impl Server {
     /// Reserves a room's name while it is being opened: the operation to ask of storage. Whoever opens the same
     /// room at the same time does so under the spelling of the first, since storage compares letter for letter.
-    pub(super) fn begin_opening(&mut self, name: &RoomName, key: &NameKey) -> StorageOperation {
+    pub(super) fn begin_opening(
+        &mut self,
+        name: &RoomName,
+        key: &NameKey,
+        owner: Option<(UserId, Arc<str>)>,
+    ) -> StorageOperation {
         if self.room_names.find(key).is_none() {
             self.room_names.take(key, None);
         }
         let opening = self.opening.entry(key.folded().clone());
         let opening = opening.or_insert_with(|| Opening { name: name.clone(), requests: 0 });
         opening.requests += 1;
-        StorageOperation::OpenRoom { key: RoomKey::Named(opening.name.shared()) }
+        StorageOperation::OpenRoom { key: RoomKey::Named(opening.name.shared()), owner }
     }
 
     /// Storage has opened a named room, or has not; the room, if there is one now.

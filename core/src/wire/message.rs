@@ -7,7 +7,7 @@ use minicbor::{Decoder, Encoder};
 use super::{
     field::{Field, record},
     frame::{Frame, write_frame},
-    part::{Change, Device, Limits, Listed, LogEvent, Member, Room, Stretching, Token},
+    part::{Change, Device, Limits, Listed, LogEvent, Member, Room, Standing, Stretching, Token},
 };
 use crate::{
     error::ProtocolError,
@@ -88,7 +88,7 @@ fn decode_body<'a, T: Field<'a>>(body: &'a [u8]) -> Result<T, ProtocolError> {
 
 messages! {
     /// A message to the server.
-    ToServer, not here: [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4b, 0x4c, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55, 0x5c], {
+    ToServer, not here: [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4b, 0x4c, 0x4d, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57, 0x5c], {
         Ping = 0x01,
         Pong = 0x02,
         Goodbye<'a> = 0x03,
@@ -117,12 +117,15 @@ messages! {
         SetPassword = 0x2d,
         Devices = 0x2e,
         Revoke = 0x2f,
+        Govern<'a> = 0x30,
+        SetMode = 0x31,
+        Rights = 0x32,
     }
 }
 
 messages! {
     /// A message to the client.
-    ToClient, not here: [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x20, 0x21, 0x22, 0x23, 0x24, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e, 0x2f], {
+    ToClient, not here: [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x20, 0x21, 0x22, 0x23, 0x24, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e, 0x2f, 0x30, 0x31, 0x32], {
         Ping = 0x01,
         Pong = 0x02,
         Goodbye<'a> = 0x03,
@@ -140,12 +143,15 @@ messages! {
         ManualText<'a> = 0x4a,
         Challenge<'a> = 0x4b,
         DeviceList<'a> = 0x4c,
+        RightsPage<'a> = 0x4d,
         Event<'a> = 0x50,
         Presence<'a> = 0x51,
         Opened<'a> = 0x52,
         Trimmed = 0x53,
         Credit = 0x54,
         Parted = 0x55,
+        Removed<'a> = 0x56,
+        Invited<'a> = 0x57,
         ReadUpTo = 0x5c,
     }
 }
@@ -263,6 +269,30 @@ record! { /// Says up to where a room was read (A14).
 MarkRead { /** Of the request. */ id: u32, /** Which room. */ room: RoomId, /** The last event read. */ seq: Seq, } }
 record! { /// Ends a device (A10).
 Revoke { /** Of the request. */ id: u32, /** Which. */ device: DeviceId, } }
+record! { /// Asks to do something to somebody in a room (G4).
+Govern<'a> {
+    /** Of the request. */ id: u32,
+    /** In which room. */ room: RoomId,
+    /** A number of [`kind`](super::kind), 5 to 14. */ act: u8,
+    /** To whom. */ name: &'a str,
+    /** For how long, where it ends by itself. */ seconds: Option<u64>,
+    /** Why, or nothing. */ reason: &'a str,
+} }
+record! { /// Asks to change what kind of room it is (G3). What is left out stays.
+SetMode {
+    /** Of the request. */ id: u32,
+    /** Which room. */ room: RoomId,
+    /** Whether only who is invited may join. */ private: Option<bool>,
+    /** Whether only moderators and owners post. */ read_only: Option<bool>,
+    /** Whether only moderators and owners set the topic. */ topic_locked: Option<bool>,
+    /** How long members wait between two messages. */ slow_seconds: Option<u32>,
+} }
+record! { /// Asks who has which rights in a room (G8).
+Rights {
+    /** Of the request. */ id: u32,
+    /** Which room. */ room: RoomId,
+    /** Only users with a higher id. */ after: Option<UserId>,
+} }
 
 record! { /// Answers `Hello` (V1).
 Welcome<'a> {
@@ -338,6 +368,16 @@ Challenge<'a> {
 } }
 record! { /// Answers `Devices` (A10).
 DeviceList<'a> { /** Of the request. */ id: u32, /** Ascending by id. */ devices: Vec<Device<'a>>, } }
+record! { /// Answers `Rights` (G8).
+RightsPage<'a> {
+    /** Of the request. */ id: u32,
+    /** Of which room. */ room: RoomId,
+    /** 1 private, 2 read-only, 4 the topic is locked. */ mode: u8,
+    /** How long members wait between two messages; 0 for not at all. */ slow_seconds: u32,
+    /** A number of [`role`](super::role): what the asker is there. */ role: u8,
+    /** Ascending by id. */ standings: Vec<Standing<'a>>,
+    /** The `after` of the next page. */ next: Option<UserId>,
+} }
 record! { /// Something happened in a room (C1).
 Event<'a> { /** In which. */ room: RoomId, /** What. */ event: LogEvent<'a>, } }
 record! { /// Something changed among the members of a room (W1).
@@ -357,3 +397,18 @@ record! { /// The user left a room on another device (A9).
 Parted { /** Which. */ room: RoomId, } }
 record! { /// Up to where the account has read a room (A14).
 ReadUpTo { /** Which. */ room: RoomId, /** The last event read. */ seq: Seq, } }
+record! { /// The user was put out of a room (G6).
+Removed<'a> {
+    /** Which. */ room: RoomId,
+    /** A number of [`kind`](super::kind): kicked or banned. */ kind: u8,
+    /** By whom. */ by: &'a str,
+    /** Why, or nothing. */ reason: &'a str,
+    /** When a ban ends. */ until: Option<WallTime>,
+} }
+record! { /// The user was invited to a room (G7).
+Invited<'a> {
+    /** Which. */ room: RoomId,
+    /** Its name. */ name: &'a str,
+    /** By whom. */ by: &'a str,
+    /** Why, or nothing. */ reason: &'a str,
+} }

@@ -21,14 +21,14 @@ pub use self::{
     head::EventHead,
     message::{
         Away, Challenge, Credit, DeviceList, Devices, Direct, Done, Enrol, Error, Event, Follow, Goodbye,
-        Guest, Hello, History, HistoryPage, Join, Joined, Login, Manual, ManualText, MarkRead, Members,
-        MembersPage, NewPassword, Opened, Part, Parted, Ping, Plain, Pong, Post, Posted, Presence, Prove,
-        ReadUpTo, Ready, Refused, Register, Rename, Resume, Revoke, Rooms, RoomsPage, SetPassword, ToClient,
-        ToServer, Trimmed, Waiting, Welcome,
+        Govern, Guest, Hello, History, HistoryPage, Invited, Join, Joined, Login, Manual, ManualText,
+        MarkRead, Members, MembersPage, NewPassword, Opened, Part, Parted, Ping, Plain, Pong, Post, Posted,
+        Presence, Prove, ReadUpTo, Ready, Refused, Register, Removed, Rename, Resume, Revoke, Rights,
+        RightsPage, Rooms, RoomsPage, SetMode, SetPassword, ToClient, ToServer, Trimmed, Waiting, Welcome,
     },
     part::{
-        About, Change, Device, Limits, Listed, LogEvent, Member, Room, Stretching, Token, goodbye, kind,
-        role, state,
+        About, Change, Device, Limits, Listed, LogEvent, Member, Room, Standing, Stretching, Token, goodbye,
+        kind, role, state,
     },
 };
 

@@ -52,6 +52,10 @@ pub mod role {
     pub const GUEST: u8 = 1;
     /// An account.
     pub const ACCOUNT: u8 = 2;
+    /// An account that keeps order in the room.
+    pub const MODERATOR: u8 = 3;
+    /// An account that owns the room.
+    pub const OWNER: u8 = 4;
 }
 
 /// Kinds of log events, as numbers on the wire.
@@ -188,6 +192,28 @@ record! {
         name: &'a str,
         /// When what the event says ends.
         until: Option<WallTime>,
+    }
+}
+
+record! {
+    /// What is particular about a user in a room (G8).
+    Standing<'a> {
+        /// Who.
+        user: UserId,
+        /// By which name when it was last written.
+        name: &'a str,
+        /// A number of [`role`].
+        role: u8,
+        /// Whether it may join while the room is private.
+        invited: bool,
+        /// Whether it is kept out.
+        banned: bool,
+        /// When that ends.
+        banned_until: Option<WallTime>,
+        /// Whether it is kept from posting.
+        muted: bool,
+        /// When that ends.
+        muted_until: Option<WallTime>,
     }
 }
 

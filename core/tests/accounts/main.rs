@@ -2,6 +2,7 @@
 //!
 //! * `entering`: making an account, logging in, wrong passwords, limits
 //! * `devices`: tokens, several devices at once, logging out, another password
+//! * `rights`: who may do what in a room
 #![allow(missing_docs)]
 
 mod devices;
@@ -11,6 +12,7 @@ mod invitations;
 mod phases;
 mod plain;
 mod renewal;
+mod rights;
 mod stranger;
 // The suite of the server needs more of it.
 #[allow(dead_code)]

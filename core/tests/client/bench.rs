@@ -299,6 +299,9 @@ impl Bench {
             ToServer::Revoke(message) => message.id,
             ToServer::MarkRead(message) => message.id,
             ToServer::Plain(message) => message.id,
+            ToServer::Govern(message) => message.id,
+            ToServer::SetMode(message) => message.id,
+            ToServer::Rights(message) => message.id,
             ToServer::Ping(_)
             | ToServer::Pong(_)
             | ToServer::Goodbye(_)

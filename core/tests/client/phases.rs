@@ -29,7 +29,7 @@ use Fate::{Broken, Ends, Taken, Unexpected};
 const PHASES: [&str; 6] = ["greeting", "logging in", "entering", "naming", "waiting", "ready"];
 
 #[rustfmt::skip]
-const TABLE: [(&str, [Fate; 6]); 24] = [
+const TABLE: [(&str, [Fate; 6]); 27] = [
     //              greeting    logging in  entering    naming      waiting     ready
     ("Ping",         [Taken,       Taken,       Taken,       Taken,       Taken,       Taken]),
     ("Pong",         [Taken,       Taken,       Taken,       Taken,       Taken,       Taken]),
@@ -53,8 +53,11 @@ const TABLE: [(&str, [Fate; 6]); 24] = [
     ("Credit",       [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
     ("Challenge",    [Unexpected,  Broken,      Unexpected,  Unexpected,  Unexpected,  Broken]),
     ("DeviceList",   [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
+    ("RightsPage",   [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
     ("Parted",       [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
     ("ReadUpTo",     [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
+    ("Removed",       [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
+    ("Invited",       [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
 ];
 
 /// One of each kind, with numbers that answer nothing.
@@ -86,6 +89,9 @@ fn samples() -> Vec<ToClient<'static>> {
         DeviceList { id, devices: vec![] }.into(),
         Parted { room }.into(),
         ReadUpTo { room, seq: Seq::new(1) }.into(),
+        RightsPage { id, room, mode: 0, slow_seconds: 0, role: 1, standings: vec![], next: None }.into(),
+        Removed { room, kind: 7, by: "bo", reason: "", until: None }.into(),
+        Invited { room, name: "#tea", by: "bo", reason: "" }.into(),
     ]
 }
 

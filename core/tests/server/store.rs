@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use palabre_core::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
+    rights::{Role, RoomChange, RoomMode, Standing},
     storage::{
         About, AccountRecord, Appended, DeviceRecord, FoundEvent, GuestRecord, InvitationRecord,
-        InvitationUse, NewDevice, PageRange, Recovered, RoomKey, RoomRecord, StorageFailure,
+        InvitationUse, NewDevice, NewEvent, PageRange, Recovered, RoomKey, RoomRecord, StorageFailure,
         StorageOperation, StorageOutcome, StoredEvent, TokenHash,
     },
     time::WallTime,
@@ -59,12 +60,14 @@ impl Store {
             (_, Some(failure)) => return Err(failure),
         }
         match operation {
-            StorageOperation::OpenRoom { key } => Ok(StorageOutcome::RoomOpened(self.open_room(key))),
+            StorageOperation::OpenRoom { key, owner } => {
+                Ok(StorageOutcome::RoomOpened(self.open_room(key, owner)))
+            }
             StorageOperation::DropRoom { room } => {
                 self.rooms.remove(&room);
                 Ok(StorageOutcome::Done)
             }
-            StorageOperation::Append { room, event } => {
+            StorageOperation::Append { room, event, change } => {
                 if let Some((stored_room, seq)) = self.nonces.get(&(event.author, event.nonce)) {
                     let stored =
                         self.log(*stored_room).into_iter().find(|stored| stored.seq == *seq).expect("kept");
@@ -74,6 +77,9 @@ impl Store {
                         && about(&stored.about) == about(&event.about);
                     let repeated = Appended::Repeated { seq: *seq, at: stored.at };
                     return Ok(StorageOutcome::Appended(if same { repeated } else { Appended::NonceReused }));
+                }
+                if let Some(change) = change {
+                    self.make_change(room, &event, change);
                 }
                 let (record, log) = self.rooms.get_mut(&room).ok_or(StorageFailure::NoSuchRoom)?;
                 let seq = record.last.next();
@@ -140,6 +146,7 @@ impl Store {
                         rooms.sort();
                     }
                 }
+                self.set_member(user, room, member);
                 Ok(StorageOutcome::Done)
             }
             StorageOperation::CreateAccount { nick, record, device, invitation } => {
@@ -211,13 +218,56 @@ impl Store {
         self.invitations.sort_by_key(|known| known.id);
     }
 
-    fn open_room(&mut self, key: RoomKey) -> RoomRecord {
+    fn make_change(&mut self, id: RoomId, event: &NewEvent, change: RoomChange) {
+        let Some((room, _)) = self.rooms.get_mut(&id) else { return };
+        let (user, change) = match change {
+            RoomChange::Mode(mode) => return room.mode = mode,
+            RoomChange::Right(user, change) => (user, change),
+        };
+        let about = event.about.as_ref().expect("an act upon somebody says upon whom");
+        let place = room.standings.iter().position(|standing| standing.user == user);
+        let mut standing = place.map_or_else(
+            || Standing::new(user, Arc::clone(&about.name)),
+            |place| room.standings.remove(place),
+        );
+        standing.apply(change);
+        if !standing.is_ordinary() {
+            room.standings.push(standing);
+            room.standings.sort_by_key(|standing| standing.user);
+        }
+        if change.ends_membership() {
+            self.set_member(user, id, false);
+        }
+    }
+
+    fn set_member(&mut self, user: UserId, room: RoomId, member: bool) {
+        let guest = self.guests.get_mut(&user).map(|guest| &mut guest.rooms);
+        if let Some(rooms) = guest.or_else(|| self.accounts.get_mut(&user).map(|account| &mut account.rooms))
+        {
+            rooms.retain(|other| *other != room);
+            if member {
+                rooms.push(room);
+                rooms.sort();
+            }
+        }
+    }
+
+    fn open_room(&mut self, key: RoomKey, owner: Option<(UserId, Arc<str>)>) -> RoomRecord {
         if let Some((record, _)) = self.rooms.values().find(|(record, _)| record.key == key) {
             return record.clone();
         }
         self.room_ids += 1;
         let id = RoomId::new(self.room_ids);
-        let record = RoomRecord { id, key, topic: "".into(), first: Seq::new(1), last: Seq::new(0) };
+        let owner = owner.map(|(user, name)| Standing { role: Role::Owner, ..Standing::new(user, name) });
+        let record = RoomRecord {
+            id,
+            key,
+            topic: "".into(),
+            first: Seq::new(1),
+            last: Seq::new(0),
+            mode: RoomMode::default(),
+            standings: owner.into_iter().collect(),
+        };
         self.rooms.insert(id, (record.clone(), Vec::new()));
         record
     }

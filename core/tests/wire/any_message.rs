@@ -5,11 +5,11 @@ use palabre_core::{
     time::WallTime,
     wire::{
         About, Away, Challenge, Change, Credit, Device, DeviceList, Devices, Direct, Done, Enrol, Error,
-        Event, Follow, Goodbye, Guest, Hello, History, HistoryPage, Join, Joined, Limits, Listed, LogEvent,
-        Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword, Opened, Part, Parted,
-        Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused, Register, Rename, Resume,
-        Revoke, Room, Rooms, RoomsPage, SetPassword, Stretching, ToClient, ToServer, Token, Trimmed, Waiting,
-        Welcome,
+        Event, Follow, Goodbye, Govern, Guest, Hello, History, HistoryPage, Invited, Join, Joined, Limits,
+        Listed, LogEvent, Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword,
+        Opened, Part, Parted, Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused,
+        Register, Removed, Rename, Resume, Revoke, Rights, RightsPage, Room, Rooms, RoomsPage, SetMode,
+        SetPassword, Standing, Stretching, ToClient, ToServer, Token, Trimmed, Waiting, Welcome,
     },
 };
 use proptest::{collection::vec, option, prelude::*};
@@ -64,6 +64,23 @@ pub(crate) fn to_server() -> BoxedStrategy<ToServer<'static>> {
         any_of!(Plain { id: any::<u32>(), name: text(), password: text(), device: text() }),
         any_of!(MarkRead { id: any::<u32>(), room: room_id(), seq: number().prop_map(Seq::new) }),
         any_of!(Revoke { id: any::<u32>(), device: number().prop_map(DeviceId::new) }),
+        any_of!(Govern {
+            id: any::<u32>(),
+            room: room_id(),
+            act: any::<u8>(),
+            name: text(),
+            seconds: option::of(number()),
+            reason: text(),
+        }),
+        any_of!(SetMode {
+            id: any::<u32>(),
+            room: room_id(),
+            private: option::of(any::<bool>()),
+            read_only: option::of(any::<bool>()),
+            topic_locked: option::of(any::<bool>()),
+            slow_seconds: option::of(any::<u32>()),
+        }),
+        any_of!(Rights { id: any::<u32>(), room: room_id(), after: option::of(user_id()) }),
     ]
     .boxed()
 }
@@ -127,6 +144,23 @@ pub(crate) fn to_client() -> BoxedStrategy<ToClient<'static>> {
         any_of!(DeviceList { id: any::<u32>(), devices: vec(device(), 0..5) }),
         any_of!(Parted { room: room_id() }),
         any_of!(ReadUpTo { room: room_id(), seq: number().prop_map(Seq::new) }),
+        any_of!(RightsPage {
+            id: any::<u32>(),
+            room: room_id(),
+            mode: any::<u8>(),
+            slow_seconds: any::<u32>(),
+            role: any::<u8>(),
+            standings: vec(standing(), 0..5),
+            next: option::of(user_id()),
+        }),
+        any_of!(Removed {
+            room: room_id(),
+            kind: any::<u8>(),
+            by: text(),
+            reason: text(),
+            until: option::of(time()),
+        }),
+        any_of!(Invited { room: room_id(), name: text(), by: text(), reason: text() }),
     ]
     .boxed()
 }
@@ -179,6 +213,19 @@ fn device() -> impl Strategy<Value = Device<'static>> {
         since: time(),
         seen: time(),
         this: any::<bool>(),
+    })
+}
+
+fn standing() -> impl Strategy<Value = Standing<'static>> {
+    any_of!(Standing {
+        user: user_id(),
+        name: text(),
+        role: any::<u8>(),
+        invited: any::<bool>(),
+        banned: any::<bool>(),
+        banned_until: option::of(time()),
+        muted: any::<bool>(),
+        muted_until: option::of(time()),
     })
 }
 

@@ -104,6 +104,9 @@ fn parts_have_the_documented_fields() {
                 presence.changes.iter().for_each(|it| part(&mut coded, "Change", it))
             }
             ToClient::Challenge(challenge) => part(&mut coded, "Stretching", &challenge.stretching),
+            ToClient::RightsPage(page) => {
+                page.standings.iter().for_each(|it| part(&mut coded, "Standing", it))
+            }
             ToClient::DeviceList(list) => list.devices.iter().for_each(|it| part(&mut coded, "Device", it)),
             ToClient::Ping(_)
             | ToClient::Pong(_)
@@ -121,6 +124,7 @@ fn parts_have_the_documented_fields() {
             | ToClient::Credit(_)
             | ToClient::Parted(_)
             | ToClient::ReadUpTo(_) => {}
+            ToClient::Removed(_) | ToClient::Invited(_) => {}
         }
     }
     let documented = table(section('M'), "Parts:").into_iter();

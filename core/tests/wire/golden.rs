@@ -5,11 +5,12 @@ use palabre_core::{
     time::WallTime,
     wire::{
         About, Away, Challenge, Change, Credit, Device, DeviceList, Devices, Direct, Done, Enrol, Error,
-        Event, Follow, Goodbye, Guest, Hello, History, HistoryPage, Join, Joined, Limits, Listed, LogEvent,
-        Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword, Opened, Part, Parted,
-        Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused, Register, Rename, Resume,
-        Revoke, Room, Rooms, RoomsPage, SetPassword, Stretching, ToClient, ToServer, Token, Trimmed, Waiting,
-        Welcome, kind, role, state,
+        Event, Follow, Goodbye, Govern, Guest, Hello, History, HistoryPage, Invited, Join, Joined, Limits,
+        Listed, LogEvent, Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword,
+        Opened, Part, Parted, Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused,
+        Register, Removed, Rename, Resume, Revoke, Rights, RightsPage, Room, Rooms, RoomsPage, SetMode,
+        SetPassword, Standing, Stretching, ToClient, ToServer, Token, Trimmed, Waiting, Welcome, kind, role,
+        state,
     },
 };
 
@@ -117,6 +118,14 @@ fn counting<const N: usize>() -> [u8; N] {
 }
 
 fn accounts_to_server() -> Vec<Named<ToServer<'static>>> {
+    let mode = SetMode {
+        id: 10,
+        room: TEA,
+        private: Some(true),
+        read_only: None,
+        topic_locked: Some(false),
+        slow_seconds: Some(30),
+    };
     vec![
         ("register", Register { id: 1, name: "Zoë", request: counting(), invitation: None }.into()),
         (
@@ -132,6 +141,16 @@ fn accounts_to_server() -> Vec<Named<ToServer<'static>>> {
         ("plain", Plain { id: 9, name: "ana", password: "correct horse", device: "" }.into()),
         ("mark-read", MarkRead { id: 9, room: RoomId::new(3), seq: Seq::new(500) }.into()),
         ("revoke", Revoke { id: 8, device: DeviceId::new(70_000) }.into()),
+        (
+            "govern",
+            Govern { id: 9, room: TEA, act: 8, name: "bo", seconds: Some(3_600), reason: "spam" }.into(),
+        ),
+        (
+            "govern-for-good",
+            Govern { id: 9, room: TEA, act: 5, name: "zoë", seconds: None, reason: "" }.into(),
+        ),
+        ("set-mode", mode.into()),
+        ("rights", Rights { id: 11, room: TEA, after: None }.into()),
     ]
 }
 
@@ -160,6 +179,34 @@ fn accounts_to_client() -> Vec<Named<ToClient<'static>>> {
         rooms: vec![],
         account: true,
     };
+    let owner = Standing {
+        user: ANA,
+        name: "ana",
+        role: role::OWNER,
+        invited: false,
+        banned: false,
+        banned_until: None,
+        muted: false,
+        muted_until: None,
+    };
+    let banned = Standing {
+        user: UserId::new(13),
+        name: "bo",
+        role: role::GUEST,
+        banned: true,
+        banned_until: Some(at(0)),
+        muted: true,
+        ..owner
+    };
+    let rights = RightsPage {
+        id: 11,
+        room: TEA,
+        mode: 5,
+        slow_seconds: 30,
+        role: role::OWNER,
+        standings: vec![owner, banned],
+        next: Some(UserId::new(13)),
+    };
     vec![
         ("challenge", Challenge { id: 1, response: &REGISTRATION, stretching: usual }.into()),
         ("challenge-to-login", Challenge { id: 3, response: login, stretching: largest }.into()),
@@ -168,6 +215,23 @@ fn accounts_to_client() -> Vec<Named<ToClient<'static>>> {
         ("parted", Parted { room: TEA }.into()),
         ("read-up-to", ReadUpTo { room: TEA, seq: Seq::new(500) }.into()),
         ("ready-as-account", ready.into()),
+        ("rights-page", rights.into()),
+        (
+            "rights-page-empty",
+            RightsPage {
+                id: 11,
+                room: TEA,
+                mode: 0,
+                slow_seconds: 0,
+                role: role::GUEST,
+                standings: vec![],
+                next: None,
+            }
+            .into(),
+        ),
+        ("removed", Removed { room: TEA, kind: 8, by: "ana", reason: "spam", until: Some(at(0)) }.into()),
+        ("removed-for-good", Removed { room: TEA, kind: 7, by: "ana", reason: "", until: None }.into()),
+        ("invited", Invited { room: TEA, name: "#tea", by: "ana", reason: "come in" }.into()),
     ]
 }
 

@@ -11,6 +11,7 @@ use std::{
 
 use palabre_core::{
     ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    rights::{Role, RoomChange, Standing},
     storage::{
         About, Appended, EventKind, FoundEvent, GuestRecord, NewEvent, PageRange, Recovered, RoomKey,
         StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
@@ -106,9 +107,9 @@ impl MemoryStorage {
     /// name, which the core never asks for.
     pub fn execute(&mut self, operation: StorageOperation) -> Result<StorageOutcome, StorageFailure> {
         match operation {
-            StorageOperation::OpenRoom { key } => Ok(self.open_room(key)),
+            StorageOperation::OpenRoom { key, owner } => Ok(self.open_room(key, owner)),
             StorageOperation::DropRoom { room } => Ok(self.drop_room(room)),
-            StorageOperation::Append { room, event } => self.append(room, event),
+            StorageOperation::Append { room, event, change } => self.append(room, event, change),
             StorageOperation::FindNonce { author, nonce } => {
                 Ok(StorageOutcome::Found(self.find_nonce(author, nonce)))
             }
@@ -181,14 +182,18 @@ impl MemoryStorage {
         self.members.get(&user).into_iter().flatten().copied().collect()
     }
 
-    fn open_room(&mut self, key: RoomKey) -> StorageOutcome {
+    fn open_room(&mut self, key: RoomKey, owner: Option<(UserId, Arc<str>)>) -> StorageOutcome {
         let id = self.rooms_by_key.get(&key).copied().unwrap_or_else(|| {
             self.last_room += 1;
             RoomId::new(self.last_room)
         });
         let room = self.rooms.entry(id).or_insert_with(|| {
             self.rooms_by_key.insert(key.clone(), id);
-            Room::new(key, Arc::clone(&self.no_topic))
+            let mut room = Room::new(key, Arc::clone(&self.no_topic));
+            if let Some((user, name)) = owner {
+                room.standings.insert(user, Standing { role: Role::Owner, ..Standing::new(user, name) });
+            }
+            room
         });
         StorageOutcome::RoomOpened(room.record(id))
     }
@@ -210,7 +215,44 @@ impl MemoryStorage {
         StorageOutcome::Done
     }
 
-    fn append(&mut self, id: RoomId, new: NewEvent) -> Result<StorageOutcome, StorageFailure> {
+    fn append(
+        &mut self,
+        id: RoomId,
+        new: NewEvent,
+        change: Option<RoomChange>,
+    ) -> Result<StorageOutcome, StorageFailure> {
+        let name = new.about.as_ref().map_or_else(|| "".into(), |about| Arc::clone(&about.name));
+        let outcome = self.append_event(id, new)?;
+        if let Some(change) = change
+            && !matches!(outcome, StorageOutcome::Appended(Appended::NonceReused))
+        {
+            self.make_change(id, name, change);
+        }
+        Ok(outcome)
+    }
+
+    fn make_change(&mut self, id: RoomId, name: Arc<str>, change: RoomChange) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        match change {
+            RoomChange::Mode(mode) => room.mode = mode,
+            RoomChange::Right(user, change) => {
+                let standing =
+                    room.standings.entry(user).or_insert_with(|| Standing::new(user, Arc::clone(&name)));
+                standing.name = name;
+                standing.apply(change);
+                if standing.is_ordinary() {
+                    room.standings.remove(&user);
+                }
+                if change.ends_membership()
+                    && let Some(rooms) = self.members.get_mut(&user)
+                {
+                    rooms.remove(&id);
+                }
+            }
+        }
+    }
+
+    fn append_event(&mut self, id: RoomId, new: NewEvent) -> Result<StorageOutcome, StorageFailure> {
         let Some(room) = self.rooms.get_mut(&id) else { return Err(StorageFailure::NoSuchRoom) };
         if let Some((stored_in, seq)) = self.nonces.get(&(new.author, new.nonce)).copied() {
             return Ok(StorageOutcome::Appended(self.repeated(id, &new, stored_in, seq)));

@@ -10,6 +10,7 @@ mod operations;
 mod portable;
 mod recovery;
 mod reopen;
+mod rights;
 mod rooms;
 mod schema;
 mod space;

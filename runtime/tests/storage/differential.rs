@@ -1,6 +1,8 @@
 use palabre_core::{
-    ids::{Incarnation, Seq},
+    ids::{Incarnation, Seq, UserId},
+    rights::{RightChange, Role, RoomChange, RoomMode, Term},
     storage::{EventKind, PageRange, StorageOperation},
+    time::WallTime,
 };
 use palabre_runtime::storage::MemoryStorage;
 use proptest::{collection::vec, prelude::*};
@@ -47,7 +49,10 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
             .prop_map(|(room, author, nonce, kind, text)| append(room, author, nonce, kind, text)),
         4 => (room.clone(), 1..3_u64, nonce.clone(), 0..3_u64)
             .prop_map(|(room, author, nonce, about)| append_about(room, author, nonce, about)),
-        2 => name.prop_map(open_room),
+        2 => name.clone().prop_map(open_room),
+        1 => (name, user.clone()).prop_map(|(name, owner)| open_owned(name, owner)),
+        4 => (room.clone(), nonce.clone(), change(user.clone()))
+            .prop_map(|(room, nonce, change)| act(room, nonce, change)),
         2 => (1..3_u64, 3..5_u64).prop_map(|(lower, higher)| open_direct(lower, higher)),
         1 => room.clone().prop_map(drop_room),
         2 => (1..3_u64, nonce).prop_map(|(author, nonce)| find(author, nonce)),
@@ -70,6 +75,24 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
         1 => (user.clone(), 1..3_u8, 1..8_u64)
             .prop_map(|(user, number, keep)| set_password(user, number, keep)),
         3 => (user, room, any::<bool>()).prop_map(|(user, room, member)| set_member(user, room, member)),
+    ]
+}
+
+fn change(user: impl Strategy<Value = u64>) -> impl Strategy<Value = RoomChange> {
+    let term = (0..3_u64, proptest::option::of(0..3_u64)).prop_map(|(since, until)| Term {
+        since: WallTime::from_millis(since),
+        until: until.map(WallTime::from_millis),
+    });
+    let right = prop_oneof![
+        prop_oneof![Just(Role::Member), Just(Role::Moderator), Just(Role::Owner)].prop_map(RightChange::Role),
+        any::<bool>().prop_map(RightChange::Invited),
+        Just(RightChange::Kicked),
+        proptest::option::of(term.clone()).prop_map(RightChange::Banned),
+        proptest::option::of(term).prop_map(RightChange::Muted),
+    ];
+    prop_oneof![
+        1 => (0..8_u8, 0..3_u32).prop_map(|(bits, slow)| RoomChange::Mode(RoomMode::from_bits(bits, slow))),
+        5 => (user, right).prop_map(|(user, change)| RoomChange::Right(UserId::new(user), change)),
     ]
 }
 

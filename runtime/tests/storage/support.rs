@@ -3,6 +3,7 @@ use std::{fs, path::Path};
 use palabre_core::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     password::PasswordRecord,
+    rights::RoomChange,
     storage::{
         About, AccountRecord, Appended, DeviceToken, EventKind, InvitationId, InvitationUse, NewDevice,
         NewEvent, PageRange, Recovered, RoomKey, StorageFailure, StorageOperation, StorageOutcome,
@@ -84,11 +85,11 @@ pub(crate) fn copy_without_closing(directory: &Path) -> TempDir {
 }
 
 pub(crate) fn open_room(name: &str) -> StorageOperation {
-    StorageOperation::OpenRoom { key: RoomKey::Named(name.into()) }
+    StorageOperation::OpenRoom { key: RoomKey::Named(name.into()), owner: None }
 }
 
 pub(crate) fn open_direct(lower: u64, higher: u64) -> StorageOperation {
-    StorageOperation::OpenRoom { key: RoomKey::Direct(UserId::new(lower), UserId::new(higher)) }
+    StorageOperation::OpenRoom { key: RoomKey::Direct(UserId::new(lower), UserId::new(higher)), owner: None }
 }
 
 pub(crate) fn drop_room(room: u64) -> StorageOperation {
@@ -111,7 +112,28 @@ pub(crate) fn append(room: u64, author: u64, nonce: u64, kind: EventKind, text: 
             text: text.into(),
             about: None,
         },
+        change: None,
     }
+}
+
+/// A room that is owned by somebody if it is new.
+pub(crate) fn open_owned(name: &str, owner: u64) -> StorageOperation {
+    let owner = Some((UserId::new(owner), "ada".into()));
+    StorageOperation::OpenRoom { key: RoomKey::Named(name.into()), owner }
+}
+
+/// An act upon a user, or upon the room.
+pub(crate) fn act(room: u64, nonce: u64, change: RoomChange) -> StorageOperation {
+    let user = match change {
+        RoomChange::Mode(_) => 0,
+        RoomChange::Right(user, _) => user.get(),
+    };
+    let mut operation = append_about(room, 1, nonce, user);
+    if let StorageOperation::Append { event, change: made, .. } = &mut operation {
+        event.kind = EventKind::Mode;
+        *made = Some(change);
+    }
+    operation
 }
 
 /// A post about something: an end and a name's length go with its number.

@@ -27,6 +27,7 @@ fn post(number: u64, nick: &Arc<str>, text: &Arc<str>) -> StorageOperation {
             text: Arc::clone(text),
             about: None,
         },
+        change: None,
     }
 }
 

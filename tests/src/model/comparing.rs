@@ -40,6 +40,12 @@ impl Model {
             (Expected::HistoryPage { room, first, events, .. }, ToClient::HistoryPage(page)) => {
                 self.compare_history(*room, *first, events, page)
             }
+            (Expected::RightsPage { room, .. }, ToClient::RightsPage(page)) => {
+                self.known.learn_room(*room, page.room)?;
+                same("mode", &(0, 0), &(page.mode, page.slow_seconds))?;
+                same("role", &wire::role::GUEST, &page.role)?;
+                holds("standings", page.standings.is_empty() && page.next.is_none())
+            }
             (Expected::ManualText { text, .. }, ToClient::ManualText(manual)) => {
                 same("text", text.as_str(), manual.text)
             }

@@ -75,6 +75,13 @@ pub enum Expected {
         /// All that come after the place asked for, ascending, each with the number of its members.
         rest: Vec<(Face, u32)>,
     },
+    /// Who has which rights in a room that nobody governs.
+    RightsPage {
+        /// Of the request.
+        id: u32,
+        /// Of which room.
+        room: RoomKey,
+    },
     /// Events of the past.
     HistoryPage {
         /// Of the request.

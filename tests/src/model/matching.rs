@@ -118,6 +118,8 @@ impl Model {
             ToClient::Challenge(challenge) => Lane::Reply(challenge.id),
             ToClient::DeviceList(list) => Lane::Reply(list.id),
             ToClient::Parted(_) | ToClient::ReadUpTo(_) => Lane::Opened,
+            ToClient::RightsPage(page) => Lane::Reply(page.id),
+            ToClient::Removed(_) | ToClient::Invited(_) => Lane::Opened,
             ToClient::Event(event) => Lane::Room(self.known.room(event.room)?),
             ToClient::Trimmed(trimmed) => Lane::Room(self.known.room(trimmed.room)?),
             ToClient::Welcome(_) | ToClient::Ready(_) => Lane::Entering,
@@ -188,6 +190,7 @@ impl Expected {
             | Self::MembersPage { id, .. }
             | Self::RoomsPage { id, .. }
             | Self::HistoryPage { id, .. }
+            | Self::RightsPage { id, .. }
             | Self::ManualText { id, .. } => Lane::Reply(*id),
             Self::Event { room, .. } | Self::Trimmed { room, .. } => Lane::Room(*room),
             Self::Welcome | Self::Waiting { .. } | Self::Ready { .. } => Lane::Entering,

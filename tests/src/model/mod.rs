@@ -32,6 +32,7 @@ mod operation;
 mod phases;
 mod posts;
 mod presence;
+mod rights;
 mod rooms;
 mod words;
 

@@ -82,6 +82,26 @@ pub enum Speech {
     Rename(Name),
     Manual,
     Away(bool),
+    /// Try to do something to somebody in a room.
+    Govern {
+        /// Which.
+        room: u8,
+        /// What.
+        act: u8,
+        /// To whom.
+        name: Name,
+        /// For how long.
+        seconds: Option<u8>,
+    },
+    /// Try to make a room private, and perhaps too slow.
+    SetMode {
+        /// Which.
+        room: u8,
+        /// Whether it shall be slow.
+        slow: bool,
+    },
+    /// Ask who has which rights in a room.
+    Rights(u8, Option<u8>),
     Ping(u8),
     Pong,
     Goodbye(u8),
@@ -232,6 +252,10 @@ fn request() -> BoxedStrategy<Speech> {
         4 => name().prop_map(Speech::Rename),
         1 => Just(Speech::Manual),
         4 => any::<bool>().prop_map(Speech::Away),
+        2 => (any::<u8>(), prop_oneof![4 => 5..=14_u8, 1 => any::<u8>()], name(), option::weighted(0.2, 0..3_u8))
+            .prop_map(|(room, act, name, seconds)| Speech::Govern { room, act, name, seconds }),
+        1 => (any::<u8>(), any::<bool>()).prop_map(|(room, slow)| Speech::SetMode { room, slow }),
+        1 => (any::<u8>(), place()).prop_map(|(room, after)| Speech::Rights(room, after)),
         1 => any::<u8>().prop_map(Speech::Ping),
         1 => Just(Speech::Pong),
         2 => reason.prop_map(Speech::Goodbye),

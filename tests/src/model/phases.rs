@@ -126,6 +126,9 @@ impl Model {
             ToServer::History(history) => (history.id, self.history(at, user, history)),
             ToServer::Rename(rename) => (rename.id, self.rename(at, user, rename)),
             ToServer::Away(away) => (away.id, self.away(at, user, away)),
+            ToServer::Govern(govern) => (govern.id, self.govern(user, govern)),
+            ToServer::SetMode(wish) => (wish.id, self.set_mode(user, wish)),
+            ToServer::Rights(rights) => (rights.id, self.rights(at, user, rights)),
             ToServer::Manual(manual) => (manual.id, self.serve_manual(at, manual.id)),
             ToServer::Ping(_)
             | ToServer::Pong(_)

@@ -28,7 +28,7 @@ impl Model {
     }
 
     /// P2: every fault there is, since nothing says which is seen first.
-    fn judge_text(&self, kind: u8, text: &str) -> Result<(), Refusal> {
+    pub(super) fn judge_text(&self, kind: u8, text: &str) -> Result<(), Refusal> {
         let is_topic = kind == kind::TOPIC;
         let bytes_max = if is_topic { self.limits.topic_bytes_max } else { self.limits.text_bytes_max };
         let allowed = |c: char| !c.is_control() || (!is_topic && matches!(c, '\n' | '\t'));

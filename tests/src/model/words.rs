@@ -3,8 +3,8 @@
 use palabre_core::{
     ids::{Nonce, RoomId, Seq, UserId},
     wire::{
-        Away, Direct, Error, Follow, Goodbye, Guest, Hello, History, Join, Manual, Members, Part, Ping, Pong,
-        Post, Rename, Resume, Rooms, ToServer, Token,
+        Away, Direct, Error, Follow, Goodbye, Govern, Guest, Hello, History, Join, Manual, Members, Part,
+        Ping, Pong, Post, Rename, Resume, Rights, Rooms, SetMode, ToServer, Token,
     },
 };
 
@@ -71,6 +71,26 @@ impl Words {
             }
             Speech::Rename(name) => ToServer::Rename(Rename { id, nick: name.nick() }),
             Speech::Manual => ToServer::Manual(Manual { id }),
+            Speech::Govern { room, act, name, seconds } => ToServer::Govern(Govern {
+                id,
+                room: model.room_numbered(at, room),
+                act,
+                name: name.nick(),
+                seconds: seconds.map(u64::from),
+                reason: if act % 2 == 0 { "because" } else { "" },
+            }),
+            Speech::SetMode { room, slow } => ToServer::SetMode(SetMode {
+                id,
+                room: model.room_numbered(at, room),
+                private: Some(true),
+                read_only: None,
+                topic_locked: None,
+                slow_seconds: slow.then_some(100_000),
+            }),
+            Speech::Rights(room, after) => {
+                let after = after.map(|number| UserId::new(number.into()));
+                ToServer::Rights(Rights { id, room: model.room_numbered(at, room), after })
+            }
             Speech::Away(away) => ToServer::Away(Away { id, away }),
             Speech::Ping(token) => ToServer::Ping(Ping { token: token.into() }),
             Speech::Pong => ToServer::Pong(Pong { token: 3 }),

@@ -10,7 +10,7 @@ use palabre_core::{
     wire::Token,
 };
 
-use super::{Invariant, Violation, ensure};
+use super::{Invariant, Rights, Violation, ensure};
 use crate::{network::Owner, sometimes, store::Tables};
 
 /// The number of a post, in the order written.
@@ -64,6 +64,8 @@ pub struct Ledger {
     members_ever: BTreeSet<(UserId, RoomId)>,
     removed: BTreeSet<UserId>,
     nonces: BTreeMap<(UserId, Nonce), PostNumber>,
+    /// Who may do what.
+    pub rights: Rights,
 }
 
 impl Ledger {
@@ -210,6 +212,9 @@ impl Ledger {
             None => {
                 return Err(Violation::new(Invariant::Authentic, format!("{}, who never entered", facts())));
             }
+        }
+        if !event.kind.is_post() {
+            return Ok(());
         }
         let number = self.number_in(&event.text).filter(|number| self.posts[number.0].text == *event.text);
         let Some(number) = number else {

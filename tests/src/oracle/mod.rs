@@ -5,6 +5,7 @@
 mod followers;
 mod ledger;
 mod rare;
+mod rights;
 mod session;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::fmt;
 pub use self::{
     followers::{Follower, Followers},
     ledger::{Ledger, Outcome, Post, PostNumber},
+    rights::Rights,
     session::{Session, SessionFacts},
 };
 

@@ -33,6 +33,14 @@ pub(super) fn refused(refused: &Refused<'_>) {
         RefusalCode::NoSuchDevice => sometimes!("refused no-such-device"),
         RefusalCode::InvitationNeeded => sometimes!("refused invitation-needed"),
         RefusalCode::InvitationInvalid => sometimes!("refused invitation-invalid"),
+        RefusalCode::Banned => sometimes!("refused banned"),
+        RefusalCode::Muted => sometimes!("refused muted"),
+        RefusalCode::InviteOnly => sometimes!("refused invite-only"),
+        RefusalCode::ReadOnly => sometimes!("refused read-only"),
+        RefusalCode::RoleNeeded => sometimes!("refused role-needed"),
+        RefusalCode::Outranked => sometimes!("refused outranked"),
+        // A thousand users with rights in one room are more than a run has.
+        RefusalCode::RightsFull => {}
     }
 }
 

@@ -53,6 +53,8 @@ enum Asked {
     Post { room: RoomId, nonce: Nonce },
     Members { after: Option<UserId> },
     Rooms { after: Option<RoomId> },
+    Act { room: RoomId },
+    Rights { after: Option<UserId> },
     History { room: RoomId, before: Option<Seq>, limit: u16, acknowledged: Seq },
     Resume,
     Other,
@@ -214,6 +216,9 @@ impl Session {
             ToServer::Revoke(revoke) => (revoke.id, Asked::Other),
             ToServer::Plain(plain) => (plain.id, Asked::Other),
             ToServer::MarkRead(mark) => (mark.id, Asked::Other),
+            ToServer::Govern(govern) => (govern.id, Asked::Act { room: govern.room }),
+            ToServer::SetMode(wish) => (wish.id, Asked::Act { room: wish.room }),
+            ToServer::Rights(rights) => (rights.id, Asked::Rights { after: rights.after }),
         };
         self.asked.insert(id, asked);
         Ok(())
@@ -232,6 +237,21 @@ impl Session {
             ToClient::Parted(parted) => {
                 self.cursors.remove(&parted.room);
                 Ok(())
+            }
+            ToClient::Removed(removed) => {
+                sometimes!("a client was told that it was put out of a room");
+                self.cursors.remove(&removed.room);
+                Ok(())
+            }
+            ToClient::Invited(_) => {
+                sometimes!("a client was invited to a room");
+                Ok(())
+            }
+            ToClient::RightsPage(page) => {
+                let asked = self.answer(page.id)?;
+                let users = page.standings.iter().map(|standing| standing.user.get());
+                let after = if let Some(Asked::Rights { after }) = asked { after } else { None };
+                self.ascending(users, after.map(UserId::get))
             }
             ToClient::Waiting(_) => {
                 let resumes = self.asked.values().any(|asked| *asked == Asked::Resume);
@@ -390,7 +410,8 @@ impl Session {
         })?;
         let Some(asked) = asked else { return Ok(()) };
         let nonce = stored.map(|(_, nonce)| *nonce).unwrap_or_default();
-        let matches = asked == Asked::Post { room, nonce };
+        let is_act = stored.is_some_and(|(event, _)| !event.kind.is_post());
+        let matches = asked == Asked::Post { room, nonce } || (is_act && asked == Asked::Act { room });
         let author = stored.map(|(event, _)| event.author);
         self.require(matches && author == self.user, Invariant::Once, || {
             format!("number {seq} of room {room} answers {asked:?}, but has {nonce:?} of user {author:?}")
@@ -456,6 +477,7 @@ impl Session {
         self.require(was_member, Invariant::Private, || {
             format!("was sent number {} of room {room}", event.seq)
         })?;
+        facts.ledger.rights.check_shown(self.user, self.token, room, event.seq)?;
         let Some(kind) = EventKind::from_number(event.kind) else {
             return Err(self.violation(Invariant::WellFormed, format!("an event of kind {}", event.kind)));
         };

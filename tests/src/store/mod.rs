@@ -6,6 +6,7 @@
 
 mod accounts;
 mod rare;
+mod rights;
 mod tables;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -18,7 +19,10 @@ use palabre_core::{
     time::Monotonic,
 };
 
-pub use self::tables::{Room, Tables};
+pub use self::{
+    rights::Rights,
+    tables::{Room, Tables},
+};
 use crate::{
     choices::{Choices, Subsystem},
     plan::{Fault, Plan},

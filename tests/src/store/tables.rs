@@ -7,6 +7,7 @@ use std::{
 
 use palabre_core::{
     ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    rights::RoomChange,
     seeded_bug,
     storage::{
         Appended, EventKind, FoundEvent, GuestRecord, NewEvent, PageRange, Recovered, RoomKey, RoomRecord,
@@ -15,7 +16,7 @@ use palabre_core::{
     time::WallTime,
 };
 
-use super::accounts::Accounts;
+use super::{accounts::Accounts, rights::Rights};
 use crate::plan::OUTBOX_POSTS_MAX;
 
 /// All that is stored.
@@ -40,6 +41,8 @@ pub struct Room {
     pub key: RoomKey,
     /// Its topic.
     pub topic: Arc<str>,
+    /// Who may do what there.
+    pub rights: Rights,
     /// The first number still kept.
     pub first: Seq,
     /// Everything ever stored, the event with number 1 first; what was trimmed is here still.
@@ -97,13 +100,15 @@ impl Tables {
     /// [`StorageFailure::Failed`] for a second account of one name, which the core never asks for.
     pub fn execute(&mut self, operation: &StorageOperation) -> Result<StorageOutcome, StorageFailure> {
         match operation {
-            StorageOperation::OpenRoom { key } => Ok(StorageOutcome::RoomOpened(self.open_room(key))),
+            StorageOperation::OpenRoom { key, owner } => {
+                Ok(StorageOutcome::RoomOpened(self.open_room(key, owner.as_ref())))
+            }
             StorageOperation::DropRoom { room } => {
                 self.drop_room(*room);
                 Ok(StorageOutcome::Done)
             }
-            StorageOperation::Append { room, event } => {
-                self.append(*room, event).map(StorageOutcome::Appended)
+            StorageOperation::Append { room, event, change } => {
+                self.append(*room, event, *change).map(StorageOutcome::Appended)
             }
             StorageOperation::FindNonce { author, nonce } => {
                 Ok(StorageOutcome::Found(self.find_nonce(*author, *nonce)))
@@ -194,7 +199,7 @@ impl Tables {
     pub fn is_done(&self, operation: &StorageOperation) -> bool {
         match operation {
             StorageOperation::Append { event, .. } => self.find_nonce(event.author, event.nonce).is_some(),
-            StorageOperation::OpenRoom { key } => self.rooms.values().any(|room| room.key == *key),
+            StorageOperation::OpenRoom { key, .. } => self.rooms.values().any(|room| room.key == *key),
             StorageOperation::FindNonce { .. } | StorageOperation::ReadPage { .. } => true,
             StorageOperation::CreateAccount { device, .. } | StorageOperation::AddDevice { device, .. } => {
                 self.accounts.find_token(device.token_hash).is_some()
@@ -273,13 +278,14 @@ impl Tables {
         self.members.range(rooms).map(|(_, room)| *room)
     }
 
-    fn open_room(&mut self, key: &RoomKey) -> RoomRecord {
+    fn open_room(&mut self, key: &RoomKey, owner: Option<&(UserId, Arc<str>)>) -> RoomRecord {
         if let Some((id, room)) = self.rooms.iter().find(|(_, room)| room.key == *key) {
             return record(*id, room);
         }
         self.rooms_given += 1;
         let id = RoomId::new(self.rooms_given);
-        let room = Room { key: key.clone(), topic: "".into(), first: Seq::new(1), log: Vec::new() };
+        let rights = Rights::new(owner);
+        let room = Room { key: key.clone(), topic: "".into(), rights, first: Seq::new(1), log: Vec::new() };
         record(id, self.rooms.entry(id).or_insert(room))
     }
 
@@ -292,7 +298,26 @@ impl Tables {
         self.nonces.retain(|_, (room, _)| *room != id);
     }
 
-    fn append(&mut self, id: RoomId, new: &NewEvent) -> Result<Appended, StorageFailure> {
+    fn append(
+        &mut self,
+        id: RoomId,
+        new: &NewEvent,
+        change: Option<RoomChange>,
+    ) -> Result<Appended, StorageFailure> {
+        let appended = self.append_event(id, new)?;
+        if let Some(change) = change
+            && appended != Appended::NonceReused
+            && let Some(room) = self.rooms.get_mut(&id)
+        {
+            let name = new.about.as_ref().map_or_else(|| "".into(), |about| Arc::clone(&about.name));
+            if let Some(user) = room.rights.change(&name, change) {
+                self.members.remove(&(user, id));
+            }
+        }
+        Ok(appended)
+    }
+
+    fn append_event(&mut self, id: RoomId, new: &NewEvent) -> Result<Appended, StorageFailure> {
         if !self.rooms.contains_key(&id) {
             return Err(StorageFailure::NoSuchRoom);
         }
@@ -402,6 +427,8 @@ fn record(id: RoomId, room: &Room) -> RoomRecord {
         topic: Arc::clone(&room.topic),
         first: room.first,
         last: room.last(),
+        mode: room.rights.mode,
+        standings: room.rights.standings().cloned().collect(),
     }
 }
 

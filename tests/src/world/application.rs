@@ -66,6 +66,15 @@ impl World {
                 sometimes!("a room was read on another machine");
                 Ok(())
             }
+            ClientEvent::Removed { room, .. } => {
+                self.actors[actor].followers.parted(room);
+                self.actors[actor].parted.push(room);
+                Ok(())
+            }
+            ClientEvent::Invited { .. } => Ok(()),
+            ClientEvent::Governed { request, .. } | ClientEvent::Rights { request, .. } => {
+                self.answered(actor, request).map(drop)
+            }
             ClientEvent::Devices { request, devices } => {
                 self.answered(actor, request)?;
                 self.devices_told(actor, &devices)
@@ -223,7 +232,10 @@ impl World {
         let justified = match refusal.code {
             RefusalCode::NoSpace | RefusalCode::StorageFailed => storage,
             RefusalCode::NotAMember | RefusalCode::NoSuchRoom => {
-                self.actors[actor].parted.contains(&post.room)
+                self.actors[actor].parted.contains(&post.room) || self.ledger.rights.is_governed(post.room)
+            }
+            RefusalCode::Muted | RefusalCode::ReadOnly | RefusalCode::RoleNeeded | RefusalCode::SlowDown => {
+                self.ledger.rights.is_governed(post.room)
             }
             RefusalCode::NoSuchUser => true,
             RefusalCode::NameInUse
@@ -231,7 +243,10 @@ impl World {
             | RefusalCode::NameLooksAlike
             | RefusalCode::NotPossible
             | RefusalCode::ServerFull
-            | RefusalCode::SlowDown
+            | RefusalCode::Banned
+            | RefusalCode::InviteOnly
+            | RefusalCode::Outranked
+            | RefusalCode::RightsFull
             | RefusalCode::TextEmpty
             | RefusalCode::TextTooLong
             | RefusalCode::TextInvalid

@@ -235,6 +235,8 @@ impl World {
 
     fn named_rooms(&self) -> Vec<NamedRoom> {
         let rooms = self.store.durable().rooms().filter_map(|(id, room)| match &room.key {
+            // Into a private room the reader is not invited.
+            RoomKey::Named(_) if room.rights.mode.private => None,
             RoomKey::Named(name) => {
                 let name = RoomName::parse(name).ok()?;
                 Some(NamedRoom { id, name, first: room.first, last: room.last() })

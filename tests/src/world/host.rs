@@ -187,7 +187,7 @@ impl World {
                 Ok(())
             }
             Output::Storage(request) => {
-                self.ask_storage(request);
+                self.ask_storage(request)?;
                 Ok(())
             }
             Output::Work(verification) => {

@@ -18,6 +18,7 @@ mod lies;
 mod operations;
 mod peer;
 mod process;
+mod rights;
 mod script;
 mod server_end;
 mod storage_end;

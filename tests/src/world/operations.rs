@@ -44,10 +44,13 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::Rest,
     Operation::Devices,
     Operation::Password,
+    Operation::Govern,
+    Operation::Mode,
+    Operation::Rights,
 ];
 
 /// How much likelier than by its drawn weight an operation is.
-const LIKELIHOODS: &[u64] = &[1, 12, 4, 1, 4, 2, 1, 2, 1, 2, 1, 4, 1, 1, 1, 1, 1, 1, 1];
+const LIKELIHOODS: &[u64] = &[1, 12, 4, 1, 4, 2, 1, 2, 1, 2, 1, 4, 1, 1, 1, 1, 1, 1, 1, 4, 1, 1];
 
 /// Something an honest client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +93,12 @@ pub enum Operation {
     Devices,
     /// Take another password.
     Password,
+    /// Do something to somebody in a room.
+    Govern,
+    /// Change what kind of room it is.
+    Mode,
+    /// Ask who has which rights.
+    Rights,
 }
 
 /// A request under way.
@@ -109,6 +118,9 @@ pub(super) enum Request {
     Manual,
     Devices,
     Revoke,
+    Govern,
+    Mode,
+    Rights,
     /// By the number of the new one.
     Password(u32),
 }
@@ -209,6 +221,11 @@ impl World {
             Operation::Manual => self.verb(actor, Request::Manual, Client::manual),
             Operation::Devices => self.verb(actor, Request::Devices, Client::devices),
             Operation::Password => self.change_password(actor),
+            Operation::Govern => self.govern(actor),
+            Operation::Mode => self.change_mode(actor),
+            Operation::Rights => {
+                self.in_some_room(actor, Request::Rights, |client, room, now| client.rights(room.id, now))
+            }
             Operation::ConnectNow => self.client_input(actor, Client::connect_now),
         }
     }
@@ -268,13 +285,13 @@ impl World {
         self.verb(actor, Request::Join { after }, |client, now| client.join(&name, after, now))
     }
 
-    fn some_room(&mut self, actor: usize) -> Option<RoomInfo> {
+    pub(super) fn some_room(&mut self, actor: usize) -> Option<RoomInfo> {
         let client = self.actors[actor].client.as_ref()?;
         let rooms: Vec<_> = client.joined().cloned().collect();
         (!rooms.is_empty()).then(|| self.choices.pick(Subsystem::Operations, &rooms).clone())
     }
 
-    fn some_nick(&mut self, actor: usize) -> Nick {
+    pub(super) fn some_nick(&mut self, actor: usize) -> Nick {
         let other = self.choices.index(Subsystem::Operations, self.actors.len());
         let known = self.actors[other].client.as_ref().map(|client| client.nick().clone());
         let stranger = self.choices.chance(Subsystem::Operations, 1, 6);

@@ -24,6 +24,7 @@ impl World {
         } else {
             self.store.cut_power(&mut self.choices);
         }
+        self.ledger.rights.crashed(self.store.durable());
         self.ledger.inspect_logs(self.store.durable())?;
         self.ledger.check_nothing_lost(self.store.durable())?;
         self.end_all_links(powered);

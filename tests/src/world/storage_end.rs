@@ -1,12 +1,14 @@
 //! Storage as the server's driver sees it: requests go out, answers come back when they are durable.
 
-use palabre_core::storage::{StorageOperation, StorageRequest};
+use palabre_core::storage::{Appended, StorageOperation, StorageOutcome, StorageReply, StorageRequest};
 
 use super::{Task, World};
 use crate::{oracle::Violation, sometimes, trace::Step};
 
 impl World {
-    pub(super) fn ask_storage(&mut self, request: StorageRequest) {
+    pub(super) fn ask_storage(&mut self, request: StorageRequest) -> Result<(), Violation> {
+        let (ticket, durable) = (request.ticket.get(), self.store.durable());
+        self.ledger.rights.submitted(ticket, &request.operation, durable)?;
         if let StorageOperation::SetMember { user, room, member: true } = &request.operation {
             self.ledger.member(*user, *room);
         }
@@ -21,6 +23,7 @@ impl World {
         if self.store.submit(request) {
             self.begin_commit();
         }
+        Ok(())
     }
 
     fn begin_commit(&mut self) {
@@ -49,10 +52,20 @@ impl World {
         }
         let Some(reply) = self.store.take_answer() else { return Ok(()) };
         sometimes!("storage answered when nobody was connected", self.host.connections.is_empty());
+        self.ledger.rights.answered(reply.ticket.get(), is_done(&reply), self.store.durable());
         self.note(Step::Answered(reply.ticket.get(), format!("{:?}", reply.result)));
         self.server_input(|server, now| server.handle_storage(reply, now))?;
         self.agenda.add(self.now, Task::Answer);
         Ok(())
+    }
+}
+
+/// Whether what was asked was done, be it that it had been already.
+const fn is_done(reply: &StorageReply) -> bool {
+    match &reply.result {
+        Ok(StorageOutcome::Appended(appended)) => !matches!(appended, Appended::NonceReused),
+        Ok(_) => true,
+        Err(_) => false,
     }
 }
 

@@ -77,7 +77,7 @@ impl Generator {
                 seq: Seq::new(choices.below(Operations, 20)),
             },
             0..8 => self.append(!opens, held, choices),
-            8 | 9 if opens => StorageOperation::OpenRoom { key: key(choices) },
+            8 | 9 if opens => StorageOperation::OpenRoom { key: key(choices), owner: None },
             8..11 => StorageOperation::SetMember {
                 user: user(choices),
                 room: room(held, choices),
@@ -118,6 +118,7 @@ impl Generator {
                 text: text.into(),
                 about: None,
             },
+            change: None,
         }
     }
 

@@ -43,6 +43,10 @@ pub(super) enum Pending {
     RoomNames,
     /// To show the manual.
     Manual,
+    /// To do something about rights: the log tells.
+    Govern,
+    /// To show who has which rights.
+    Rights(RoomId),
     /// To take another name.
     Rename,
     /// To be away or back.
@@ -62,6 +66,8 @@ impl Pending {
             | Self::Rooms
             | Self::RoomNames
             | Self::Manual
+            | Self::Govern
+            | Self::Rights(_)
             | Self::Rename
             | Self::Away
             | Self::Ping => false,
@@ -155,6 +161,10 @@ impl Chat {
                 self.show(Shown::Rooms(rooms));
             }
             (Pending::RoomNames, ClientEvent::Rooms { rooms, .. }) => self.show(Shown::RoomNames(rooms)),
+            (Pending::Rights(room), ClientEvent::Rights { mode, standings, .. }) => {
+                let place = self.views.find(room).map(|view| view.place.clone()).unwrap_or_default();
+                self.show(Shown::Rights { place, mode, standings });
+            }
             (_, ClientEvent::Parted { room, .. }) => self.parted(room),
             (_, ClientEvent::Manual { text, .. }) => {
                 let lines: Vec<String> = text.lines().map(|line| Printable::new(line).to_string()).collect();
@@ -207,6 +217,8 @@ impl Chat {
             | Pending::History(_)
             | Pending::Rooms
             | Pending::Manual
+            | Pending::Govern
+            | Pending::Rights(_)
             | Pending::Rename
             | Pending::Away
             | Pending::Ping => self.status("the connection was lost before the answer; try again"),

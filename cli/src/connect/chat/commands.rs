@@ -1,6 +1,7 @@
 //! What was typed, and what is done about it.
 
 use palabre_core::{
+    client::Governance,
     commands::{self, Command, CommandError},
     ids::{RoomId, Seq},
     name::{Nick, RoomName},
@@ -107,6 +108,22 @@ impl Chat {
                 }
             }
             Command::History { events } => self.history(events.map_or(self.past_events, u16::from)),
+            Command::Govern { act, name, seconds, reason } => {
+                if let Some(room) = self.room_or_current(None) {
+                    let governance = Governance { room, act, name, seconds, reason };
+                    self.ask(Pending::Govern, |client, now| client.govern(governance, now));
+                }
+            }
+            Command::SetMode { change } => {
+                if let Some(room) = self.room_or_current(None) {
+                    self.ask(Pending::Govern, |client, now| client.set_mode(room, change, now));
+                }
+            }
+            Command::Rights => {
+                if let Some(room) = self.room_or_current(None) {
+                    self.ask(Pending::Rights(room), |client, now| client.rights(room, now));
+                }
+            }
             Command::Nick { nick } => self.ask(Pending::Rename, |client, now| client.rename(&nick, now)),
             Command::ToggleAway => {
                 let away = !self.is_away;

@@ -15,8 +15,9 @@ use super::{
     views::Past,
 };
 use crate::{
-    failure::{ExitStatus, Failure},
+    failure::{ExitStatus, Failure, put_out},
     habit,
+    output::Printable,
     session::request_answered,
 };
 
@@ -51,10 +52,21 @@ impl Chat {
             ClientEvent::Refused { request, refusal } => self.refused(request, &refusal),
             ClientEvent::Interrupted { request } => self.interrupted(request),
             ClientEvent::Left { room } => self.parted(room),
+            ClientEvent::Removed { room, name, banned, by, reason, until } => {
+                self.fail(put_out(&name, banned, &by, &reason, until));
+                self.parted(room);
+            }
+            ClientEvent::Invited { name, by, reason } => {
+                let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+                let sentence = format!("{by} invites you to {name}{why}; /join {name} enters it");
+                self.status(Printable::new(&sentence));
+            }
             ClientEvent::Parted { .. }
             | ClientEvent::Devices { .. }
             | ClientEvent::Revoked { .. }
             | ClientEvent::PasswordChanged { .. }
+            | ClientEvent::Governed { .. }
+            | ClientEvent::Rights { .. }
             | ClientEvent::Members { .. }
             | ClientEvent::Rooms { .. }
             | ClientEvent::History { .. }

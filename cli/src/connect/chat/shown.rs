@@ -3,8 +3,9 @@
 use std::{fmt::Display, time::Duration};
 
 use palabre_core::{
-    client::{MemberInfo, RoomListed},
+    client::{MemberInfo, RoomListed, StandingInfo},
     ids::{RoomId, Seq},
+    rights::RoomMode,
     storage::StoredEvent,
 };
 
@@ -49,6 +50,8 @@ pub(in crate::connect) enum Shown {
     NotPosted { room: RoomId, failure: Failure },
     /// Who is in a room, as was asked for.
     Members { room: RoomId, members: Vec<MemberInfo> },
+    /// What kind of room it is, and who has which rights there, as was asked for.
+    Rights { place: String, mode: RoomMode, standings: Vec<StandingInfo> },
     /// Which rooms there are, as was asked for.
     Rooms(Vec<RoomListed>),
     /// Which rooms there are, to complete their names.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use palabre_core::{
-    client::{MemberInfo, RoomListed},
+    client::{MemberInfo, RoomListed, StandingInfo},
     ids::RoomId,
+    rights::RoomMode,
     storage::StoredEvent,
 };
 
@@ -12,7 +13,7 @@ use super::{Input, Plain, here};
 use crate::{
     connect::chat::Shown,
     failure::Failure,
-    output::{Body, Layout, MessageLines, Printable, presence},
+    output::{Body, Layout, MessageLines, Printable, presence, rights_lines},
     roster::Came,
 };
 
@@ -46,6 +47,7 @@ impl Plain<'_> {
                 }
             }
             Shown::Members { room, members } => self.print_members(room, &members)?,
+            Shown::Rights { place, mode, standings } => self.print_rights(&place, mode, &standings)?,
             Shown::Rooms(rooms) => self.print_rooms(&rooms)?,
             Shown::RoomNames(rooms) => self.teach_rooms(&rooms),
             Shown::Pong(round_trip) => self.print_pong(round_trip)?,
@@ -122,6 +124,20 @@ impl Plain<'_> {
         }
         let place = Printable::new(&view.place);
         output.status(format_args!("{place}: messages before number {first} are not kept any more"));
+        Ok(())
+    }
+
+    fn print_rights(
+        &mut self,
+        place: &str,
+        mode: RoomMode,
+        standings: &[StandingInfo],
+    ) -> Result<(), Failure> {
+        let lines = rights_lines(place, mode, standings, self.chat.now().wall);
+        let bodies = standings.iter().map(|standing| Body::right(place, standing));
+        for (body, line) in std::iter::once(Body::mode(place, mode)).chain(bodies).zip(lines) {
+            self.context.output.result(body, line)?;
+        }
         Ok(())
     }
 

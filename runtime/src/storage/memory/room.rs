@@ -1,12 +1,13 @@
 //! The log of one room, and reading pages of it.
 
 use std::{
-    collections::{VecDeque, vec_deque},
+    collections::{BTreeMap, VecDeque, vec_deque},
     sync::Arc,
 };
 
 use palabre_core::{
-    ids::{Nonce, RoomId, Seq},
+    ids::{Nonce, RoomId, Seq, UserId},
+    rights::{RoomMode, Standing},
     storage::{PageRange, RoomKey, RoomRecord, StoredEvent},
 };
 
@@ -18,6 +19,8 @@ const EVENT_OVERHEAD_BYTES: u64 = 256;
 pub(super) struct Room {
     pub(super) key: RoomKey,
     pub(super) topic: Arc<str>,
+    pub(super) mode: RoomMode,
+    pub(super) standings: BTreeMap<UserId, Standing>,
     /// What the events cost, in bytes.
     pub(super) bytes: u64,
     last: Seq,
@@ -40,7 +43,15 @@ impl LoggedEvent {
 
 impl Room {
     pub(super) const fn new(key: RoomKey, topic: Arc<str>) -> Self {
-        Self { key, topic, bytes: 0, last: Seq::new(0), events: VecDeque::new() }
+        Self {
+            key,
+            topic,
+            mode: RoomMode::from_bits(0, 0),
+            standings: BTreeMap::new(),
+            bytes: 0,
+            last: Seq::new(0),
+            events: VecDeque::new(),
+        }
     }
 
     pub(super) const fn next_seq(&self) -> Seq {
@@ -58,6 +69,8 @@ impl Room {
             topic: Arc::clone(&self.topic),
             first: self.first(),
             last: self.last,
+            mode: self.mode,
+            standings: self.standings.values().cloned().collect(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use palabre_core::{
     ids::{Nonce, RoomId, Seq, UserId},
+    rights::{Role, RoomChange, RoomMode, Standing},
     storage::{
         About, Appended, EventKind, FoundEvent, NewEvent, PageRange, RoomKey, RoomRecord, StorageOperation,
         StorageOutcome, StoredEvent, TokenHash,
@@ -15,6 +16,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use super::{
     accounts,
     error::Problem,
+    rights,
     rooms::{RoomLog, Rooms},
 };
 
@@ -25,10 +27,10 @@ pub(super) fn execute(
     operation: &StorageOperation,
 ) -> Result<StorageOutcome, Problem> {
     match operation {
-        StorageOperation::OpenRoom { key } => open_room(connection, rooms, key),
+        StorageOperation::OpenRoom { key, owner } => open_room(connection, rooms, key, owner.as_ref()),
         StorageOperation::DropRoom { room } => drop_room(connection, rooms, *room),
-        StorageOperation::Append { room, event } => {
-            append(connection, rooms, *room, event).map(StorageOutcome::Appended)
+        StorageOperation::Append { room, event, change } => {
+            append(connection, rooms, *room, event, *change).map(StorageOutcome::Appended)
         }
         StorageOperation::FindNonce { author, nonce } => {
             find_nonce(connection, rooms, *author, *nonce).map(StorageOutcome::Found)
@@ -83,34 +85,57 @@ pub(super) const fn only_reads(operation: &StorageOperation) -> bool {
     }
 }
 
-fn open_room(connection: &Connection, rooms: &mut Rooms, key: &RoomKey) -> Result<StorageOutcome, Problem> {
+fn open_room(
+    connection: &Connection,
+    rooms: &mut Rooms,
+    key: &RoomKey,
+    owner: Option<&(UserId, Arc<str>)>,
+) -> Result<StorageOutcome, Problem> {
     let (name, lower, higher) = match key {
         RoomKey::Named(name) => (Some(&**name), None, None),
         RoomKey::Direct(lower, higher) => (None, Some(signed(lower.get())), Some(signed(higher.get()))),
     };
     let found = connection
         .prepare_cached(
-            "SELECT id, topic FROM rooms WHERE name = ?1 OR (lower_user = ?2 AND higher_user = ?3)",
+            "SELECT id, topic, mode, slow_seconds FROM rooms
+             WHERE name = ?1 OR (lower_user = ?2 AND higher_user = ?3)",
         )?
         .query_row(params![name, lower, higher], |row| {
-            Ok((RoomId::new(row.get::<_, i64>(0)?.cast_unsigned()), text(row, 1)?))
+            Ok((
+                RoomId::new(row.get::<_, i64>(0)?.cast_unsigned()),
+                text(row, 1)?,
+                rights::read_mode(row, 2)?,
+            ))
         })
         .optional()?;
-    let (id, topic) = if let Some(found) = found {
+    let (id, topic, mode) = if let Some(found) = found {
         found
     } else {
         let number = count_up(connection, "last_room")?;
         connection
             .prepare_cached("INSERT INTO rooms (id, name, lower_user, higher_user) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![number, name, lower, higher])?;
-        (RoomId::new(number.cast_unsigned()), Arc::from(""))
+        let id = RoomId::new(number.cast_unsigned());
+        if let Some((user, name)) = owner {
+            let standing = Standing { role: Role::Owner, ..Standing::new(*user, Arc::clone(name)) };
+            rights::write_standing(connection, id, &standing)?;
+        }
+        (id, Arc::from(""), RoomMode::default())
     };
     let log = rooms.log(id).unwrap_or_else(|| {
         let log = RoomLog { first: Seq::new(1), last: Seq::new(0), answered: Seq::new(0) };
         rooms.set(id, log);
         log
     });
-    let record = RoomRecord { id, key: key.clone(), topic, first: log.first, last: log.answered };
+    let record = RoomRecord {
+        id,
+        key: key.clone(),
+        topic,
+        first: log.first,
+        last: log.answered,
+        mode,
+        standings: rights::standings_of(connection, id)?,
+    };
     Ok(StorageOutcome::RoomOpened(record))
 }
 
@@ -127,6 +152,7 @@ fn append(
     rooms: &mut Rooms,
     room: RoomId,
     event: &NewEvent,
+    change: Option<RoomChange>,
 ) -> Result<Appended, Problem> {
     let log = rooms.log(room).ok_or(Problem::NoSuchRoom)?;
     let seq = log.last.next();
@@ -151,7 +177,10 @@ fn append(
             event.about.as_ref().and_then(|about| about.until).map(|until| signed(until.as_millis())),
         ])?;
     if inserted == 0 {
-        return append_again(connection, rooms, room, event);
+        return append_again(connection, rooms, room, event, change);
+    }
+    if let Some(change) = change {
+        make_change(connection, room, event, change)?;
     }
     if event.kind == EventKind::Topic {
         connection
@@ -167,18 +196,32 @@ fn append_again(
     rooms: &mut Rooms,
     room: RoomId,
     event: &NewEvent,
+    change: Option<RoomChange>,
 ) -> Result<Appended, Problem> {
     let stored = stored_nonce(connection, event.author, event.nonce)?;
     let Some(FoundEvent { seq, at, .. }) = stored.filter(|found| found.room == room && found.is(event))
     else {
         return Ok(Appended::NonceReused);
     };
+    if let Some(change) = change {
+        make_change(connection, room, event, change)?;
+    }
     let log = rooms.log(room).ok_or(Problem::NoSuchRoom)?;
     if seq <= log.answered {
         return Ok(Appended::Repeated { seq, at });
     }
     rooms.set(room, RoomLog { answered: seq, ..log });
     Ok(Appended::Stored { seq, first: log.first })
+}
+
+fn make_change(
+    connection: &Connection,
+    room: RoomId,
+    event: &NewEvent,
+    change: RoomChange,
+) -> rusqlite::Result<()> {
+    let name = event.about.as_ref().map_or("", |about| &*about.name);
+    rights::make_change(connection, room, name, change)
 }
 
 fn find_nonce(

@@ -15,6 +15,7 @@ use rusqlite::{Connection, Row, Statement};
 
 use super::{
     error::OpenError,
+    rights::{read_mode, standings_of},
     rooms::{RoomLog, Rooms},
 };
 
@@ -41,10 +42,15 @@ pub(super) fn incarnation_of(connection: &Connection) -> rusqlite::Result<Incarn
 pub(super) fn room_records(connection: &Connection) -> rusqlite::Result<Vec<RoomRecord>> {
     let mut statement = connection.prepare(
         "SELECT id, name, lower_user, higher_user, topic, first,
-             (SELECT seq FROM events WHERE room = rooms.id ORDER BY seq DESC LIMIT 1)
+             (SELECT seq FROM events WHERE room = rooms.id ORDER BY seq DESC LIMIT 1),
+             mode, slow_seconds
          FROM rooms ORDER BY id",
     )?;
-    statement.query_map([], room_record)?.collect()
+    let mut records: Vec<RoomRecord> = statement.query_map([], room_record)?.collect::<Result<_, _>>()?;
+    for record in &mut records {
+        record.standings = standings_of(connection, record.id)?;
+    }
+    Ok(records)
 }
 
 /// The ends of the logs of these rooms.
@@ -70,6 +76,8 @@ fn room_record(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
         topic: Arc::from(row.get_ref(4)?.as_str()?),
         first,
         last: last.map_or_else(|| first.previous(), |last| Seq::new(last.cast_unsigned())),
+        mode: read_mode(row, 7)?,
+        standings: Vec::new(),
     })
 }
 

@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { apply: |connection, _| connection.execute_batch(ADD_ACCOUNTS) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_ABOUT) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_TOKENS_INVITATIONS_AND_MARKERS) },
+    Migration { apply: |connection, _| connection.execute_batch(ADD_RIGHTS) },
 ];
 
 /// Brings a database of version `version` to the newest, each step in a transaction of its own.
@@ -150,6 +151,25 @@ const ADD_TOKENS_INVITATIONS_AND_MARKERS: &str = "
     ) STRICT, WITHOUT ROWID;
 
     CREATE INDEX read_markers_by_room ON read_markers (room);
+";
+
+/// Version 5. Rooms made before have no owner and are open. A term that does not end has no `until`.
+const ADD_RIGHTS: &str = "
+    ALTER TABLE rooms ADD COLUMN mode INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE rooms ADD COLUMN slow_seconds INTEGER NOT NULL DEFAULT 0;
+
+    CREATE TABLE standings (
+        room INTEGER NOT NULL REFERENCES rooms (id) ON DELETE CASCADE,
+        user INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        role INTEGER NOT NULL,
+        invited INTEGER NOT NULL,
+        banned_since INTEGER,
+        banned_until INTEGER,
+        muted_since INTEGER,
+        muted_until INTEGER,
+        PRIMARY KEY (room, user)
+    ) STRICT, WITHOUT ROWID;
 ";
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ fn storage_with_room() -> (TempDir, SqliteStorage) {
     let directory = tempfile::tempdir().unwrap();
     let (mut storage, _) = SqliteStorage::open(SqliteOptions::new(directory.path()), 1).unwrap();
     storage.commit = faulty_commit;
-    let open = StorageOperation::OpenRoom { key: RoomKey::Named("lobby".into()) };
+    let open = StorageOperation::OpenRoom { key: RoomKey::Named("lobby".into()), owner: None };
     assert!(matches!(results(&mut storage, &[open])[..], [Ok(StorageOutcome::RoomOpened(_))]));
     (directory, storage)
 }
@@ -114,6 +114,7 @@ fn post_in(room: u64, nonce: u64, text: &str) -> StorageOperation {
             text: text.into(),
             about: None,
         },
+        change: None,
     }
 }
 
@@ -364,7 +365,7 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
     prop_oneof![
         6 => (room.clone(), 0..12_u64, text).prop_map(|(room, nonce, text)| post_in(room, nonce, text)),
         1 => prop_oneof![Just("lobby"), Just("attic"), Just("cellar")]
-            .prop_map(|name| StorageOperation::OpenRoom { key: RoomKey::Named(name.into()) }),
+            .prop_map(|name| StorageOperation::OpenRoom { key: RoomKey::Named(name.into()), owner: None }),
         1 => (0..12_u64).prop_map(|nonce| StorageOperation::FindNonce {
             author: UserId::new(1),
             nonce: Nonce::new(nonce),
@@ -414,7 +415,7 @@ proptest! {
         suffer([]);
         let (directory, mut storage) = storage_with_room();
         let mut model = MemoryStorage::new(Incarnation::new(1));
-        let open = |name: &str| StorageOperation::OpenRoom { key: RoomKey::Named(name.into()) };
+        let open = |name: &str| StorageOperation::OpenRoom { key: RoomKey::Named(name.into()), owner: None };
         let first = (None, vec![open("lobby"), open("attic"), create_guest(0), create_guest(1), create_account("ada", 0)]);
         for (fault, operations) in [first].into_iter().chain(batches) {
             suffer(fault);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use palabre_core::{
     client::{Client, MemberInfo, OutboxPost, RoomListed},
     ids::RoomId,
+    rights::Role,
     storage::{EventKind, StoredEvent},
     wire::state,
 };
@@ -12,7 +13,7 @@ use palabre_core::{
 use super::{App, Effect, Entry, Link, Naming, Notices, Past, Room, Said, Stamp, Tone, Waiting, What};
 use crate::{
     connect::chat::{Shown, Stage, Time, Views},
-    output::{Printable, presence, state_name},
+    output::{Printable, presence, rights_lines, state_name},
     roster::Came,
 };
 
@@ -65,6 +66,10 @@ impl App {
             }
             Shown::NotPosted { room, failure } => self.tell_in(room, failure.sentence, Tone::Alarm),
             Shown::Members { members, .. } => self.tell(list_of_members(&members), Tone::Plain),
+            Shown::Rights { place, mode, standings } => {
+                let lines = rights_lines(&place, mode, &standings, self.now.wall);
+                self.tell(lines.join("\n"), Tone::Plain);
+            }
             Shown::Rooms(rooms) => self.tell(list_of_rooms(&rooms), Tone::Plain),
             Shown::RoomNames(rooms) => {
                 let listed = rooms.iter().map(|room| room.name.as_str());
@@ -222,7 +227,10 @@ impl App {
 fn list_of_members(members: &[MemberInfo]) -> String {
     let line = |member: &MemberInfo| {
         let name = Printable::new(&member.nick).to_string();
-        if member.state == state::HERE { name } else { format!("{name} ({})", state_name(member.state)) }
+        let role = (member.role > Role::Member).then(|| member.role.to_string());
+        let state = (member.state != state::HERE).then(|| state_name(member.state).to_owned());
+        let words: Vec<_> = role.into_iter().chain(state).collect();
+        if words.is_empty() { name } else { format!("{name} ({})", words.join(", ")) }
     };
     members.iter().map(line).collect::<Vec<_>>().join(", ")
 }

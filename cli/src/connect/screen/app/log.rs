@@ -9,7 +9,7 @@ use palabre_core::{
     time::WallTime,
 };
 
-use crate::roster::Came;
+use crate::{output::act_sentence, roster::Came};
 
 /// Entries of a room that are kept here; older ones are on the server and come when they are scrolled to.
 pub(crate) const ENTRIES_MAX: usize = 12_000;
@@ -144,7 +144,11 @@ impl Said {
         let is_own = Some(event.author) == ourselves;
         let is_said = matches!(event.kind, EventKind::Posted | EventKind::Action);
         let is_mention = !is_own && is_said && mentions(&event.text, name).next().is_some();
+        // An act about rights reads as a sentence; its own time is near enough to say when it ends.
+        let is_act = !event.kind.is_post();
+        let sentence = is_act.then(|| act_sentence(&event, event.at).into());
         let StoredEvent { seq, author, nick, kind, text, .. } = event;
+        let text = sentence.unwrap_or(text);
         Self { seq, author, nick, kind, text, is_own, is_mention }
     }
 }

@@ -62,6 +62,7 @@ impl Seat {
                 nick: (*name).into(),
                 state: state::HERE,
                 is_guest: true,
+                role: palabre_core::rights::Role::Member,
             })
             .collect();
         self.views.find(RoomId::new(1)).unwrap().roster.replace(&members);

@@ -124,6 +124,20 @@ fn said_rows(app: &App, stamp: Stamp, said: &Said, width: u16) -> Vec<Row> {
             before(&mut lines, &[(&said.nick, name), (" set the topic: ", theme.quiet)]);
             "*"
         }
+        EventKind::Mode
+        | EventKind::Invited
+        | EventKind::Uninvited
+        | EventKind::Kicked
+        | EventKind::Banned
+        | EventKind::Unbanned
+        | EventKind::Muted
+        | EventKind::Unmuted
+        | EventKind::Promoted
+        | EventKind::Demoted
+        | EventKind::Owned => {
+            before(&mut lines, &[(&said.nick, name), (" ", theme.quiet)]);
+            "*"
+        }
     };
     laid_out(app, Some(stamp), Span::new(mark, theme.quiet), false, &lines, width)
 }
