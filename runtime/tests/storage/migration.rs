@@ -1,4 +1,7 @@
-use palabre_core::ids::Incarnation;
+use palabre_core::{
+    ids::{Incarnation, UserId},
+    rights::{RightChange, Role, RoomChange, RoomMode},
+};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -57,6 +60,18 @@ fn a_database_of_version_2_is_opened_with_its_accounts_and_takes_events_about_so
     assert_eq!(about, [None, None, Some(2)]);
 }
 
+#[test]
+fn a_database_of_version_3_has_open_rooms_without_owners_and_takes_acts() {
+    let directory = left_by(include_str!("version_3.sql"));
+    let (mut storage, recovered) = open(directory.path());
+    assert_eq!((recovered.rooms[0].mode, recovered.rooms[0].standings.len()), (RoomMode::default(), 0));
+    let promoted = RoomChange::Right(UserId::new(3), RightChange::Role(Role::Moderator));
+    assert_eq!(execute_batch(&mut storage, vec![act(1, 9, promoted)]), [stored(3)]);
+    drop(storage);
+    let (_, recovered) = open(directory.path());
+    assert_eq!(recovered.rooms[0].standings[0].role, Role::Moderator);
+}
+
 /// The migrations that lead from nothing to the present lead there from each version too.
 #[test]
 fn a_database_that_was_migrated_has_the_tables_of_a_new_one() {
@@ -70,7 +85,9 @@ fn a_database_that_was_migrated_has_the_tables_of_a_new_one() {
         rows.collect::<Result<_, _>>().unwrap()
     };
     let new = tempfile::tempdir().unwrap();
-    for version in [include_str!("version_1.sql"), include_str!("version_2.sql")] {
+    let versions =
+        [include_str!("version_1.sql"), include_str!("version_2.sql"), include_str!("version_3.sql")];
+    for version in versions {
         assert_eq!(tables(&left_by(version)), tables(&new));
     }
 }

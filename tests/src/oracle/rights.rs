@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use palabre_core::{
     ids::{RoomId, Seq, UserId},
     rights::{RightChange, Role, RoomChange, RoomMode},
-    storage::{EventKind, NewEvent, StorageOperation, TokenHash},
+    storage::{DeviceRecord, EventKind, NewEvent, StorageOperation, TokenHash},
     wire::Token,
 };
 
@@ -63,7 +63,7 @@ impl Rights {
             }
             StorageOperation::RemoveDevice { device } => {
                 let devices = durable.recovered().accounts.into_iter().flat_map(|account| account.devices);
-                let tokens = devices.filter(|known| known.device == *device).map(|known| known.token_hash);
+                let tokens = devices.filter(|known| known.device == *device).flat_map(tokens_of);
                 self.revoking.insert(ticket, tokens.collect());
                 Ok(())
             }
@@ -71,7 +71,7 @@ impl Rights {
                 let accounts =
                     durable.recovered().accounts.into_iter().filter(|account| account.user == *user);
                 let devices = accounts.flat_map(|account| account.devices);
-                let tokens = devices.filter(|known| known.device != *keep).map(|known| known.token_hash);
+                let tokens = devices.filter(|known| known.device != *keep).flat_map(tokens_of);
                 self.revoking.insert(ticket, tokens.collect());
                 Ok(())
             }
@@ -85,7 +85,9 @@ impl Rights {
             | StorageOperation::RemoveGuest { .. }
             | StorageOperation::CreateAccount { .. }
             | StorageOperation::AddDevice { .. }
-            | StorageOperation::SeeDevice { .. } => Ok(()),
+            | StorageOperation::SeeDevice { .. }
+            | StorageOperation::ForgetInvitation { .. }
+            | StorageOperation::SetRead { .. } => Ok(()),
         }
     }
 
@@ -246,4 +248,9 @@ impl Rights {
 fn durable_role(user: UserId, room: RoomId, durable: &Tables) -> Role {
     let standing = durable.room(room).and_then(|room| room.rights.standing(user));
     standing.map_or(Role::Member, |standing| standing.role)
+}
+
+/// The hashes of the tokens that a device may be entered by.
+fn tokens_of(device: DeviceRecord) -> impl Iterator<Item = TokenHash> {
+    std::iter::once(device.token.hash).chain(device.token.next)
 }
