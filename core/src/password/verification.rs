@@ -36,10 +36,10 @@ impl Verification {
     #[must_use]
     pub fn run(self) -> Verified {
         let (connection, number) = (self.connection, self.number);
-        Verified { connection, number, is_right: self.is_right().unwrap_or(false) }
+        Verified { connection, number, is_right: self.check().unwrap_or(false) }
     }
 
-    fn is_right(self) -> Option<bool> {
+    fn check(self) -> Option<bool> {
         // Both ends are here: there is nothing between them to bind to.
         let channel = Channel::Plain;
         let mut random = ChaCha12Rng::from_seed(self.seed);

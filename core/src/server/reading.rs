@@ -20,7 +20,7 @@ impl Server {
             let text = "Of guests nobody remembers what they have read; log in, or register, first.";
             return self.refuse(id, mark.id, &Refusal::new(RefusalCode::NotAllowed, text));
         };
-        let tail = self.rooms.get(mark.room).map_or(Seq::default(), |room| room.tail);
+        let tail = self.rooms.get(mark.room).map_or_else(Seq::default, |room| room.tail);
         let (user, seq, before) = (user.id, mark.seq.min(tail), user.read.get(&mark.room).copied());
         if before.is_some_and(|before| seq <= before) {
             return self.peers.answer(id, wire::Done { id: mark.id }, &self.config.limits);
