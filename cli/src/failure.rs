@@ -153,8 +153,7 @@ const fn refusal_status(code: RefusalCode) -> ExitStatus {
         | RefusalCode::LoginFailed
         | RefusalCode::InvitationNeeded
         | RefusalCode::InvitationInvalid
-        | RefusalCode::NotAllowed => ExitStatus::NotAllowed,
-        RefusalCode::NotAllowed
+        | RefusalCode::NotAllowed
         | RefusalCode::Banned
         | RefusalCode::Muted
         | RefusalCode::InviteOnly
