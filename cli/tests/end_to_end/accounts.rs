@@ -259,7 +259,7 @@ fn where_accounts_are_made_by_invitation_a_code_makes_one() {
     let again = house.run_with(arguments, "correct horse\n");
     assert_eq!(again.code, 4, "{again:?}");
     assert!(again.errors.contains("used as often as it may be"), "{again:?}");
-    let mut chat = house.command_on_a_terminal("connect");
+    let mut chat = house.command_on_a_terminal("connect --plain");
     chat.env("XDG_STATE_HOME", house.path("elsewhere"));
     let mut chat = Running::start(chat);
     chat.write(&format!("n\n{}\neve\ncorrect horse\ncorrect horse\n", house.invite()));
