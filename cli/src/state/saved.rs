@@ -137,7 +137,9 @@ impl Post {
         Ok(SavedPost {
             room: RoomId::new(self.room),
             nonce: Nonce::new(self.nonce),
-            kind: EventKind::from_number(self.kind).ok_or(Unreadable::Field("kind of post"))?,
+            kind: EventKind::from_number(self.kind)
+                .filter(|kind| kind.is_post())
+                .ok_or(Unreadable::Field("kind of post"))?,
             text: self.text,
             written: WallTime::from_millis(self.written),
         })
