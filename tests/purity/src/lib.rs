@@ -6,13 +6,13 @@ extern crate alloc;
 use alloc::vec::Vec;
 
 use palabre_core::{
-    password::Stretching,
     channel::Channel,
     client::{Client, ClientConfig, ClientOutput},
     config::ServerConfig,
     ids::Incarnation,
     name::Nick,
     output::{Output, Source},
+    password::Stretching,
     server::Server,
     storage::Recovered,
     time::{Monotonic, Now, WallTime},
@@ -31,7 +31,13 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 pub extern "C" fn converse(seed: u8, millis: u64) -> usize {
     let now = Now { monotonic: Monotonic::from_millis(millis), wall: WallTime::from_millis(millis) };
     let incarnation = Incarnation::new(1);
-    let recovered = Recovered { incarnation, rooms: Vec::new(), guests: Vec::new(), accounts: Vec::new() };
+    let recovered = Recovered {
+        incarnation,
+        rooms: Vec::new(),
+        guests: Vec::new(),
+        accounts: Vec::new(),
+        invitations: Vec::new(),
+    };
     let mut server = Server::new(ServerConfig::default(), [seed; 32], recovered, now);
     let Ok(nick) = Nick::parse("ana") else { return 0 };
     let config = ClientConfig {
