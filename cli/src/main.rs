@@ -14,6 +14,7 @@ mod passwords;
 mod roster;
 mod session;
 mod state;
+mod transfer;
 mod trust;
 
 use std::process::ExitCode;

@@ -84,6 +84,17 @@ codes! {
         LoginFailed = 18, "login-failed", "Wrong name or password.";
         NotAllowed = 19, "not-allowed", "This server, or this user, may not.";
         NoSuchDevice = 20, "no-such-device", "The account has no such device.";
+        FileNameInvalid = 60, "file-name-invalid", "Not a name of a file.";
+        NoSuchFile = 61, "no-such-file", "There is no such file.";
+        Conflict = 62, "conflict", "Another version of the file is there.";
+        Quota = 63, "quota", "More than the account may store.";
+        FileTooLarge = 64, "file-too-large", "More than a file may have.";
+        FileChanged = 65, "file-changed", "The file has another content now.";
+        Integrity = 66, "integrity", "The content does not have the hash it should.";
+        Superseded = 67, "superseded", "The upload goes on elsewhere.";
+        TransferLimit = 68, "transfer-limit", "Too many transfers at once.";
+        FilesOff = 69, "files-off", "The server takes no files.";
+        NoSuchUpload = 70, "no-such-upload", "There is no such upload.";
     }
 }
 

@@ -25,6 +25,19 @@ const fn bug(name: &'static str, file: &'static str, rule: &'static str, events:
 /// All of them. A mistake that is not listed here does not compile.
 pub const SEEDED_BUGS: &[SeededBug] = &[
     bug(
+        "window-checked-for-zero-only",
+        "core/src/transfer/receive.rs",
+        "`Data` past the limit is an error (U4)",
+        2_000,
+    ),
+    bug(
+        "journal-before-sync",
+        "core/src/transfer/receive.rs",
+        "what is told to be durable survives a crash (U6)",
+        2_000,
+    ),
+    bug("quota-kept-on-abort", "core/src/server/files/mod.rs", "what ended counts no more (U10)", 2_000),
+    bug(
         "acknowledged-before-commit",
         "core/src/server/post.rs",
         "`Posted` says that it is durable (P1)",

@@ -3,6 +3,7 @@
 mod address;
 mod ancestor;
 mod duration;
+mod remote;
 mod target;
 
 use std::time::Duration;
@@ -15,12 +16,13 @@ pub(crate) use self::{
     address::Address,
     ancestor::rewrite,
     duration::parse_duration,
+    remote::{Remote, Shelf, parse_bytes},
     target::{Target, parse_room},
 };
 use crate::{
     command::{
-        completions, connect, devices, history, login, logout, man, members, passwd, ping, register, rooms,
-        send, server, tail, wait, whoami,
+        completions, connect, devices, download, files, history, login, logout, man, members, passwd, ping, register, rooms,
+        send, server, tail, transfers, upload, wait, whoami,
     },
     failure::EXIT_CODES_HELP,
 };
@@ -106,6 +108,11 @@ pub(crate) enum Command {
     Rooms(rooms::Arguments),
     Members(members::Arguments),
     Wait(wait::Arguments),
+    Upload(upload::Arguments),
+    Download(download::Arguments),
+    Files(files::Arguments),
+    Rm(files::RemoveArguments),
+    Transfers(transfers::Arguments),
     Ping(ping::Arguments),
     Server(server::Arguments),
     Bench(crate::bench::Arguments),

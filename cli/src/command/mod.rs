@@ -3,6 +3,8 @@
 pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod devices;
+pub(crate) mod download;
+pub(crate) mod files;
 pub(crate) mod history;
 pub(crate) mod login;
 pub(crate) mod logout;
@@ -16,6 +18,8 @@ pub(crate) mod send;
 mod send_lines;
 pub(crate) mod server;
 pub(crate) mod tail;
+pub(crate) mod transfers;
+pub(crate) mod upload;
 pub(crate) mod wait;
 pub(crate) mod whoami;
 
@@ -31,6 +35,11 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Rooms(arguments) => rooms::run(&arguments, context),
         Command::Members(arguments) => members::run(arguments, context),
         Command::Wait(arguments) => wait::run(arguments, context),
+        Command::Upload(arguments) => upload::run_command(&arguments, context),
+        Command::Download(arguments) => download::run_command(&arguments, context),
+        Command::Files(arguments) => files::run(&arguments, context),
+        Command::Rm(arguments) => files::remove(&arguments, context),
+        Command::Transfers(arguments) => transfers::run(&arguments, context),
         Command::Register(arguments) => register::run(arguments, context),
         Command::Login(arguments) => login::run(arguments, context),
         Command::Logout(arguments) => logout::run(&arguments, context),

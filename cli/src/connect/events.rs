@@ -53,7 +53,12 @@ impl Chat<'_> {
                     self.answered(request, event)?;
                 }
             }
-            ClientEvent::Connected { .. }
+            // The chat begins no transfers.
+            ClientEvent::Transfer(_)
+            | ClientEvent::Files { .. }
+            | ClientEvent::FileDeleted { .. }
+            | ClientEvent::UploadDiscarded { .. }
+            | ClientEvent::Connected { .. }
             | ClientEvent::Waiting { .. }
             | ClientEvent::Offline { .. }
             | ClientEvent::Ended { .. } => {}

@@ -5,9 +5,10 @@ use std::fmt;
 use palabre_core::{
     storage::{EventKind, StoredEvent},
     time::WallTime,
+    transfer::SharedFile,
 };
 
-use super::{LocalTime, Printable, Style};
+use super::{LocalTime, Printable, Size, Style};
 
 /// What the lines of all messages have in common.
 #[derive(Clone, Copy, Debug)]
@@ -45,12 +46,24 @@ impl fmt::Display for MessageLines<'_> {
             EventKind::Action => write!(f, "* {nick} ")?,
             EventKind::Topic if event.text.is_empty() => return write!(f, "* {nick} cleared the topic"),
             EventKind::Topic => write!(f, "* {nick} set the topic: ")?,
+            EventKind::FileShared | EventKind::FileDeleted => {
+                return write_about_file(f, &nick, event);
+            }
         }
         for (index, line) in event.text.split('\n').enumerate() {
             let before = if index == 0 { "" } else { "\n      | " };
             write!(f, "{before}{}", Printable::new(line))?;
         }
         Ok(())
+    }
+}
+
+fn write_about_file(f: &mut fmt::Formatter<'_>, nick: &dyn fmt::Display, event: &StoredEvent) -> fmt::Result {
+    let verb = if event.kind == EventKind::FileDeleted { "deleted" } else { "shared" };
+    // Of what a later server says otherwise, the first line is the name.
+    match SharedFile::parse(&event.text) {
+        Some(file) => write!(f, "* {nick} {verb} {} ({})", Printable::new(file.name.as_str()), Size(file.size)),
+        None => write!(f, "* {nick} {verb} {}", Printable::new(event.text.lines().next().unwrap_or_default())),
     }
 }
 

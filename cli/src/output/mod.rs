@@ -5,6 +5,7 @@ mod json;
 mod message;
 mod presence;
 mod printable;
+mod size;
 mod style;
 mod time;
 
@@ -19,6 +20,7 @@ pub(crate) use self::{
     message::{Layout, MessageLines},
     presence::presence,
     printable::Printable,
+    size::Size,
     style::Style,
     time::LocalTime,
 };

@@ -127,6 +127,9 @@ pub(crate) const fn request_answered(event: &ClientEvent) -> Option<RequestId> {
         | ClientEvent::Devices { request, .. }
         | ClientEvent::Revoked { request, .. }
         | ClientEvent::PasswordChanged { request }
+        | ClientEvent::Files { request, .. }
+        | ClientEvent::FileDeleted { request }
+        | ClientEvent::UploadDiscarded { request }
         | ClientEvent::Refused { request, .. }
         | ClientEvent::Interrupted { request } => Some(*request),
         ClientEvent::Connected { .. }
@@ -139,6 +142,7 @@ pub(crate) const fn request_answered(event: &ClientEvent) -> Option<RequestId> {
         | ClientEvent::Unfollowed { .. }
         | ClientEvent::Left { .. }
         | ClientEvent::Happened(_)
+        | ClientEvent::Transfer(_)
         | ClientEvent::Trimmed { .. }
         | ClientEvent::Presence { .. }
         | ClientEvent::Posted { .. }

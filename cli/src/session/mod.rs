@@ -2,6 +2,7 @@
 
 mod asking;
 mod connection;
+mod files;
 
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 

@@ -12,8 +12,9 @@ use crate::{
     error::{ProtocolError, Refusal},
     ids::Seq,
     password::{Stretching, WorkDone, WorkOutcome},
+    transfer::FileName,
     wire::{
-        self, Challenge, DeviceList, Done, HistoryPage, Joined, ManualText, MembersPage, Posted, Refused,
+        self, Challenge, DeviceList, Done, FilesPage, HistoryPage, Joined, ManualText, MembersPage, Posted, Refused,
         RoomsPage,
     },
 };
@@ -32,6 +33,10 @@ impl Session {
             Answer::History(page) => self.answer_history(page),
             Answer::Manual(manual) => self.answer_manual(manual),
             Answer::Devices(list) => self.answer_devices(list),
+            Answer::Accepted(accepted) => self.upload_accepted(accepted),
+            Answer::Stored(stored) => self.upload_stored(stored),
+            Answer::Sending(sending) => self.download_begun(sending),
+            Answer::Files(page) => self.answer_files(page),
         }
     }
 
@@ -65,6 +70,14 @@ impl Session {
                 self.tell(ClientEvent::PasswordChanged { request });
                 Ok(())
             }
+            Request::Verb(request, Ask::DeleteFile { .. }) => {
+                self.tell(ClientEvent::FileDeleted { request });
+                Ok(())
+            }
+            Request::Verb(request, Ask::DiscardUpload { .. }) => {
+                self.tell(ClientEvent::UploadDiscarded { request });
+                Ok(())
+            }
             Request::Verb(
                 _,
                 Ask::Join { .. }
@@ -75,6 +88,7 @@ impl Session {
                 | Ask::Rooms { .. }
                 | Ask::History { .. }
                 | Ask::Manual
+                | Ask::Files { .. }
                 | Ask::Ping { .. },
             )
             | Request::Follow(_)
@@ -88,6 +102,9 @@ impl Session {
             self.outputs.save();
             let (post, room, text) = (pending.post, pending.room, pending.text);
             self.tell(ClientEvent::PostRefused { post, room, text, refusal });
+            return Ok(());
+        }
+        if self.transfer_refused(refused.id, &refusal) {
             return Ok(());
         }
         match self.requests.take(refused.id)? {
@@ -144,6 +161,9 @@ impl Session {
                 | Ask::Revoke { .. }
                 | Ask::NewPassword { .. }
                 | Ask::SetPassword { .. }
+                | Ask::Files { .. }
+                | Ask::DeleteFile { .. }
+                | Ask::DiscardUpload { .. }
                 | Ask::Ping { .. },
             )
             | Request::Follow(_) => return Err(MISMATCH),
@@ -229,6 +249,24 @@ impl Session {
         };
         let devices = list.devices.iter().map(convert::device).collect();
         self.tell(ClientEvent::Devices { request, devices });
+        Ok(())
+    }
+
+    fn answer_files(&mut self, page: &FilesPage<'_>) -> Result<(), ProtocolError> {
+        let Request::Verb(request, Ask::Files { room, mut gathered, .. }) = self.requests.take(page.id)? else {
+            return Err(MISMATCH);
+        };
+        for file in &page.files {
+            gathered.push(convert::file(file)?);
+        }
+        let next = page.next.map(FileName::parse).transpose().map_err(|_| ProtocolError::MalformedBody)?;
+        match next {
+            Some(after) if gathered.len() < LISTED_MAX => {
+                let ask = Ask::Files { room, after: Some(after), gathered };
+                self.requests.add_first(Request::Verb(request, ask));
+            }
+            Some(_) | None => self.tell(ClientEvent::Files { request, files: gathered }),
+        }
         Ok(())
     }
 

@@ -2,13 +2,14 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
-use super::{DeviceInfo, MemberChange, MemberInfo, RoomInfo, RoomListed};
+use super::{DeviceInfo, FileInfo, MemberChange, MemberInfo, RoomInfo, RoomListed};
 use crate::{
     error::{ProtocolError, Refusal, RefusalCode},
     ids::Seq,
     name::RoomName,
     storage::{EventKind, StoredEvent},
-    wire::{Change, Device, Listed, LogEvent, Member, Refused, Room, role, state},
+    transfer::FileName,
+    wire::{Change, Device, File, Listed, LogEvent, Member, Refused, Room, role, state},
 };
 
 pub(super) fn refusal(refused: &Refused<'_>) -> Refusal {
@@ -61,6 +62,19 @@ pub(super) fn device(device: &Device<'_>) -> DeviceInfo {
         seen: device.seen,
         is_this: device.this,
     }
+}
+
+pub(super) fn file(file: &File<'_>) -> Result<FileInfo, ProtocolError> {
+    Ok(FileInfo {
+        name: FileName::parse(file.name).map_err(|_| ProtocolError::MalformedBody)?,
+        version: file.version,
+        size: file.size,
+        hash: file.hash,
+        executable: file.executable,
+        by: file.by,
+        nick: file.nick.into(),
+        at: file.at,
+    })
 }
 
 /// The changes whose state is known; others are to be ignored.

@@ -295,7 +295,18 @@ const fn passes_by_itself(code: RefusalCode) -> bool {
         | RefusalCode::TokenUnknown
         | RefusalCode::LoginFailed
         | RefusalCode::NotAllowed
-        | RefusalCode::NoSuchDevice => false,
+        | RefusalCode::NoSuchDevice
+        | RefusalCode::FileNameInvalid
+        | RefusalCode::NoSuchFile
+        | RefusalCode::Conflict
+        | RefusalCode::Quota
+        | RefusalCode::FileTooLarge
+        | RefusalCode::FileChanged
+        | RefusalCode::Integrity
+        | RefusalCode::Superseded
+        | RefusalCode::TransferLimit
+        | RefusalCode::FilesOff
+        | RefusalCode::NoSuchUpload => false,
     }
 }
 

@@ -180,6 +180,10 @@ pub(super) fn check_text(kind: EventKind, text: &str, limits: &TextLimits) -> Re
             ("The text", limits.text_bytes, |c| matches!(c, '\n' | '\t'))
         }
         EventKind::Topic => ("The topic", limits.topic_bytes, |_| false),
+        EventKind::FileShared | EventKind::FileDeleted => {
+            let text = "Only the server tells of files; upload one.";
+            return Err(Misuse::Text(Refusal::new(RefusalCode::NotPossible, text)));
+        }
     };
     let refused = |code, text: String| Err(Misuse::Text(Refusal::new(code, text)));
     if kind != EventKind::Topic && text.trim().is_empty() {

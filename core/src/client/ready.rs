@@ -53,6 +53,7 @@ impl Ready {
     pub(super) fn send_waiting(&mut self, session: &mut Session) {
         session.send_requests(self.limits.requests);
         session.send_posts(&mut self.allowance, self.limits.posts);
+        session.send_transfers();
     }
 
     pub(super) fn handle(
@@ -72,6 +73,10 @@ impl Ready {
             }
             Arrival::Notice(Notice::Trimmed(trimmed)) => session.handle_trimmed(&trimmed)?,
             Arrival::Notice(Notice::Parted(parted)) => session.handle_parted(parted.room),
+            Arrival::Notice(Notice::Window(window)) => session.transfer_window(&window),
+            Arrival::Notice(Notice::Durable(durable)) => session.transfer_durable(&durable),
+            Arrival::Notice(Notice::Stopped(stopped)) => session.transfer_stopped(&stopped),
+            Arrival::Notice(Notice::Data(data)) => session.download_data(&data)?,
             Arrival::Challenge(challenge) => session.password_challenged(&challenge)?,
             Arrival::Welcome(_) | Arrival::Waiting(_) | Arrival::Ready(_) => {
                 return Err(ProtocolError::UnexpectedKind.into());

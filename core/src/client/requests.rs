@@ -7,7 +7,7 @@ use alloc::{
 };
 
 use super::{
-    ClientEvent, MemberInfo, RequestId, RoomListed,
+    ClientEvent, FileInfo, MemberInfo, RequestId, RoomListed,
     rooms::{FollowFrom, Wish},
     session::Session,
 };
@@ -17,6 +17,7 @@ use crate::{
     name::{Nick, RoomName},
     password::{Enrolment, REGISTRATION_REQUEST_BYTES, REGISTRATION_UPLOAD_BYTES},
     time::Monotonic,
+    transfer::{FileName, UploadKey, Version},
     wire,
 };
 
@@ -85,6 +86,19 @@ pub(super) enum Ask {
     },
     SetPassword {
         upload: Box<[u8; REGISTRATION_UPLOAD_BYTES]>,
+    },
+    Files {
+        room: Option<RoomId>,
+        after: Option<FileName>,
+        gathered: Vec<FileInfo>,
+    },
+    DeleteFile {
+        room: Option<RoomId>,
+        name: FileName,
+        version: Option<Version>,
+    },
+    DiscardUpload {
+        key: UploadKey,
     },
     /// Its number on the wire is its token.
     Ping {
@@ -193,7 +207,15 @@ impl Requests {
     pub(super) fn forget_rooms(&mut self) -> Vec<ClientEvent> {
         let mut forgotten = Vec::new();
         self.waiting.retain(|request| match request {
-            Request::Verb(id, Ask::Part { .. } | Ask::Members { .. } | Ask::History { .. }) => {
+            Request::Verb(
+                id,
+                Ask::Part { .. }
+                | Ask::Members { .. }
+                | Ask::History { .. }
+                | Ask::Files { .. }
+                | Ask::DeleteFile { .. }
+                | Ask::DiscardUpload { .. },
+            ) => {
                 forgotten.push(*id);
                 false
             }
@@ -274,6 +296,15 @@ impl Ask {
             Self::Revoke { device } => wire::Revoke { id, device: *device }.into(),
             Self::NewPassword { request, .. } => wire::NewPassword { id, request: *request }.into(),
             Self::SetPassword { upload } => wire::SetPassword { id, upload: **upload }.into(),
+            Self::Files { room, after, .. } => {
+                let after = after.as_ref().map(FileName::as_str);
+                wire::Files { id, room: room.unwrap_or_default(), after }.into()
+            }
+            Self::DeleteFile { room, name, version } => {
+                let (room, name) = (room.unwrap_or_default(), name.as_str());
+                wire::Delete { id, room, name, version: *version }.into()
+            }
+            Self::DiscardUpload { key } => wire::Discard { id, key: *key }.into(),
             Self::Ping { .. } => wire::Ping { token: u64::from(id) }.into(),
         }
     }

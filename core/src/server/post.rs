@@ -16,7 +16,7 @@ use crate::{
 
 impl Server {
     pub(super) fn post(&mut self, id: ConnectionId, post: &wire::Post<'_>) -> Taken {
-        let Some(kind) = EventKind::from_number(post.kind) else {
+        let Some(kind) = EventKind::from_number(post.kind).filter(|kind| kind.is_posted()) else {
             return self.accuse(id, ProtocolError::MalformedBody);
         };
         match self.admits_post(id, post.text.len()) {
@@ -105,6 +105,11 @@ impl Server {
     /// Whether the user of a connection may post into a room.
     fn judge(&self, id: ConnectionId, room: RoomId) -> Result<(), Refusal> {
         let user = self.membership(id, room)?;
+        self.may_post(user, room)
+    }
+
+    /// Whether a member may add to a room.
+    pub(super) fn may_post(&self, user: UserId, room: RoomId) -> Result<(), Refusal> {
         let other = self.rooms.get(room).and_then(|room| room.other(user));
         match other {
             Some((other, nick)) if self.users.get(*other).is_none() => {
@@ -160,7 +165,7 @@ impl Server {
 
     /// A storage that was in doubt about a commit and asked again may answer that an event is stored already which
     /// nobody has been told of.
-    fn append_unseen(&mut self, id: RoomId, seq: Seq, event: NewEvent) {
+    pub(super) fn append_unseen(&mut self, id: RoomId, seq: Seq, event: NewEvent) {
         if let Some(room) = self.rooms.get(id)
             && seq > room.tail
         {

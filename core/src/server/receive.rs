@@ -181,7 +181,16 @@ impl Server {
             | ToServer::NewPassword(_)
             | ToServer::SetPassword(_)
             | ToServer::Devices(_)
-            | ToServer::Revoke(_) => self.kept_alive(id, message),
+            | ToServer::Revoke(_)
+            | ToServer::Upload(_)
+            | ToServer::Finish(_)
+            | ToServer::Stop(_)
+            | ToServer::Discard(_)
+            | ToServer::Download(_)
+            | ToServer::Window(_)
+            | ToServer::Files(_)
+            | ToServer::Delete(_)
+            | ToServer::Data(_) => self.kept_alive(id, message),
         }
     }
 
@@ -227,7 +236,16 @@ impl Server {
             | ToServer::NewPassword(_)
             | ToServer::SetPassword(_)
             | ToServer::Devices(_)
-            | ToServer::Revoke(_) => self.accuse(id, ProtocolError::UnexpectedKind),
+            | ToServer::Revoke(_)
+            | ToServer::Upload(_)
+            | ToServer::Finish(_)
+            | ToServer::Stop(_)
+            | ToServer::Discard(_)
+            | ToServer::Download(_)
+            | ToServer::Window(_)
+            | ToServer::Files(_)
+            | ToServer::Delete(_)
+            | ToServer::Data(_) => self.accuse(id, ProtocolError::UnexpectedKind),
         }
     }
 
@@ -236,7 +254,17 @@ impl Server {
         if let ToServer::Post(post) = message {
             return self.post(id, &post);
         }
-        let free = matches!(message, ToServer::Pong(_) | ToServer::Goodbye(_) | ToServer::Error(_));
+        if let ToServer::Data(data) = message {
+            return self.data(id, &data);
+        }
+        let free = matches!(
+            message,
+            ToServer::Pong(_)
+                | ToServer::Goodbye(_)
+                | ToServer::Error(_)
+                | ToServer::Window(_)
+                | ToServer::Stop(_)
+        );
         if !free && !self.admits_request(id, matches!(message, ToServer::History(_))) {
             return Taken::NotYet;
         }
@@ -255,6 +283,14 @@ impl Server {
             ToServer::SetPassword(set) => return self.set_password(id, &set),
             ToServer::Devices(devices) => self.devices(id, &devices),
             ToServer::Revoke(revoke) => self.revoke(id, &revoke),
+            ToServer::Upload(upload) => return self.upload(id, &upload),
+            ToServer::Finish(finish) => return self.finish_upload(id, &finish),
+            ToServer::Stop(stop) => self.stop(id, &stop),
+            ToServer::Discard(discard) => self.discard(id, &discard),
+            ToServer::Download(download) => return self.download(id, &download),
+            ToServer::Window(window) => self.window(id, &window),
+            ToServer::Files(files) => self.list_files(id, &files),
+            ToServer::Delete(delete) => self.delete_file(id, &delete),
             ToServer::Ping(_)
             | ToServer::Pong(_)
             | ToServer::Goodbye(_)
@@ -266,7 +302,8 @@ impl Server {
             | ToServer::Enrol(_)
             | ToServer::Login(_)
             | ToServer::Prove(_)
-            | ToServer::Post(_) => return self.kept_alive(id, &message),
+            | ToServer::Post(_)
+            | ToServer::Data(_) => return self.kept_alive(id, &message),
         }
         Taken::Yes
     }

@@ -8,7 +8,7 @@ use alloc::{
 };
 use core::time::Duration;
 
-use super::{Attempts, NameHolder, Peers, Pending, PendingTable, Places, Server, Sources};
+use super::{Attempts, Files, NameHolder, Peers, Pending, PendingTable, Places, Server, Sources};
 use crate::{
     config::ServerConfig,
     hub::{Changes, Device, NameTable, Recent, Room, RoomKind, Rooms, User, Users},
@@ -42,6 +42,7 @@ pub(super) fn recover(config: ServerConfig, seed: [u8; 32], recovered: Recovered
         outputs: VecDeque::new(),
         uneven: VecDeque::new(),
         drain: None,
+        files: Files::default(),
         counters: Stats::default(),
     };
     for guest in recovered.guests {
@@ -52,6 +53,10 @@ pub(super) fn recover(config: ServerConfig, seed: [u8; 32], recovered: Recovered
     }
     for room in recovered.rooms {
         server.add_room(room);
+    }
+    server.files.usage = recovered.files.usage.into_iter().collect();
+    for upload in recovered.files.uploads {
+        server.recover_upload(upload, now);
     }
     server.open_lobby();
     server.drop_deserted();

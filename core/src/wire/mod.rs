@@ -17,14 +17,16 @@ pub use self::{
     frame::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_BEFORE_READY, Frame, FrameDecoder, HEADER_BYTES, split_frame},
     head::EventHead,
     message::{
-        Away, Challenge, Credit, DeviceList, Devices, Direct, Done, Enrol, Error, Event, Follow, Goodbye,
+        Accepted, Away, Challenge, Credit, DATA_BYTES_MAX, Data, Delete, DeviceList, Devices, Direct,
+        Discard, Done, Download, Durable, Enrol, Error, Event, Files, FilesPage, Finish, Follow, Goodbye,
         Guest, Hello, History, HistoryPage, Join, Joined, Login, Manual, ManualText, Members, MembersPage,
         NewPassword, Opened, Part, Parted, Ping, Pong, Post, Posted, Presence, Prove, Ready, Refused,
-        Register, Rename, Resume, Revoke, Rooms, RoomsPage, SetPassword, ToClient, ToServer, Trimmed,
-        Waiting, Welcome,
+        Register, Rename, Resume, Revoke, Rooms, RoomsPage, Sending, SetPassword, Stop, Stopped, Stored,
+        ToClient, ToServer, Trimmed, Upload, Waiting, Welcome, Window,
     },
     part::{
-        Change, Device, Limits, Listed, LogEvent, Member, Room, Stretching, Token, goodbye, kind, role, state,
+        Change, Device, File, Limits, Listed, LogEvent, Member, Room, Stretching, Token, goodbye, kind, role,
+        state,
     },
 };
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use palabre_core::config::Registration;
+use palabre_core::config::{FilesConfig, Registration};
 use serde::Deserialize;
 
 use crate::{listen::ListenAddress, plaintext::Plaintext};
@@ -69,6 +69,9 @@ pub struct Arguments {
     /// Who may make an account [default: open]
     #[arg(long, value_name = "WHO", env = "PALABRE_REGISTRATION")]
     pub registration: Option<MayRegister>,
+    /// Who may upload files [default: accounts]
+    #[arg(long, value_name = "WHO", env = "PALABRE_FILES")]
+    pub files: Option<MayUpload>,
     /// Show this certificate (PEM, followed by those that vouch for it) instead of one of the server's own making;
     /// needs --key
     #[arg(long, value_name = "FILE", env = "PALABRE_CERTIFICATE")]
@@ -129,6 +132,29 @@ impl From<MayRegister> for Registration {
         match who {
             MayRegister::Open => Self::Open,
             MayRegister::Closed => Self::Closed,
+        }
+    }
+}
+
+/// Who may upload files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MayUpload {
+    /// Nobody, and nobody downloads any.
+    Off,
+    /// Who has an account. Guests download.
+    #[default]
+    Accounts,
+    /// Guests too.
+    Everybody,
+}
+
+impl From<MayUpload> for FilesConfig {
+    fn from(who: MayUpload) -> Self {
+        match who {
+            MayUpload::Off => Self::Off,
+            MayUpload::Accounts => Self::Accounts,
+            MayUpload::Everybody => Self::Everybody,
         }
     }
 }

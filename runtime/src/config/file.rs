@@ -14,7 +14,7 @@ use toml::de::DeTable;
 
 use super::{
     ConfigError,
-    arguments::{LogFormat, LogLevel, MayRegister, Preset},
+    arguments::{LogFormat, LogLevel, MayRegister, MayUpload, Preset},
 };
 use crate::plaintext::Plaintext;
 
@@ -32,6 +32,7 @@ pub(super) const KEYS: &[&str] = &[
     "plaintext",
     "guests",
     "registration",
+    "files",
     "drain",
     "log",
     "log-format",
@@ -56,6 +57,10 @@ pub(super) const LIMITS_KEYS: &[&str] = &[
     "stalled-seconds",
     "outbound-shared-bytes",
     "recent-bytes",
+    "file-mib",
+    "user-files-mib",
+    "window-bytes",
+    "windows-bytes",
 ];
 
 /// The file. What it does not say is `None`.
@@ -77,6 +82,7 @@ pub(super) struct File {
     pub(super) plaintext: Option<Plaintext>,
     pub(super) guests: Option<bool>,
     pub(super) registration: Option<MayRegister>,
+    pub(super) files: Option<MayUpload>,
     pub(super) drain: Option<u32>,
     pub(super) log: Option<LogLevel>,
     pub(super) log_format: Option<LogFormat>,
@@ -103,6 +109,10 @@ pub(super) struct FileLimits {
     pub(super) stalled_seconds: Option<u32>,
     pub(super) outbound_shared_bytes: Option<u32>,
     pub(super) recent_bytes: Option<u32>,
+    pub(super) file_mib: Option<u32>,
+    pub(super) user_files_mib: Option<u32>,
+    pub(super) window_bytes: Option<u32>,
+    pub(super) windows_bytes: Option<u32>,
 }
 
 impl File {

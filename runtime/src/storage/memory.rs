@@ -12,7 +12,7 @@ use std::{
 use palabre_core::{
     ids::{Incarnation, Nonce, RoomId, Seq, UserId},
     storage::{
-        Appended, EventKind, FoundEvent, GuestRecord, NewEvent, PageRange, Recovered, RoomKey,
+        Appended, EventKind, FoundEvent, GuestRecord, NewEvent, PageRange, Recovered, RecoveredFiles, RoomKey,
         StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
     },
     time::WallTime,
@@ -140,6 +140,8 @@ impl MemoryStorage {
                 self.accounts.set_password(user, record, keep).map(|()| StorageOutcome::Done)
             }
             StorageOperation::SetMember { user, room, member } => self.set_member(user, room, member),
+            // Files need a disk: a server on this storage takes none.
+            StorageOperation::Files(_) => Err(StorageFailure::Failed),
         }
     }
 
@@ -156,7 +158,8 @@ impl MemoryStorage {
             rooms: self.rooms_of(*user),
         });
         let accounts = self.accounts.records(|user| self.rooms_of(user));
-        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect(), accounts }
+        let files = RecoveredFiles::default();
+        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect(), accounts, files }
     }
 
     /// What the events cost at present, in bytes.

@@ -12,6 +12,7 @@ use rusqlite::{Connection, Row, Statement};
 
 use super::{
     error::OpenError,
+    files,
     rooms::{RoomLog, Rooms},
 };
 
@@ -23,6 +24,7 @@ pub(super) fn recover(connection: &Connection, path: &Path) -> Result<Recovered,
         rooms: room_records(connection).map_err(fail)?,
         guests: guest_records(connection).map_err(fail)?,
         accounts: account_records(connection, path)?,
+        files: files::recover(connection).map_err(fail)?,
     })
 }
 

@@ -5,8 +5,11 @@
 //! request is idempotent: a storage that does not know whether a commit succeeded opens again and executes the
 //! request once more before it answers. One that cannot find out must stop the server rather than guess.
 
-use alloc::{sync::Arc, vec::Vec};
+mod files;
 
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+
+pub use self::files::{FileOperation, FileOutcome, FileRecord, NewFile, Place, RecoveredFiles, UploadRecord};
 use crate::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     password::PasswordRecord,
@@ -155,6 +158,8 @@ pub enum StorageOperation {
         /// Whether it is one from now on.
         member: bool,
     },
+    /// Something about files. Answer: [`StorageOutcome::Files`], or `Done` where the operation says so.
+    Files(Box<FileOperation>),
 }
 
 /// A device that has no id yet.
@@ -204,6 +209,10 @@ pub enum EventKind {
     Action = 2,
     /// Somebody changed the topic.
     Topic = 3,
+    /// Somebody shared a file.
+    FileShared = 20,
+    /// Somebody deleted a file.
+    FileDeleted = 21,
 }
 
 impl EventKind {
@@ -213,6 +222,15 @@ impl EventKind {
         self as u8
     }
 
+    /// Whether clients post it; others come of what they do.
+    #[must_use]
+    pub const fn is_posted(self) -> bool {
+        match self {
+            Self::Posted | Self::Action | Self::Topic => true,
+            Self::FileShared | Self::FileDeleted => false,
+        }
+    }
+
     /// The kind with this number.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
@@ -220,6 +238,8 @@ impl EventKind {
             1 => Some(Self::Posted),
             2 => Some(Self::Action),
             3 => Some(Self::Topic),
+            20 => Some(Self::FileShared),
+            21 => Some(Self::FileDeleted),
             _ => None,
         }
     }
@@ -297,6 +317,8 @@ pub enum StorageOutcome {
         /// Its id, never given before.
         device: DeviceId,
     },
+    /// To [`StorageOperation::Files`].
+    Files(Box<FileOutcome>),
     /// To the operations that only do something.
     Done,
 }
@@ -421,4 +443,6 @@ pub struct Recovered {
     pub guests: Vec<GuestRecord>,
     /// Ascending by id.
     pub accounts: Vec<AccountRecord>,
+    /// Uploads, and what users have stored.
+    pub files: RecoveredFiles,
 }
