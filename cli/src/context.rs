@@ -1,5 +1,7 @@
 //! What every command works with: flags, environment, configuration and state brought together.
 
+use std::{fs, io};
+
 use clap::ValueEnum as _;
 use palabre_core::{client::SavedSession, name::Nick};
 use palabre_runtime::{plaintext::Plaintext, server_key::ServerKey};
@@ -10,6 +12,7 @@ use crate::{
     environment::Environment,
     failure::Failure,
     output::{Format, Loudness, Output, Style},
+    portable_token::PortableToken,
     state::State,
     trust::{self, Contact},
 };
@@ -26,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) state: Option<State>,
     /// The server and how to talk to it, once that is decided.
     contact: Option<Contact>,
+    /// The token given for this run, once it was looked for.
+    token: Option<Option<PortableToken>>,
     pub(crate) output: Output,
 }
 
@@ -42,7 +47,7 @@ impl Context {
     pub(crate) fn new(common: Common, environment: Environment) -> Self {
         let output = output_for(&common, &environment);
         let state = environment.state_folder.clone().map(State::new);
-        Self { common, environment, config: Config::default(), state, contact: None, output }
+        Self { common, environment, config: Config::default(), state, contact: None, token: None, output }
     }
 
     /// Reads the configuration, and tells what is odd about it.
@@ -78,7 +83,8 @@ impl Context {
             return Ok(contact.clone());
         }
         let server = self.server()?;
-        let contact = trust::contact(self, server)?;
+        let token = self.token()?;
+        let contact = trust::contact(self, server, token.and_then(|token| token.server_key))?;
         Ok(self.contact.insert(contact).clone())
     }
 
@@ -131,9 +137,52 @@ impl Context {
         Ok(Identity { nick, is_explicit: false })
     }
 
+    /// The token given for this run, by flag or environment, instead of a login kept here.
+    pub(crate) fn token(&mut self) -> Result<Option<PortableToken>, Failure> {
+        if let Some(token) = &self.token {
+            return Ok(token.clone());
+        }
+        let text = match (&self.common.token_file, &self.environment.token) {
+            (Some(file), _) => {
+                let read = if file.as_os_str() == "-" {
+                    io::read_to_string(io::stdin())
+                } else {
+                    fs::read_to_string(file)
+                };
+                let read = read.map_err(|error| Failure::local(file.display(), &error))?;
+                Some((file.display().to_string(), read))
+            }
+            // A name on the command line is a guest's.
+            (None, Some(_)) if self.common.nick.is_some() => None,
+            (None, token) => token.clone().map(|token| ("PALABRE_TOKEN".to_owned(), token)),
+        };
+        let token = match text {
+            None => None,
+            // What was read is not repeated: it may be a secret with one letter too few.
+            Some((source, text)) => {
+                let token = text.parse().map_err(|error| Failure::usage(format!("{source}: {error}")))?;
+                Some(token)
+            }
+        };
+        Ok(self.token.insert(token).clone())
+    }
+
+    /// Whether somebody is to be a guest: a name was asked for.
+    pub(crate) const fn is_guest_by_choice(&self) -> bool {
+        self.common.nick.is_some() || self.environment.nick.is_some()
+    }
+
+    /// Whether who to be was said by a token for this run.
+    pub(crate) const fn has_token(&self) -> bool {
+        matches!(self.token, Some(Some(_)))
+    }
+
     /// The account somebody is logged in by on a server, unless a name was asked for: then they are its guest.
     pub(crate) fn credential(&mut self, contact: &Contact) -> Option<(SavedSession, Option<ServerKey>)> {
-        if self.common.nick.is_some() || self.environment.nick.is_some() {
+        if let Some(Some(token)) = &self.token {
+            return Some((token.session.clone(), token.server_key));
+        }
+        if self.is_guest_by_choice() {
             return None;
         }
         self.state.as_ref()?.credential(contact).unwrap_or_else(|reason| {
@@ -159,6 +208,9 @@ impl Context {
 
     /// Forgets the account kept for a server.
     pub(crate) fn forget_credential(&self, contact: &Contact) -> Result<(), Failure> {
+        if self.has_token() {
+            return Ok(());
+        }
         let Some(state) = &self.state else { return Ok(()) };
         state.keep_credential(contact, None).map_err(|error| Failure::local("forgetting the login", &error))
     }
@@ -219,6 +271,7 @@ mod tests {
         let common = Common {
             server: None,
             nick: None,
+            token_file: None,
             host_key: None,
             plaintext: Vec::new(),
             json: false,

@@ -17,6 +17,8 @@ pub(crate) struct Environment {
     pub(crate) server: Option<String>,
     /// `PALABRE_NICK`.
     pub(crate) nick: Option<String>,
+    /// `PALABRE_TOKEN`.
+    pub(crate) token: Option<String>,
     /// `PALABRE_HOST_KEY`.
     pub(crate) host_key: Option<String>,
     /// `PALABRE_PLAINTEXT`.
@@ -52,6 +54,7 @@ impl Environment {
         Self {
             server: text("PALABRE_SERVER"),
             nick: text("PALABRE_NICK"),
+            token: text("PALABRE_TOKEN"),
             host_key: text("PALABRE_HOST_KEY"),
             plaintext: text("PALABRE_PLAINTEXT"),
             user: text("USER").or_else(|| text("LOGNAME")),

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Where passwords come from.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct PasswordSource {
     /// Read the password from the first line of standard input, and a new one from the second
     #[arg(long)]

@@ -29,13 +29,18 @@ pub(crate) struct Contact {
     pub(crate) security: Security,
 }
 
-/// Decides how to talk to a server; at the first contact it is asked for its key, and a person perhaps what to do.
-pub(crate) fn contact(context: &mut Context, server: Address) -> Result<Contact, Failure> {
-    let security = security(context, &server)?;
+/// Decides how to talk to a server; at the first contact it is asked for its key, and a person perhaps what to do. A token
+/// says as well which key its server has.
+pub(crate) fn contact(
+    context: &mut Context,
+    server: Address,
+    token: Option<ServerKey>,
+) -> Result<Contact, Failure> {
+    let security = security(context, &server, token)?;
     Ok(Contact { server, security })
 }
 
-fn security(context: &mut Context, server: &Address) -> Result<Security, Failure> {
+fn security(context: &mut Context, server: &Address, token: Option<ServerKey>) -> Result<Security, Failure> {
     match context.plaintext()? {
         Plaintext::No => {}
         Plaintext::Loopback | Plaintext::Anywhere if server.key.is_some() => {
@@ -59,7 +64,10 @@ fn security(context: &mut Context, server: &Address) -> Result<Security, Failure
         }
         (Some(key), _) | (None, Some(Known::Key(key))) => Trust::Key(key),
         (None, Some(Known::Authorities)) => Trust::Authorities { last: None },
-        (None, None) => first_contact(context, server)?,
+        (None, None) => match token {
+            Some(key) => Trust::Key(key),
+            None => first_contact(context, server)?,
+        },
     }))
 }
 

@@ -35,6 +35,7 @@ fn event() -> ToClient<'static> {
         nick: "somebody",
         kind: wire::kind::POSTED,
         text: TEXT,
+        about: None,
     };
     wire::Event { room: RoomId::new(300), event }.into()
 }

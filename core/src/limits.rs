@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::{
     name::{NICK_BYTES_MAX, ROOM_NAME_BYTES_MAX},
     transfer::FILE_NAME_BYTES_MAX,
-    wire::{self, DATA_BYTES_MAX, FRAME_BYTES_MAX},
+    wire::{self, DATA_BYTES_MAX, FRAME_BYTES_MAX, FRAMES_BEFORE_READY_MAX},
 };
 
 /// The limits a server holds itself and its peers to.
@@ -181,7 +181,7 @@ impl Default for Limits {
         Self {
             securing_max: Duration::from_secs(5),
             entering_max: Duration::from_secs(15),
-            frames_before_ready_max: 32,
+            frames_before_ready_max: FRAMES_BEFORE_READY_MAX,
             entering_free: 32,
             entering_full: 256,
             source_connections_max: 16,
@@ -290,7 +290,8 @@ impl Limits {
 
 impl Limits {
     /// What a client is told of them.
-    pub(crate) fn announced(&self) -> wire::Limits {
+    #[must_use]
+    pub fn announced(&self) -> wire::Limits {
         let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
         wire::Limits {
             text_bytes: number(self.text_bytes_max),

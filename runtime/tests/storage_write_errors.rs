@@ -29,6 +29,7 @@ fn post(nonce: u64) -> StorageOperation {
             at: WallTime::from_millis(nonce),
             kind: EventKind::Posted,
             text: "x".repeat(3_000).into(),
+            about: None,
         },
     }
 }

@@ -4,7 +4,7 @@ use palabre_core::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     password::PasswordRecord,
     storage::{
-        EventKind, NewDevice, NewEvent, PageRange, RoomKey, StorageOperation, StorageRequest, Ticket,
+        About, EventKind, NewDevice, NewEvent, PageRange, RoomKey, StorageOperation, StorageRequest, Ticket,
         TokenHash,
     },
     time::WallTime,
@@ -35,15 +35,27 @@ fn key() -> impl Strategy<Value = RoomKey> {
 
 fn new_event() -> impl Strategy<Value = NewEvent> {
     let kind = prop_oneof![Just(EventKind::Posted), Just(EventKind::Action), Just(EventKind::Topic)];
-    (user(), 0_u64..10, kind, 0_usize..4, 0_u64..100).prop_map(|(author, nonce, kind, text, at)| NewEvent {
-        author,
-        nick: format!("user{author}").into(),
-        nonce: Nonce::new(nonce),
-        at: WallTime::from_millis(1_704_067_200_000 + at),
-        kind,
-        text: ["", "short", "another text", "a rather longer text that takes some room in a page"][text]
-            .into(),
-    })
+    (user(), 0_u64..10, kind, 0_usize..4, 0_u64..100, about()).prop_map(
+        |(author, nonce, kind, text, at, about)| NewEvent {
+            author,
+            nick: format!("user{author}").into(),
+            nonce: Nonce::new(nonce),
+            at: WallTime::from_millis(1_704_067_200_000 + at),
+            kind,
+            text: ["", "short", "another text", "a rather longer text that takes some room in a page"][text]
+                .into(),
+            about,
+        },
+    )
+}
+
+fn about() -> impl Strategy<Value = Option<About>> {
+    let about = (0_u64..2, 0_u64..3).prop_map(|(id, until)| About {
+        id,
+        name: format!("user{until}").into(),
+        until: until.checked_sub(1).map(WallTime::from_millis),
+    });
+    option::weighted(0.3, about)
 }
 
 /// One of three records, each of a password that nobody knows.

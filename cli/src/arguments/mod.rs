@@ -6,7 +6,7 @@ mod duration;
 mod remote;
 mod target;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use palabre_core::name::Nick;
@@ -21,8 +21,8 @@ pub(crate) use self::{
 };
 use crate::{
     command::{
-        completions, connect, devices, download, files, history, login, logout, man, members, passwd, ping, register, rooms,
-        send, server, tail, transfers, upload, wait, whoami,
+        account, completions, connect, devices, download, files, history, logout, man, members, passwd, ping,
+        rooms, send, server, tail, transfers, upload, wait, whoami,
     },
     failure::EXIT_CODES_HELP,
 };
@@ -53,9 +53,13 @@ pub(crate) struct Common {
     /// connected to
     #[arg(long, global = true, value_name = "HOST[:PORT]")]
     pub(crate) server: Option<Address>,
-    /// The name to enter by
+    /// The name to enter by, as a guest
     #[arg(long, global = true, value_name = "NAME", value_parser = Nick::parse)]
     pub(crate) nick: Option<Nick>,
+    /// Enter by the token in this file, as `cli login --print-token` prints it; - reads standard input. Else
+    /// PALABRE_TOKEN, else the login kept here
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "nick")]
+    pub(crate) token_file: Option<PathBuf>,
     /// What to do about a server that is not known yet: ask (the default), accept-new, or strict, which trusts public
     /// authorities and known keys alone
     #[arg(long, global = true, value_name = "WHAT", value_enum)]
@@ -96,8 +100,9 @@ pub(crate) enum HostKey {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Connect(connect::Arguments),
-    Register(register::Arguments),
-    Login(login::Arguments),
+    /// Make an account and log in by it; all commands use it from then on
+    Register(account::Arguments),
+    Login(account::Arguments),
     Logout(logout::Arguments),
     Whoami(whoami::Arguments),
     Devices(devices::Arguments),

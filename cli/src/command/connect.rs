@@ -1,13 +1,15 @@
 //! `cli connect`: chat.
 
 use clap::Args;
-use palabre_core::name::RoomName;
+use palabre_core::{error::RefusalCode, name::RoomName};
 
 use crate::{
     arguments::{Address, parse_room},
     connect,
     context::Context,
     failure::Failure,
+    output::Printable,
+    session::Session,
 };
 
 /// Chat
@@ -30,5 +32,29 @@ pub(crate) fn run(arguments: Arguments, context: &mut Context) -> Result<(), Fai
     if arguments.address.is_some() {
         context.common.server = arguments.address;
     }
-    connect::run(context, arguments.room)
+    settle_who(context)?;
+    match connect::run(context, arguments.room.clone()) {
+        // The login has ended; a person can log in again on the spot.
+        Err(failure) if failure.code == RefusalCode::TokenUnknown.name() && may_ask(context) => {
+            context.output.warning(Printable::new(&failure.sentence));
+            let contact = context.contact()?;
+            context.forget_credential(&contact)?;
+            settle_who(context)?;
+            connect::run(context, arguments.room)
+        }
+        ended => ended,
+    }
+}
+
+/// A person who is not logged in is asked whether there is an account, unless a guest's name was asked for.
+fn settle_who(context: &mut Context) -> Result<(), Failure> {
+    let contact = context.contact()?;
+    if may_ask(context) && context.credential(&contact).is_none() {
+        return Session::settle_who(context);
+    }
+    Ok(())
+}
+
+const fn may_ask(context: &Context) -> bool {
+    context.can_ask() && !context.is_guest_by_choice() && !context.has_token()
 }

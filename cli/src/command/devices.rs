@@ -11,7 +11,7 @@ use crate::{
     context::Context,
     failure::Failure,
     output::{Body, LocalTime, Printable},
-    session::{Session, unexpected, with_session},
+    session::{Session, unexpected, with_account},
 };
 
 /// List the devices logged in by the account, or log one out
@@ -31,7 +31,7 @@ enum Action {
 }
 
 pub(crate) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
-    with_session(context, |session| match arguments.action {
+    with_account(context, |session| match arguments.action {
         Some(Action::Revoke { id }) => revoke(session, DeviceId::new(id)),
         None => list(session),
     })

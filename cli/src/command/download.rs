@@ -93,14 +93,16 @@ fn into_file(
 ) -> Result<Job, Failure> {
     let record = held.as_ref().map_or(record, |held| held.record.clone());
     let fail = |failure: &LocalFailure| not_writable(&record.local, failure);
-    let (folder, Some(name), Some(part)) =
-        (record.local.parent(), record.local.file_name().and_then(std::ffi::OsStr::to_str), record.part_name())
-    else {
+    let (folder, Some(name), Some(part)) = (
+        record.local.parent(),
+        record.local.file_name().and_then(std::ffi::OsStr::to_str),
+        record.part_name(),
+    ) else {
         return Err(Failure::usage(format!("{}: that is no name for a file", record.local.display())));
     };
     let folder = folder.unwrap_or_else(|| Path::new("/"));
-    let mut file =
-        Destination::open(folder, name, &part, held.is_some(), record.force).map_err(|failure| fail(&failure))?;
+    let mut file = Destination::open(folder, name, &part, held.is_some(), record.force)
+        .map_err(|failure| fail(&failure))?;
     if record.content().is_none() {
         file.restart().map_err(|error| Failure::local(record.local.display(), &error))?;
     }
@@ -130,7 +132,8 @@ fn destination(output: Option<&Path>, remote: &Remote, several: bool) -> Result<
     let shown = output.display();
     let name = output.file_name().and_then(std::ffi::OsStr::to_str).map(ToOwned::to_owned);
     let name = name.ok_or_else(|| Failure::usage(format!("{shown}: that is no name for a file")))?;
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let folder =
+        output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     Ok((folder.to_path_buf(), name))
 }
 

@@ -56,7 +56,11 @@ fn tell(session: &mut Session<'_>, place: &str, file: &FileInfo, long: bool) -> 
     let line = if long {
         let at = LocalTime::new(file.at, session.now().wall);
         let mark = if file.executable { "x" } else { "-" };
-        format!("{mark} {:>10}  {at:>16}  {:<16} {name}", Size(file.size), Printable::new(&file.nick).to_string())
+        format!(
+            "{mark} {:>10}  {at:>16}  {:<16} {name}",
+            Size(file.size),
+            Printable::new(&file.nick).to_string()
+        )
     } else {
         name.to_string()
     };
@@ -130,7 +134,9 @@ mod tests {
 
     #[test]
     fn patterns_match_as_in_a_shell() {
-        for (pattern, name) in [("*", ""), ("*.txt", "a.txt"), ("a?c", "abc"), ("a*b*c", "axxbyyc"), ("*", "a/b"), ("a", "a")] {
+        for (pattern, name) in
+            [("*", ""), ("*.txt", "a.txt"), ("a?c", "abc"), ("a*b*c", "axxbyyc"), ("*", "a/b"), ("a", "a")]
+        {
             assert!(matches(pattern, name), "{pattern} {name}");
         }
         for (pattern, name) in [("", "a"), ("*.txt", "a.txtx"), ("a?c", "ac"), ("a*b", "a"), ("b", "a")] {

@@ -1,18 +1,17 @@
 //! The commands, a module each: its arguments, and what it does.
 
+pub(crate) mod account;
 pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod devices;
 pub(crate) mod download;
 pub(crate) mod files;
 pub(crate) mod history;
-pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod man;
 pub(crate) mod members;
 pub(crate) mod passwd;
 pub(crate) mod ping;
-pub(crate) mod register;
 pub(crate) mod rooms;
 pub(crate) mod send;
 mod send_lines;
@@ -40,8 +39,8 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Files(arguments) => files::run(&arguments, context),
         Command::Rm(arguments) => files::remove(&arguments, context),
         Command::Transfers(arguments) => transfers::run(&arguments, context),
-        Command::Register(arguments) => register::run(arguments, context),
-        Command::Login(arguments) => login::run(arguments, context),
+        Command::Register(arguments) => account::register(arguments, context),
+        Command::Login(arguments) => account::log_in(arguments, context),
         Command::Logout(arguments) => logout::run(&arguments, context),
         Command::Whoami(arguments) => whoami::run(&arguments, context),
         Command::Devices(arguments) => devices::run(&arguments, context),

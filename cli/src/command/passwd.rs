@@ -3,7 +3,7 @@
 use clap::Args;
 use palabre_core::client::{AccountEntry, ClientEvent};
 
-use super::login::name_or_own;
+use super::account::name_or_own;
 use crate::{
     context::Context,
     failure::Failure,

@@ -81,7 +81,8 @@ fn meant(records: &Records, ids: &[u32], context: &mut Context) -> Result<Vec<He
             let sentence = format!("transfer {} is with another server; resume them one by one", other.id);
             return Err(Failure::usage(sentence));
         }
-        let address: Address = server.parse().map_err(|error| Failure::usage(format!("{server}: {error}")))?;
+        let address: Address =
+            server.parse().map_err(|error| Failure::usage(format!("{server}: {error}")))?;
         context.common.server = Some(address);
     }
     Ok(held)

@@ -74,7 +74,9 @@ impl Pace {
         match self.progress {
             ProgressStyle::None => Showing::Nothing,
             ProgressStyle::Plain => Showing::Lines,
-            ProgressStyle::Auto if common.quiet || common.json || !context.environment.terminals.error => Showing::Nothing,
+            ProgressStyle::Auto if common.quiet || common.json || !context.environment.terminals.error => {
+                Showing::Nothing
+            }
             ProgressStyle::Auto if context.environment.dumb_terminal => Showing::Lines,
             ProgressStyle::Auto => Showing::Bars,
         }
@@ -111,7 +113,8 @@ impl Source {
     fn open(file: &Path, arguments: &Arguments) -> Result<Self, Failure> {
         if file == Path::new("-") {
             let name = arguments.name.clone();
-            let name = name.ok_or_else(|| Failure::usage("say --as NAME for what comes in by standard input"))?;
+            let name =
+                name.ok_or_else(|| Failure::usage("say --as NAME for what comes in by standard input"))?;
             return Ok(Self::Input { name });
         }
         let fail = |error: &std::io::Error| not_readable(file, error);
@@ -162,7 +165,8 @@ impl Source {
                 let held = records.find_or_add(record)?;
                 let key = held.as_ref().and_then(|held| held.record.upload_key()).unwrap_or(new_key);
                 let executable = source.is_executable();
-                let wish = UploadWish { key, room, name: name.clone(), size: Some(stamp.size), executable, over };
+                let wish =
+                    UploadWish { key, room, name: name.clone(), size: Some(stamp.size), executable, over };
                 let kind = Kind::Upload { wish, file: Box::new(source), keep_both };
                 Ok(Job { label: name.to_string(), place, kind, held })
             }
@@ -202,7 +206,8 @@ pub(super) fn resumed(
     let path = held.record.local.clone();
     let source = FileSource::open(&path).map_err(|error| not_readable(&path, &error))?;
     let stamp = source.stamp();
-    let same = (held.record.size, held.record.modified) == (Some(stamp.size), i64::try_from(stamp.modified).ok());
+    let same =
+        (held.record.size, held.record.modified) == (Some(stamp.size), i64::try_from(stamp.modified).ok());
     let (true, Some(key)) = (same, held.record.upload_key()) else {
         let sentence = format!("{}: it has changed since; upload it anew", path.display());
         return Err(Failure::new(crate::failure::ExitStatus::Other, "source-changed", sentence));

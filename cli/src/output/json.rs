@@ -98,6 +98,8 @@ pub(crate) enum Body<'a> {
     },
     /// The account one is logged in by.
     Account { name: &'a str },
+    /// A login for a script elsewhere.
+    Token { name: &'a str, token: &'a str },
     /// A device of the account.
     Device { id: u64, name: &'a str, since: String, seen: String, this: bool },
     /// The server answered.
@@ -301,6 +303,7 @@ mod tests {
             at: WallTime::from_millis(1_795_291_200_000),
             kind,
             text: text.into(),
+            about: None,
         }
     }
 

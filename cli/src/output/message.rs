@@ -62,8 +62,12 @@ fn write_about_file(f: &mut fmt::Formatter<'_>, nick: &dyn fmt::Display, event: 
     let verb = if event.kind == EventKind::FileDeleted { "deleted" } else { "shared" };
     // Of what a later server says otherwise, the first line is the name.
     match SharedFile::parse(&event.text) {
-        Some(file) => write!(f, "* {nick} {verb} {} ({})", Printable::new(file.name.as_str()), Size(file.size)),
-        None => write!(f, "* {nick} {verb} {}", Printable::new(event.text.lines().next().unwrap_or_default())),
+        Some(file) => {
+            write!(f, "* {nick} {verb} {} ({})", Printable::new(file.name.as_str()), Size(file.size))
+        }
+        None => {
+            write!(f, "* {nick} {verb} {}", Printable::new(event.text.lines().next().unwrap_or_default()))
+        }
     }
 }
 
@@ -82,6 +86,7 @@ mod tests {
             at: now,
             kind,
             text: text.into(),
+            about: None,
         };
         let layout = Layout { style: Style::new(false), now };
         let lines = MessageLines::new(&event, place, layout).to_string();

@@ -46,6 +46,14 @@ pub(crate) enum Loudness {
     Verbose,
 }
 
+/// Tells people how things are.
+pub(crate) trait Tell {
+    /// To everybody who did not ask for quiet.
+    fn status(&mut self, sentence: impl Display);
+    /// To who wants to know everything.
+    fn detail(&mut self, sentence: impl Display);
+}
+
 /// Takes whole lines and shows them without disturbing what is being typed.
 pub(crate) trait Screen {
     /// Shows lines, each with its line feed.
@@ -174,6 +182,16 @@ impl Output {
             Results::Stream(_) => tell_on_standard_error(io::stderr().lock(), line),
             Results::Screen { screen, .. } => screen.show(format!("{line}\n")),
         }
+    }
+}
+
+impl Tell for Output {
+    fn status(&mut self, sentence: impl Display) {
+        Self::status(self, sentence);
+    }
+
+    fn detail(&mut self, sentence: impl Display) {
+        Self::detail(self, sentence);
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) fn presence<'a>(place: &'a str, name: &'a str, came: &'a Came) -> (Bo
     match came {
         Came::Joined => (Body::Joined(who), format!("{shown} joined")),
         Came::Left => (Body::Left(who), format!("{shown} left")),
-        Came::Lost => (Body::Lost(who), format!("{shown} lost the connection")),
+        Came::Lost => (Body::Lost(who), format!("{shown} is offline")),
         Came::Back => (Body::Back(who), format!("{shown} is back")),
         Came::Away => (Body::Away(who), format!("{shown} is away")),
         Came::Renamed(was) => {

@@ -6,18 +6,21 @@ use palabre_core::{
     client::{ClientEvent, OfflineCause},
     time::Monotonic,
 };
-use palabre_runtime::client::ClientDriver;
+use palabre_runtime::client::{ClientDriver, Security};
 
 use crate::{
     arguments::Address,
     failure::{ExitStatus, Failure},
-    output::{Output, Printable},
+    output::{Printable, Tell},
+    trust::Contact,
 };
 
 /// How the connection to a server is, as told by the client's events.
 #[derive(Debug)]
 pub(crate) struct Connection {
     server: Address,
+    /// Whether it is talked to without encryption.
+    is_plain: bool,
     /// How long a lost connection is waited for; nothing waits for ever.
     reconnect_for: Option<Duration>,
     state: State,
@@ -37,13 +40,19 @@ enum State {
 
 impl Connection {
     /// A connection that is expected until then.
-    pub(crate) const fn new(server: Address, until: Monotonic, reconnect_for: Option<Duration>) -> Self {
+    pub(crate) fn new(contact: Contact, until: Monotonic, reconnect_for: Option<Duration>) -> Self {
+        let is_plain = contact.security == Security::Plain;
         let state = State::Expected { until, cause: OfflineCause::Unreachable };
-        Self { server, reconnect_for, state, told: None }
+        Self { server: contact.server, is_plain, reconnect_for, state, told: None }
     }
 
     pub(crate) const fn server(&self) -> &Address {
         &self.server
+    }
+
+    /// It is expected again, until then.
+    pub(crate) fn expect(&mut self, until: Monotonic) {
+        self.state = State::Expected { until, cause: OfflineCause::Unreachable };
     }
 
     /// When to give up, if ever.
@@ -73,7 +82,7 @@ impl Connection {
         event: &ClientEvent,
         driver: &ClientDriver,
         now: Monotonic,
-        output: &mut Output,
+        output: &mut impl Tell,
     ) -> Result<(), Failure> {
         match event {
             ClientEvent::Ready { .. } => {
@@ -153,6 +162,9 @@ impl Connection {
         if let (OfflineCause::Unreachable, Some(error)) = (cause, driver.connect_error()) {
             failure.sentence = format!("{}: {error}", failure.sentence);
         }
+        if let (OfflineCause::Broke(_), true) = (cause, self.is_plain) {
+            failure.sentence += "; if it encrypts, leave --plaintext out";
+        }
         failure
     }
 }
@@ -164,7 +176,8 @@ struct Retrying<'a> {
 
 impl fmt::Display for Retrying<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; trying again ", Printable::new(&self.failure.sentence))?;
+        let sentence = self.failure.sentence.trim_end_matches('.');
+        write!(f, "{}; trying again ", Printable::new(sentence))?;
         match self.retry_in.as_millis().div_ceil(1_000) {
             0 => f.write_str("now"),
             seconds => write!(f, "in {seconds} s"),

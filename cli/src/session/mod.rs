@@ -8,7 +8,7 @@ use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 
 use palabre_core::{
     client::{AccountEntry, Client, ClientConfig, ClientEvent, SavedSession},
-    error::Misuse,
+    error::{Misuse, Refusal, RefusalCode},
     name::Nick,
     password::Stretching,
     time::{Monotonic, Now},
@@ -26,9 +26,11 @@ pub(crate) use self::{
 use crate::{
     arguments::Address,
     context::Context,
-    failure::Failure,
+    failure::{ExitStatus, Failure},
+    habit::{self, Answer, Choice},
     interrupts::Interrupts,
-    output::{Layout, Output},
+    output::{Layout, Output, Printable},
+    portable_token::PortableToken,
     state::Slot,
     trust::{self, Contact},
 };
@@ -42,7 +44,18 @@ const LEAVE_MAX: Duration = Duration::from_secs(2);
 /// What the program says it is.
 pub(crate) const PROGRAM: &str = concat!("palabre-cli/", env!("CARGO_PKG_VERSION"));
 
-/// A guest of our own for the time of a command.
+/// Who may do what is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Guests and accounts.
+    Anybody,
+    /// Accounts alone.
+    Account,
+    /// Who gave a password on purpose.
+    Password,
+}
+
+/// A guest of our own, or the account logged in, for the time of a command.
 pub(crate) struct Session<'a> {
     context: &'a mut Context,
     driver: ClientDriver,
@@ -54,6 +67,13 @@ pub(crate) struct Session<'a> {
     save_error: SaveError,
 }
 
+/// What a person answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    Account,
+    Guest,
+}
+
 /// Where a write of the saved session leaves why it failed.
 pub(crate) type SaveError = Rc<RefCell<Option<String>>>;
 
@@ -61,16 +81,32 @@ impl<'a> Session<'a> {
     /// Enters the server: by the session in the slot, by the account logged in, or as a new guest, who leaves at the end
     /// unless it is kept.
     pub(crate) fn open(context: &'a mut Context, slot: Option<Slot>) -> Result<Self, Failure> {
+        Self::open_as(context, slot, Need::Anybody)
+    }
+
+    /// Enters the server by the account logged in. A person who is not is asked.
+    pub(crate) fn open_account(context: &'a mut Context) -> Result<Self, Failure> {
+        Self::open_as(context, None, Need::Account)
+    }
+
+    fn open_as(context: &'a mut Context, slot: Option<Slot>, need: Need) -> Result<Self, Failure> {
         let mut contact = context.contact()?;
         let identity = context.identity()?;
         let saved = resume(slot.as_ref(), &mut contact, context)?;
+        let asks = need == Need::Account && saved.is_none();
+        if asks && !context.can_ask() {
+            return Err(habit::not_logged_in(&contact.server));
+        }
         let config = ClientConfig {
             nick: saved.as_ref().map_or(identity.nick, |saved| saved.nick.clone()),
             take_suggestion: !identity.is_explicit,
+            asks,
             saved,
             ..client_config()
         };
-        Self::start(context, contact, config, slot)
+        let mut session = Self::start(context, contact, config, slot)?;
+        session.enter(need)?;
+        Ok(session)
     }
 
     /// Enters the server by a password.
@@ -81,7 +117,20 @@ impl<'a> Session<'a> {
     ) -> Result<Self, Failure> {
         let contact = context.contact()?;
         let config = ClientConfig { nick: name, account: Some(entry), ..client_config() };
-        Self::start(context, contact, config, None)
+        let mut session = Self::start(context, contact, config, None)?;
+        session.enter(Need::Password)?;
+        Ok(session)
+    }
+
+    /// Asks a person who to be, and keeps the account if it is one.
+    pub(crate) fn settle_who(context: &'a mut Context) -> Result<(), Failure> {
+        let contact = context.contact()?;
+        let nick = context.identity()?.nick;
+        let config = ClientConfig { nick, asks: true, ..client_config() };
+        let mut session = Self::start(context, contact, config, None)?;
+        let settled = session.enter_settling();
+        session.leave(false);
+        settled
     }
 
     fn start(
@@ -96,33 +145,112 @@ impl<'a> Session<'a> {
             Interrupts::install(driver.waker()).map_err(|error| Failure::local("signals", &error))?;
         let clock = Clock::start();
         let until = clock.monotonic().after(context.common.connect_timeout);
-        let connection = Connection::new(contact.server, until, Some(context.common.reconnect_for));
+        let connection = Connection::new(contact, until, Some(context.common.reconnect_for));
         let backlog = VecDeque::new();
-        let mut session = Self { context, driver, interrupts, clock, connection, backlog, save_error };
-        session.enter()?;
-        Ok(session)
+        Ok(Self { context, driver, interrupts, clock, connection, backlog, save_error })
     }
 
-    fn enter(&mut self) -> Result<(), Failure> {
-        let entered = loop {
-            match self.next_event(None) {
-                Ok(Some(ClientEvent::Ready { nick, .. })) => break Ok(nick),
-                Ok(_) => {}
-                Err(failure) => break Err(failure),
-            }
-        };
-        match entered {
-            Ok(nick) => {
-                let server = self.connection.server();
-                self.context.output.detail(format_args!("{server}: entered as {nick}"));
-                self.context.remember_server(server);
-                Ok(())
-            }
-            Err(failure) => {
-                self.leave(false);
-                Err(failure)
+    fn enter(&mut self, need: Need) -> Result<(), Failure> {
+        let entered = self.enter_asking(need);
+        if entered.is_err() {
+            self.leave(false);
+        }
+        entered
+    }
+
+    fn enter_asking(&mut self, need: Need) -> Result<(), Failure> {
+        let mut asked = false;
+        loop {
+            match self.next_of_all(None)? {
+                Some(ClientEvent::Ready { nick, .. }) => return self.entered(&nick, asked),
+                Some(ClientEvent::Connected { .. }) if need == Need::Account && !asked => {
+                    if self.driver.client().user().is_none() {
+                        self.ask_who(false)?;
+                        asked = true;
+                    }
+                }
+                Some(ClientEvent::EnterRefused { refusal, .. }) => {
+                    let failure = self.not_entered(&refusal);
+                    if !self.is_worth_asking(&refusal, need, asked) {
+                        return Err(failure);
+                    }
+                    self.context.output.warning(Printable::new(&failure.sentence));
+                    self.ask_who(need == Need::Anybody)?;
+                    asked = true;
+                }
+                Some(_) | None => {}
             }
         }
+    }
+
+    /// As [`enter_asking`](Self::enter_asking), but a guest enters later.
+    fn enter_settling(&mut self) -> Result<(), Failure> {
+        loop {
+            match self.next_of_all(None)? {
+                Some(ClientEvent::Ready { nick, .. }) => return self.entered(&nick, true),
+                Some(ClientEvent::Connected { .. }) if !self.driver.client().is_logging_in() => {
+                    if self.ask_who(true)? == Who::Guest {
+                        return Ok(());
+                    }
+                }
+                Some(ClientEvent::EnterRefused { refusal, .. }) => {
+                    let failure = self.not_entered(&refusal);
+                    self.context.output.warning(Printable::new(&failure.sentence));
+                    if self.ask_who(true)? == Who::Guest {
+                        return Ok(());
+                    }
+                }
+                Some(_) | None => {}
+            }
+        }
+    }
+
+    fn entered(&mut self, nick: &Nick, asked: bool) -> Result<(), Failure> {
+        let server = self.connection.server();
+        self.context.output.detail(format_args!("{server}: entered as {nick}"));
+        self.context.remember_server(server);
+        if asked { self.keep_credential() } else { Ok(()) }
+    }
+
+    /// Whether a person could make good for a refusal by saying who to be.
+    fn is_worth_asking(&self, refusal: &Refusal, need: Need, asked: bool) -> bool {
+        let client = self.driver.client();
+        let has_ended = refusal.code == RefusalCode::TokenUnknown && client.is_account();
+        let needs_account = refusal.code == RefusalCode::NotAllowed && !client.offers().guests;
+        need != Need::Password
+            && (asked || has_ended || needs_account)
+            && self.context.can_ask()
+            && !self.context.has_token()
+    }
+
+    fn not_entered(&self, refusal: &Refusal) -> Failure {
+        habit::not_entered(self.driver.client(), self.connection.server(), refusal)
+    }
+
+    /// Asks a person who to be, and enters so.
+    fn ask_who(&mut self, guest_will_do: bool) -> Result<Who, Failure> {
+        let choice = Choice { offers: self.driver.client().offers(), guest_will_do };
+        let answer = habit::ask(self.context, self.connection.server(), choice)?;
+        // The server may have given up waiting meanwhile.
+        self.turn(Some(Duration::ZERO))?;
+        self.connection.expect(self.clock.monotonic().after(self.context.common.connect_timeout));
+        match answer {
+            Answer::Account { name, entry } => {
+                self.act(|client, now| client.log_in(&name, entry, now))?;
+                Ok(Who::Account)
+            }
+            Answer::Guest => {
+                let nick = self.context.identity()?.nick;
+                self.act(|client, now| client.rename(&nick, now))?;
+                Ok(Who::Guest)
+            }
+        }
+    }
+
+    /// The login as a text, for a script elsewhere.
+    pub(crate) fn portable_token(&self) -> Option<PortableToken> {
+        let session = self.client().saved().filter(|saved| saved.is_account)?;
+        Some(PortableToken { session, server_key: self.driver.server_key() })
     }
 
     /// Keeps the account for the commands to come.
@@ -170,6 +298,13 @@ impl<'a> Session<'a> {
     /// What was printed is shown before anything is waited for. Fails when the connection is gone for too long,
     /// or the program was asked to end.
     pub(crate) fn next_event(&mut self, until: Option<Monotonic>) -> Result<Option<ClientEvent>, Failure> {
+        match self.next_of_all(until)? {
+            Some(ClientEvent::EnterRefused { refusal, .. }) => Err(self.not_entered(&refusal)),
+            event => Ok(event),
+        }
+    }
+
+    fn next_of_all(&mut self, until: Option<Monotonic>) -> Result<Option<ClientEvent>, Failure> {
         if let Some(event) = self.backlog.pop_front() {
             return Ok(Some(event));
         }
@@ -198,9 +333,6 @@ impl<'a> Session<'a> {
         if let Some(event) = &event {
             let now = self.clock.monotonic();
             self.connection.note(event, &self.driver, now, &mut self.context.output)?;
-            if let ClientEvent::EnterRefused { refusal } = event {
-                return Err(Failure::refused(refusal));
-            }
         }
         Ok(event)
     }
@@ -229,7 +361,23 @@ pub(crate) fn with_session(
     run: impl FnOnce(&mut Session<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut session = Session::open(context, None)?;
-    let result = run(&mut session).and_then(|()| session.output().flush());
+    finish(&mut session, run)
+}
+
+/// Runs a command that needs an account.
+pub(crate) fn with_account(
+    context: &mut Context,
+    run: impl FnOnce(&mut Session<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut session = Session::open_account(context)?;
+    finish(&mut session, run)
+}
+
+fn finish(
+    session: &mut Session<'_>,
+    run: impl FnOnce(&mut Session<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let result = run(session).and_then(|()| session.output().flush());
     session.leave(false);
     result
 }
@@ -240,6 +388,7 @@ pub(crate) fn client_config() -> ClientConfig {
         program: PROGRAM.into(),
         nick: Nick::parse("guest").expect("a name"),
         take_suggestion: false,
+        asks: false,
         account: None,
         stretching_min: Stretching::LEAST,
         saved: None,
@@ -325,9 +474,20 @@ fn admit(
     if let (Security::Tls(Trust::Authorities { last }), Some(key)) = (&mut contact.security, key) {
         *last = Some(key);
     }
+    if key != told_to && context.has_token() && session.is_account {
+        return Err(token_of_another_server(&contact.server));
+    }
     if key != told_to {
         context.output.warning(format_args!("{}: {refused}", contact.server));
         return Ok(None);
     }
     Ok(Some(session))
+}
+
+fn token_of_another_server(server: &Address) -> Failure {
+    let sentence = format!(
+        "{server}: the token is for a server with another key, and was not shown to this one. Somebody may be in \
+         between; if its operator says that the key was changed, get a new token: cli login NAME --print-token"
+    );
+    Failure::new(ExitStatus::Identity, "server-identity-changed", sentence)
 }

@@ -57,7 +57,8 @@ impl Progress {
     pub(super) fn meter(&self, label: &str, now: Monotonic) -> Meter {
         let bar = (self.showing == Showing::Bars).then(|| {
             let style = ProgressStyle::with_template("{prefix:24!} {bar:20} {msg}");
-            let bar = ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            let bar =
+                ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_prefix(Printable::new(label).to_string());
             self.bars.add(bar)
         });
@@ -119,6 +120,13 @@ impl Meter {
         format!("{}{of}, {}/s{left}", Size(done), Size(rate))
     }
 
+    /// It goes on after a cut: what has to be moved once more.
+    pub(super) fn went_on(&self, offset: u64) -> Option<String> {
+        self.before?;
+        let again = Size(self.last.saturating_sub(offset));
+        Some(format!("{}: goes on at {}, {again} are sent again", Printable::new(&self.label), Size(offset)))
+    }
+
     fn rate(&self, moved: u64, now: Monotonic) -> u64 {
         let millis = u64::try_from(now.since(self.begun).as_millis()).unwrap_or(u64::MAX).max(1);
         let count = moved.saturating_sub(self.before.unwrap_or(0));
@@ -132,7 +140,8 @@ impl Meter {
         }
         let took = now.since(self.begun);
         let before = self.before.unwrap_or(0);
-        let resumed = if before > 0 { format!(", {} were there already", Size(before)) } else { String::new() };
+        let resumed =
+            if before > 0 { format!(", {} were there already", Size(before)) } else { String::new() };
         let rate = Size(self.rate(size, now));
         format!(
             "{}: {} in {:.1} s, {rate}/s{resumed}",

@@ -103,9 +103,10 @@ pub(crate) fn run(session: &mut Session<'_>, jobs: Vec<Job>, showing: Showing) -
         let now = session.now().monotonic;
         let mut steps: Vec<_> =
             running.iter().map(|transfer| session.client().transfer(transfer.id)).collect();
-        let meters = running.iter_mut().zip(&mut steps).filter_map(|(transfer, step)| {
-            step.take().map(|step| (&mut transfer.meter, step))
-        });
+        let meters = running
+            .iter_mut()
+            .zip(&mut steps)
+            .filter_map(|(transfer, step)| step.take().map(|step| (&mut transfer.meter, step)));
         progress.show(meters, session.output(), now);
     }
     conclude(failures, done, several)
@@ -119,7 +120,11 @@ fn conclude(mut failures: Vec<Failure>, done: usize, several: bool) -> Result<()
             let failed = failures.len() + 1;
             let worst = failures.iter().map(|failure| failure.status).chain([failure.status]).max();
             let status = if done > 0 { ExitStatus::Partial } else { worst.unwrap_or(ExitStatus::Other) };
-            Err(Failure::new(status, "some-failed", format!("{failed} of {} transfers failed", failed + done)))
+            Err(Failure::new(
+                status,
+                "some-failed",
+                format!("{failed} of {} transfers failed", failed + done),
+            ))
         }
     }
 }
@@ -149,7 +154,14 @@ fn take(
 ) -> Result<bool, Failure> {
     let of = |running: &Vec<Running>, id: TransferId| running.iter().position(|transfer| transfer.id == id);
     match event {
-        TransferEvent::Begun { .. } => Ok(false),
+        TransferEvent::Begun { transfer, offset, .. } => {
+            if let Some(index) = of(running, transfer) {
+                if let Some(sentence) = running[index].meter.went_on(offset) {
+                    progress.print(|| session.output().status(sentence));
+                }
+            }
+            Ok(false)
+        }
         TransferEvent::Found { transfer, file } => {
             // What has arrived is of use only for the same content.
             if let Some(held) = of(running, transfer).and_then(|index| running[index].held.as_mut()) {
@@ -179,7 +191,8 @@ fn take(
             transfer.meter.clear();
             give_up(session, transfer)?;
             let mut failure = Failure::refused(&refusal);
-            failure.sentence = format!("{} Say --force to replace it, --keep-both to keep both.", failure.sentence);
+            failure.sentence =
+                format!("{} Say --force to replace it, --keep-both to keep both.", failure.sentence);
             Err(failure)
         }
         TransferEvent::Failed { transfer, failure } => {
@@ -215,7 +228,8 @@ fn tell_done(
 /// Has an upload stored under another name, if that is wanted. Nothing is sent again.
 fn keep_both(session: &mut Session<'_>, transfer: &mut Running) -> bool {
     let id = transfer.id;
-    let Some(upload) = transfer.upload.as_mut().filter(|upload| upload.keep_both && upload.tries < 1_000) else {
+    let Some(upload) = transfer.upload.as_mut().filter(|upload| upload.keep_both && upload.tries < 1_000)
+    else {
         return false;
     };
     upload.tries += 1;
@@ -237,7 +251,10 @@ fn give_up(session: &mut Session<'_>, transfer: Running) -> Result<(), Failure> 
     if let Some(upload) = &transfer.upload {
         session.discard_upload(upload.key)?;
     }
-    transfer.held.map_or(Ok(()), Held::forget).map_err(|error| Failure::local("the folder of transfers", &error))
+    transfer
+        .held
+        .map_or(Ok(()), Held::forget)
+        .map_err(|error| Failure::local("the folder of transfers", &error))
 }
 
 fn failed(session: &mut Session<'_>, transfer: Running, failure: &TransferFailure) -> Failure {
@@ -286,7 +303,9 @@ fn local(label: &str, path: Option<&std::path::Path>, failure: &LocalFailure) ->
             let text = "it is there already; say --force to replace it, or -o for another place".to_owned();
             (ExitStatus::Exists, "exists", text, false)
         }
-        LocalFailure::NoSpace => (ExitStatus::NoSpace, "no-space", "there is no space for it".to_owned(), true),
+        LocalFailure::NoSpace => {
+            (ExitStatus::NoSpace, "no-space", "there is no space for it".to_owned(), true)
+        }
         LocalFailure::Failed(text) => (ExitStatus::Other, "local-io", text.clone(), true),
     };
     (Failure::new(status, code, format!("{what}: {text}")), keep)
@@ -294,8 +313,11 @@ fn local(label: &str, path: Option<&std::path::Path>, failure: &LocalFailure) ->
 
 /// Says how transfers can be gone on with.
 fn resumable(mut failure: Failure, running: &[Running]) -> Failure {
-    let numbers: Vec<_> =
-        running.iter().filter_map(|transfer| transfer.held.as_ref()).map(|held| held.id.to_string()).collect();
+    let numbers: Vec<_> = running
+        .iter()
+        .filter_map(|transfer| transfer.held.as_ref())
+        .map(|held| held.id.to_string())
+        .collect();
     if !numbers.is_empty() {
         let sentence = failure.sentence.trim_end_matches('.');
         failure.sentence = format!("{sentence}. To go on, run: cli transfers resume {}", numbers.join(" "));

@@ -46,8 +46,13 @@ impl Destination {
         overwrite: bool,
     ) -> Result<Self, LocalFailure> {
         let fail = |error: Errno| local_failure(&error.into());
-        let root = rustix::fs::openat(CWD, folder, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(fail)?;
+        let root = rustix::fs::openat(
+            CWD,
+            folder,
+            OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(fail)?;
         if !overwrite && rustix::fs::statat(&root, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
             return Err(LocalFailure::Exists);
         }

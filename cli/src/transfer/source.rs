@@ -42,7 +42,9 @@ impl FileSource {
             return Err(io::Error::other("it is a folder; upload the files in it"));
         }
         if !metadata.is_file() {
-            return Err(io::Error::other("it is no ordinary file; write - to upload what comes in by standard input"));
+            return Err(io::Error::other(
+                "it is no ordinary file; write - to upload what comes in by standard input",
+            ));
         }
         Ok(Self { stamp: Stamp::of(&file)?, file, hasher: blake3::Hasher::new(), hashed: 0 })
     }
@@ -83,7 +85,8 @@ impl LocalFile for FileSource {
     fn read(&mut self, offset: u64, count: usize) -> Result<Vec<u8>, LocalFailure> {
         self.hash_up_to(offset).map_err(|error| changed_or(&error))?;
         let mut bytes = vec![0; count];
-        let filled = fill(&mut bytes, |rest, at| self.file.read_at(rest, offset + at)).map_err(|error| local_failure(&error))?;
+        let filled = fill(&mut bytes, |rest, at| self.file.read_at(rest, offset + at))
+            .map_err(|error| local_failure(&error))?;
         bytes.truncate(filled);
         let new = usize::try_from(self.hashed.saturating_sub(offset)).unwrap_or(usize::MAX);
         if let Some(unhashed) = bytes.get(new..) {
@@ -152,8 +155,8 @@ impl LocalFile for StandardInput {
     fn read(&mut self, offset: u64, count: usize) -> Result<Vec<u8>, LocalFailure> {
         self.spool_up_to(offset + count as u64).map_err(|error| local_failure(&error))?;
         let mut bytes = vec![0; count];
-        let filled =
-            fill(&mut bytes, |rest, at| self.spool.read_at(rest, offset + at)).map_err(|error| local_failure(&error))?;
+        let filled = fill(&mut bytes, |rest, at| self.spool.read_at(rest, offset + at))
+            .map_err(|error| local_failure(&error))?;
         bytes.truncate(filled);
         Ok(bytes)
     }

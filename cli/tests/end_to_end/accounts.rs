@@ -96,3 +96,130 @@ fn a_login_outlives_a_restart_of_the_server() {
     let who = house.run(["whoami"]);
     assert_eq!((who.code, who.output), (0, format!("ana on {}\n", house.server_name())));
 }
+
+#[test]
+fn who_has_no_login_is_asked_makes_an_account_and_goes_on_with_the_chat() {
+    let house = House::new();
+    let mut chat = Running::start(house.command_on_a_terminal("connect"));
+    // No account; the name that is proposed; a password, twice.
+    chat.write("n\n\ncorrect horse\ncorrect horse\n");
+    chat.line_with("Do you have an account on");
+    chat.line_with("here: ana");
+    chat.write("hello\r");
+    chat.line_with("ana: hello");
+    chat.write("/quit\r");
+    assert_eq!(chat.wait(), 0);
+    assert_eq!(house.run(["whoami"]).code, 0, "the login is kept");
+    let mut again = Running::start(house.command_on_a_terminal("connect"));
+    again.line_with("here: ana");
+    again.write("/quit\r");
+    assert_eq!(again.wait(), 0);
+}
+
+#[test]
+fn a_command_that_needs_an_account_asks_until_it_has_one_and_goes_on() {
+    let house = House::new();
+    register(&house);
+    let mut command = house.command_on_a_terminal("devices");
+    command.env("XDG_STATE_HOME", house.path("elsewhere"));
+    let mut devices = Running::start(command);
+    devices.write("perhaps\ny\n\nwrong battery\n");
+    devices.line_with("The name or the password is wrong");
+    devices.write("y\nana\ncorrect horse\n");
+    devices.line_with("(this one)");
+    assert_eq!(devices.wait(), 0);
+}
+
+#[test]
+fn who_does_not_want_an_account_chats_as_a_guest() {
+    let house = House::new();
+    let mut chat = Running::start(house.command_on_a_terminal("connect"));
+    chat.write("g\n");
+    chat.line_with("here: ana");
+    chat.write("/quit\r");
+    assert_eq!(chat.wait(), 0);
+    assert_eq!(house.run(["whoami"]).code, 4);
+}
+
+#[test]
+fn without_a_terminal_one_is_told_how_to_log_in() {
+    let house = House::for_accounts();
+    for command in [&["rooms"][..], &["connect"], &["send", "#lobby", "hello"], &["devices"], &["whoami"]] {
+        let refused = house.run(command);
+        assert_eq!(refused.code, 4, "{refused:?}");
+        assert!(refused.errors.contains("cli login NAME"), "{refused:?}");
+    }
+    let mut rooms = Running::start(house.command_on_a_terminal("rooms"));
+    rooms.write("n\n\ncorrect horse\ncorrect horse\n");
+    rooms.line_with("#lobby");
+    assert_eq!(rooms.wait(), 0);
+    assert_eq!(house.run(["rooms"]).code, 0);
+}
+
+#[test]
+fn a_login_that_was_ended_is_asked_for_again_on_the_spot() {
+    let house = House::new();
+    register(&house);
+    let mut command = house.command_on_a_terminal("connect");
+    command.env("XDG_STATE_HOME", house.path("elsewhere"));
+    let mut chat = Running::start(command);
+    chat.write("y\n\ncorrect horse\n");
+    chat.line_with("here: ana");
+    chat.write("/quit\r");
+    assert_eq!(chat.wait(), 0);
+    assert_eq!(house.run(["devices", "revoke", "2"]).code, 0);
+    let mut command = house.command_on_a_terminal("connect");
+    command.env("XDG_STATE_HOME", house.path("elsewhere"));
+    let mut chat = Running::start(command);
+    chat.line_with("log in again");
+    chat.write("y\n\ncorrect horse\n");
+    chat.line_with("here: ana");
+    chat.write("/quit\r");
+    assert_eq!(chat.wait(), 0);
+}
+
+#[test]
+fn a_token_lets_a_script_elsewhere_in_and_is_for_one_server_alone() {
+    let mut house = House::new();
+    register(&house);
+    let arguments = ["login", "ana", "--password-stdin", "--print-token", "--device", "nightly"];
+    let printed = elsewhere(&house, &arguments, "correct horse\n");
+    assert_eq!(printed.code, 0, "{printed:?}");
+    assert_eq!(elsewhere(&house, &["whoami"], "").code, 4, "it is not kept there");
+    let token = printed.output.trim_end();
+    let file = house.path("token");
+    std::fs::write(&file, token).unwrap();
+    // By a name that is not taken for this machine: the token says which key the server has.
+    let name = format!("127.1:{}", house.port());
+    let as_script = |house: &House, arguments: &[&str]| {
+        let mut command = house.command([arguments, &["--server", &name]].concat());
+        command.env("PALABRE_TOKEN", token).env("HOME", "/nonexistent").env_remove("XDG_STATE_HOME");
+        Running::start(command).finish()
+    };
+    assert_eq!(as_script(&house, &["send", "#lobby", "built"]).code, 0);
+    let by_file = ["whoami", "--token-file", file.to_str().unwrap()];
+    assert_eq!(elsewhere(&house, &by_file, "").output, format!("ana on {}\n", house.server_name()));
+    let devices = house.run(["devices", "--json"]).records();
+    assert_eq!(devices[1]["name"], "nightly");
+    let cut = house.run(["whoami", "--token-file", house.path("data/accounts.secret").to_str().unwrap()]);
+    assert_eq!(cut.code, 2, "{cut:?}");
+    // Another server is told nothing.
+    house.stop_server();
+    house.lose_key();
+    house.start_server();
+    let other = as_script(&house, &["whoami"]);
+    assert_eq!(other.code, 10, "{other:?}");
+    assert_eq!(house.run(["server", "forget", &house.server_name()]).code, 0);
+    assert_eq!(house.run(["rooms", "--nick", "bob"]).code, 0, "the new key is known now");
+    let other = house.run(by_file);
+    assert_eq!(other.code, 10, "{other:?}");
+    assert!(other.errors.contains("was not shown to this one"), "{other:?}");
+}
+
+#[test]
+fn plaintext_to_a_server_that_encrypts_says_what_may_be_wrong() {
+    let house = House::new();
+    let refused = house.run(["rooms", "--plaintext", "--connect-timeout", "1s"]);
+    assert_eq!(refused.code, 11, "{refused:?}");
+    assert!(refused.errors.contains("leave --plaintext out"), "{refused:?}");
+}

@@ -11,7 +11,11 @@ use std::{
     time::Duration,
 };
 
-use palabre_core::{config::ServerConfig, limits::Limits, password::Stretching};
+use palabre_core::{
+    config::{FilesConfig, ServerConfig},
+    limits::Limits,
+    password::Stretching,
+};
 use palabre_runtime::{
     clock::Clock,
     listen::ListenAddress,
@@ -41,18 +45,35 @@ impl House {
     }
 
     pub(crate) fn with_limits(limits: Limits) -> Self {
+        Self::configured(ServerConfig { limits, ..open() })
+    }
+
+    fn configured(config: ServerConfig) -> Self {
         let home = tempfile::tempdir().unwrap();
         let protection = Protection::Tls(IdentitySource::Kept { directory: home.path().join("data") });
-        Self::furnished(home, limits, protection)
+        Self::furnished(home, config, protection)
+    }
+
+    /// With a server that lets no guests in.
+    pub(crate) fn for_accounts() -> Self {
+        Self::configured(ServerConfig { guests: false, ..open() })
+    }
+
+    /// With a server that takes files.
+    pub(crate) fn with_files(limits: Limits, files: FilesConfig) -> Self {
+        let mut house = Self::with_limits(limits);
+        house.stop_server();
+        house.config.files = files;
+        house.start_server();
+        house
     }
 
     /// With a server that does not encrypt.
     pub(crate) fn in_plaintext() -> Self {
-        Self::furnished(tempfile::tempdir().unwrap(), Limits::open(), Protection::Plaintext)
+        Self::furnished(tempfile::tempdir().unwrap(), open(), Protection::Plaintext)
     }
 
-    fn furnished(home: TempDir, limits: Limits, protection: Protection) -> Self {
-        let config = ServerConfig { limits, ..ServerConfig::default() };
+    fn furnished(home: TempDir, config: ServerConfig, protection: Protection) -> Self {
         let address = ([127, 0, 0, 1], 0).into();
         let mut house = Self { home, address, config, protection, server: None };
         house.start_server();
@@ -69,7 +90,18 @@ impl House {
             protection: self.protection.clone(),
             ..ServerOptions::ephemeral()
         };
-        let server = options.start().unwrap();
+        let clock = Clock::start();
+        // Somebody's connection may have been given its port meanwhile.
+        let server = loop {
+            match options.clone().start() {
+                Ok(server) => break server,
+                Err(error) if self.address.port() != 0 && clock.now().monotonic.as_micros() < 10_000_000 => {
+                    assert!(error.to_string().contains("in use"), "{error}");
+                    thread::sleep(Duration::from_millis(50));
+                }
+                Err(error) => panic!("the server does not start: {error}"),
+            }
+        };
         self.address = server.addresses()[0];
         self.server = Some(server);
     }
@@ -170,6 +202,11 @@ impl House {
         let history = self.run(["history", room, "-n", "100000", "--json"]);
         history.records().iter().map(|record| record["text"].as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// A server that takes as many posts as it is sent.
+fn open() -> ServerConfig {
+    ServerConfig { limits: Limits::open(), ..ServerConfig::default() }
 }
 
 /// How a run ended.

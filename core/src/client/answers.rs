@@ -14,8 +14,8 @@ use crate::{
     password::{Stretching, WorkDone, WorkOutcome},
     transfer::FileName,
     wire::{
-        self, Challenge, DeviceList, Done, FilesPage, HistoryPage, Joined, ManualText, MembersPage, Posted, Refused,
-        RoomsPage,
+        self, Challenge, DeviceList, Done, FilesPage, HistoryPage, Joined, ManualText, MembersPage, Posted,
+        Refused, RoomsPage,
     },
 };
 
@@ -108,7 +108,15 @@ impl Session {
             return Ok(());
         }
         match self.requests.take(refused.id)? {
+            Request::Verb(request, Ask::Part { room }) => {
+                self.tell(ClientEvent::Refused { request, refusal });
+                // One is a member as before; what was asked in between was refused.
+                let follow = self.rooms.to_rewind(room);
+                self.follow(follow);
+            }
             Request::Verb(request, _) => self.tell(ClientEvent::Refused { request, refusal }),
+            // While a room is being left nobody can say how that ends: its own answer tells (R5).
+            Request::Follow(FollowFrom { room, .. }) if self.requests.is_parting(room) => {}
             Request::Follow(FollowFrom { room, .. }) => self.follow_refused(room, refusal),
             Request::Rejoin(wish) => {
                 self.rooms.forget_wish(&wish.name);
@@ -253,7 +261,8 @@ impl Session {
     }
 
     fn answer_files(&mut self, page: &FilesPage<'_>) -> Result<(), ProtocolError> {
-        let Request::Verb(request, Ask::Files { room, mut gathered, .. }) = self.requests.take(page.id)? else {
+        let Request::Verb(request, Ask::Files { room, mut gathered, .. }) = self.requests.take(page.id)?
+        else {
             return Err(MISMATCH);
         };
         for file in &page.files {

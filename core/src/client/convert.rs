@@ -7,7 +7,7 @@ use crate::{
     error::{ProtocolError, Refusal, RefusalCode},
     ids::Seq,
     name::RoomName,
-    storage::{EventKind, StoredEvent},
+    storage::{About, EventKind, StoredEvent},
     transfer::FileName,
     wire::{Change, Device, File, Listed, LogEvent, Member, Refused, Room, role, state},
 };
@@ -101,6 +101,11 @@ pub(super) fn event(event: &LogEvent<'_>) -> Option<StoredEvent> {
         at: event.at,
         kind,
         text: event.text.into(),
+        about: event.about.as_ref().map(|about| About {
+            id: about.id,
+            name: about.name.into(),
+            until: about.until,
+        }),
     })
 }
 

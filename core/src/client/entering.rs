@@ -17,7 +17,7 @@ use crate::{
     error::{ProtocolError, Refusal, RefusalCode},
     name::Nick,
     time::Monotonic,
-    wire::{self, Guest, Hello, Limits, Refused, Resume, VERSION, Welcome},
+    wire::{self, FRAMES_BEFORE_READY_MAX, Guest, Hello, Limits, Refused, Resume, VERSION, Welcome},
 };
 
 /// How long the server may take to answer.
@@ -25,6 +25,10 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// How many suggested names are tried, one after the other.
 const SUGGESTIONS_MAX: u32 = 3;
+
+/// Frames that one more try to enter may take: a name and those suggested instead, or the two of a login, and
+/// answers to a few `Ping`s.
+const FRAMES_OF_A_TRY: u32 = 8;
 
 /// `Hello` was sent.
 #[derive(Debug)]
@@ -39,7 +43,7 @@ pub(super) struct Entering {
     pub(super) deadline: Monotonic,
 }
 
-/// The name was refused, and the application has to find another.
+/// The name was refused, or none was given yet: the application has to say who to be.
 #[derive(Debug)]
 pub(super) struct Naming {
     limits: Limits,
@@ -113,6 +117,9 @@ fn enter(welcome: &Welcome<'_>, session: &mut Session) -> Result<Phase, OfflineC
         Some(identity) if session.wished.account.is_none() => {
             Phase::Entering(Entering::by_token(identity, welcome.limits, session))
         }
+        None if session.settings.asks && session.wished.account.is_none() => {
+            Phase::Naming(Naming { limits: welcome.limits })
+        }
         Some(_) | None => Entering::as_wished(welcome.limits, session),
     })
 }
@@ -181,13 +188,19 @@ impl Waiting {
 }
 
 impl Naming {
-    /// Tries the name that is wished for now.
+    /// Tries the name that is wished for now: on another connection before this one has used up its frames (F8).
     pub(super) fn rename(self, session: &mut Session) -> Phase {
+        if session.link.frames_sent() + FRAMES_OF_A_TRY > FRAMES_BEFORE_READY_MAX {
+            return Phase::connect(session);
+        }
         Entering::as_wished(self.limits, session)
     }
 
-    pub(super) const fn new(limits: Limits) -> Self {
-        Self { limits }
+    /// Asks the application for another way to enter.
+    pub(super) fn ask(refusal: Refusal, limits: Limits, session: &mut Session) -> Phase {
+        let request = session.wished.request.take();
+        session.tell(ClientEvent::EnterRefused { refusal, request });
+        Phase::Naming(Self { limits })
     }
 
     /// An account was refused: the application has to do something about it, unless it passes by itself.
@@ -199,9 +212,7 @@ impl Naming {
         if passes_by_itself(refusal.code) && refusal.code != RefusalCode::SlowDown {
             return Err(OfflineCause::ServerFull(refusal));
         }
-        session.wished.request = None;
-        session.tell(ClientEvent::EnterRefused { refusal });
-        Ok(Phase::Naming(Self { limits }))
+        Ok(Self::ask(refusal, limits, session))
     }
 
     pub(super) fn handle(self, arrival: Arrival<'_>, session: &mut Session) -> Result<Phase, OfflineCause> {
@@ -316,10 +327,6 @@ fn name_refused(refusal: Refusal, suggestions: u32, limits: Limits, session: &mu
         Some(nick) if session.settings.take_suggestion && suggestions < SUGGESTIONS_MAX => {
             Phase::Entering(Entering::as_guest(&nick, suggestions + 1, limits, session))
         }
-        Some(_) | None => {
-            session.wished.request = None;
-            session.tell(ClientEvent::EnterRefused { refusal });
-            Phase::Naming(Naming { limits })
-        }
+        Some(_) | None => Naming::ask(refusal, limits, session),
     }
 }

@@ -61,6 +61,8 @@ pub enum ClientEvent {
     EnterRefused {
         /// Why.
         refusal: Refusal,
+        /// The `Client::rename` that is answered by it.
+        request: Option<RequestId>,
     },
     /// The client has entered. Rooms followed before are followed again by itself.
     Ready {

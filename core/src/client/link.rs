@@ -82,6 +82,7 @@ pub(super) struct Link {
     sent: usize,
     decoder: FrameDecoder,
     pongs_unsent: u32,
+    frames_sent: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +101,13 @@ impl Link {
             sent: 0,
             decoder: FrameDecoder::new(FRAME_BYTES_MAX),
             pongs_unsent: 0,
+            frames_sent: 0,
         }
+    }
+
+    /// How many frames this connection was given to send.
+    pub(super) const fn frames_sent(&self) -> u32 {
+        self.frames_sent
     }
 
     /// Asks for a connection; what is left of the one before goes.
@@ -175,6 +182,7 @@ impl Link {
     pub(super) fn send(&mut self, message: &ToServer<'_>, outputs: &mut Outputs) {
         if self.is_open() {
             message.encode(&mut self.outbound);
+            self.frames_sent = self.frames_sent.saturating_add(1);
             outputs.send();
         }
     }

@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use super::{
-    ClientEvent, ClientOutput, OfflineCause,
+    ClientOutput, OfflineCause,
     arrival::Arrival,
     entering::{self, Entering, Naming},
     phase::Phase,
@@ -138,7 +138,5 @@ impl LoggingIn {
 /// A server that asks for less than any should makes a stolen record easier to guess from.
 fn too_cheap(limits: Limits, session: &mut Session) -> Phase {
     let text = "The server asks for too cheap a protection of the password; ask its operator to raise it.";
-    session.tell(ClientEvent::EnterRefused { refusal: Refusal::new(RefusalCode::NotAllowed, text) });
-    session.wished.request = None;
-    Phase::Naming(Naming::new(limits))
+    Naming::ask(Refusal::new(RefusalCode::NotAllowed, text), limits, session)
 }

@@ -62,6 +62,9 @@ pub struct ClientConfig {
     pub nick: Nick,
     /// Whether to take the suggestion when that name is taken, instead of asking.
     pub take_suggestion: bool,
+    /// Whether to ask who to be, where neither a session nor an account says so: after [`ClientEvent::Connected`] nothing
+    /// happens until [`Client::rename`] enters as a guest, or [`Client::log_in`] by an account.
+    pub asks: bool,
     /// The account to enter by, or to make, even if a session is saved.
     pub account: Option<AccountEntry>,
     /// The least a server may ask a new password to be stretched by: [`Stretching::LEAST`] but in tests.
@@ -311,7 +314,7 @@ impl Client {
         self.ask(Ask::History { room, before, limit }, now)
     }
 
-    /// Another name: also the way on after [`ClientEvent::EnterRefused`]. Answered by [`ClientEvent::Renamed`];
+    /// Another name: also the way on after [`ClientEvent::EnterRefused`], and of a client that asks who to be. Answered by [`ClientEvent::Renamed`];
     /// by `Refused`, or while entering by `EnterRefused` again.
     ///
     /// # Errors
@@ -319,11 +322,15 @@ impl Client {
     pub fn rename(&mut self, nick: &Nick, now: Now) -> Result<RequestId, Misuse> {
         match self.phase {
             Phase::Naming(_) | Phase::Offline(Offline { retry_at: None }) => {
-                let request = self.session.requests.next_request_id();
-                self.session.wished.nick = nick.clone();
-                self.session.wished.account = None;
-                self.session.wished.request = Some(request);
+                let request = self.session.wish_for(nick);
                 self.step(now, |phase, session| Ok(phase.enter_as_wished(session)));
+                Ok(request)
+            }
+            Phase::Offline(Offline { retry_at: Some(_) }) | Phase::Connecting(_) | Phase::Greeting(_)
+                if self.session.is_to_enter_as_new_guest() =>
+            {
+                let request = self.session.wish_for(nick);
+                self.step(now, |phase, _| Ok(phase));
                 Ok(request)
             }
             Phase::Offline(Offline { retry_at: Some(_) })
@@ -348,6 +355,7 @@ impl Client {
         match self.phase {
             Phase::Naming(_) | Phase::Offline(_) => {
                 let AccountEntry { make, password, device } = entry;
+                self.session.settings.asks = false;
                 self.session.wished.nick = name.clone();
                 self.session.wished.account = Some(AccountWish { make, password, device });
                 self.step(now, |phase, session| Ok(phase.enter_as_wished(session)));
@@ -420,7 +428,13 @@ impl Client {
 
     /// Finishes an upload after [`TransferEvent::Conflict`], under this name and in place of this version. Whether it
     /// waited for that.
-    pub fn finish_as(&mut self, transfer: TransferId, name: FileName, over: Option<Version>, now: Now) -> bool {
+    pub fn finish_as(
+        &mut self,
+        transfer: TransferId,
+        name: FileName,
+        over: Option<Version>,
+        now: Now,
+    ) -> bool {
         let mut waited = false;
         self.step(now, |phase, session| {
             waited = session.finish_as(transfer, name, over);
@@ -563,6 +577,12 @@ impl Client {
     #[must_use]
     pub fn is_account(&self) -> bool {
         self.session.identity.as_ref().is_some_and(|identity| identity.is_account)
+    }
+
+    /// Whether a password is to let the client in, or is about to.
+    #[must_use]
+    pub const fn is_logging_in(&self) -> bool {
+        self.session.wished.account.is_some()
     }
 
     /// How the server may be entered, as it said when it was connected to last.

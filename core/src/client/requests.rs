@@ -135,6 +135,13 @@ impl Requests {
         )
     }
 
+    /// Whether the server has not answered yet that a room is to be left.
+    pub(super) fn is_parting(&self, from: RoomId) -> bool {
+        let parts =
+            |request: &Request| matches!(request, Request::Verb(_, Ask::Part { room }) if *room == from);
+        self.sent.values().any(parts)
+    }
+
     /// Whether another password is on its way.
     pub(super) fn changes_password(&self) -> bool {
         self.waiting.iter().chain(self.sent.values()).any(|request| {

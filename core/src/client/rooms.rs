@@ -204,6 +204,15 @@ impl Rooms {
         Ok(room.settle(position))
     }
 
+    /// Where a room must be followed from, if the server's cursor does not stand where it was read to.
+    pub(super) fn to_rewind(&self, id: RoomId) -> Option<FollowFrom> {
+        let room = self.known.get(&id)?;
+        match room.cursor {
+            Cursor::Rewinding { .. } => Some(FollowFrom { room: id, after: room.seen }),
+            Cursor::Unset | Cursor::Live { .. } => None,
+        }
+    }
+
     /// The user left a room, or is not let into it any more.
     pub(super) fn leave(&mut self, room: RoomId) -> Option<RoomInfo> {
         self.known.remove(&room).map(|room| room.info)

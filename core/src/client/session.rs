@@ -66,6 +66,8 @@ pub(super) struct Session {
 pub(super) struct Settings {
     pub(super) program: String,
     pub(super) take_suggestion: bool,
+    /// Whether the application is still to say who to be.
+    pub(super) asks: bool,
     pub(super) stretching_min: Stretching,
     pub(super) reconnect: bool,
     pub(super) outbox_posts_max: usize,
@@ -96,6 +98,7 @@ impl Session {
             program,
             nick,
             take_suggestion,
+            asks,
             account,
             stretching_min,
             saved,
@@ -105,7 +108,14 @@ impl Session {
         let account =
             account.map(|AccountEntry { make, password, device }| AccountWish { make, password, device });
         let mut session = Self {
-            settings: Settings { program, take_suggestion, stretching_min, reconnect, outbox_posts_max },
+            settings: Settings {
+                program,
+                take_suggestion,
+                asks,
+                stretching_min,
+                reconnect,
+                outbox_posts_max,
+            },
             now,
             random,
             run,
@@ -133,6 +143,22 @@ impl Session {
             session.outbox = Outbox::restore(outbox);
         }
         session
+    }
+
+    /// Whether nothing but a name is known to enter by.
+    pub(super) const fn is_to_enter_as_new_guest(&self) -> bool {
+        self.identity.is_none() && self.wished.account.is_none()
+    }
+
+    /// The name to enter by is another from now on; who asked for the one before is not answered by its fate.
+    pub(super) fn wish_for(&mut self, nick: &Nick) -> RequestId {
+        let request = self.requests.next_request_id();
+        let before = self.wished.request.replace(request);
+        self.tell_all(before.map(|request| ClientEvent::Interrupted { request }).into_iter().collect());
+        self.settings.asks = false;
+        self.wished.nick = nick.clone();
+        self.wished.account = None;
+        request
     }
 
     /// Takes the time over. It never goes back.

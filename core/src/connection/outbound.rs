@@ -51,7 +51,15 @@ pub(crate) struct Outbound {
 
 impl Outbound {
     pub(crate) const fn new() -> Self {
-        Self { bytes: Vec::new(), sent: 0, sent_total: 0, replies_end: 0, replies_bytes: 0, bulk: VecDeque::new(), extra: 0 }
+        Self {
+            bytes: Vec::new(),
+            sent: 0,
+            sent_total: 0,
+            replies_end: 0,
+            replies_bytes: 0,
+            bulk: VecDeque::new(),
+            extra: 0,
+        }
     }
 
     pub(crate) const fn len(&self) -> usize {

@@ -2,7 +2,10 @@
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-use crate::transfer::{BlobHash, Sending, UploadId};
+use crate::{
+    ids::RoomId,
+    transfer::{BlobHash, Sending, UploadId},
+};
 
 /// The transfers of one connection.
 #[derive(Debug, Default)]
@@ -48,6 +51,8 @@ impl Transfers {
 #[derive(Debug)]
 pub(crate) struct Download {
     pub(crate) transfer: u32,
+    /// Where the file is.
+    pub(crate) room: RoomId,
     pub(crate) blob: BlobHash,
     pub(crate) size: u64,
     pub(crate) sending: Sending,

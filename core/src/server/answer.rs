@@ -33,12 +33,12 @@ impl Server {
                 };
                 self.appended(asked, room, event, result);
             }
-            Pending::Lookup { asked, room, kind, text, refusal } => {
+            Pending::Lookup { asked, room, event, refusal } => {
                 let result = match result {
                     Ok(StorageOutcome::Found(found)) => Ok(found),
                     other => Err(failure(other)),
                 };
-                self.looked_up(asked, room, kind, &text, &refusal, result);
+                self.looked_up(asked, room, &event, &refusal, result);
             }
             Pending::CreateAccount { connection, account, device } => {
                 self.account_written(connection, ticket, &account, device, result);

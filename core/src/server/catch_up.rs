@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Pending, Server};
+use super::{Pending, Server, post::wire_event};
 use crate::{
     hub::Listener,
     ids::{ConnectionId, RoomId, Seq},
@@ -141,14 +141,7 @@ impl Server {
             if event.seq < listener.next {
                 continue;
             }
-            let event = wire::LogEvent {
-                seq: event.seq,
-                at: event.at,
-                author: event.author,
-                nick: &event.nick,
-                kind: event.kind.number(),
-                text: &event.text,
-            };
+            let event = wire_event(event);
             listener.next = event.seq.next();
             let message = ToClient::from(wire::Event { room, event });
             self.peers.append(id, &self.config.limits, |buffer| message.encode(buffer));

@@ -265,7 +265,8 @@ impl Server {
             stats.clients += u64::from(connection.ready().is_some());
             stats.outbound_bytes += connection.outbound.len() as u64;
             stats.inbound_bytes += connection.inbound.len() as u64;
-            stats.read_ahead_bytes += connection.ready().map_or(0, |ready| ready.transfers.read_ahead_bytes());
+            stats.read_ahead_bytes +=
+                connection.ready().map_or(0, |ready| ready.transfers.read_ahead_bytes());
         }
         stats.lost = self.users.iter().filter(|user| user.expires().is_some()).count() as u64;
         stats.accounts = self.users.iter().filter(|user| user.is_account()).count() as u64;

@@ -12,7 +12,7 @@ use crate::{
     name::{NameKey, Nick},
     password::PasswordRecord,
     server::files::DownloadWish,
-    storage::{EventKind, NewDevice, NewEvent, Place, Ticket, UploadRecord},
+    storage::{NewDevice, NewEvent, Place, Ticket, UploadRecord},
     transfer::{BlobHash, FileName, UploadId, Version},
 };
 
@@ -39,7 +39,7 @@ pub(crate) enum Pending {
     /// An event is being appended.
     Post { asked: Asked, room: RoomId, event: NewEvent },
     /// A post that would be refused is being looked for.
-    Lookup { asked: Asked, room: RoomId, kind: EventKind, text: Arc<str>, refusal: Box<Refusal> },
+    Lookup { asked: Asked, room: RoomId, event: NewEvent, refusal: Box<Refusal> },
     /// An account is being written for this connection.
     CreateAccount { connection: ConnectionId, account: Arc<NewAccount>, device: NewDevice },
     /// A device is being written for this connection, after a proof of the password of this version.

@@ -6,9 +6,11 @@ use super::{Pending, Server, pending::Asked, receive::Taken};
 use crate::{
     connection::{Admission, Pause},
     error::{ProtocolError, Refusal, RefusalCode},
-    ids::{ConnectionId, Nonce, RoomId, Seq, UserId},
+    ids::{ConnectionId, RoomId, Seq, UserId},
     output::{EndCause, Event},
-    storage::{Appended, EventKind, FoundEvent, NewEvent, StorageFailure, StorageOperation},
+    storage::{
+        About, Appended, EventKind, FoundEvent, NewEvent, StorageFailure, StorageOperation, StoredEvent,
+    },
     text::check_text,
     time::WallTime,
     wire,
@@ -61,17 +63,18 @@ impl Server {
         }
         let text: Arc<str> = post.text.into();
         let Some(author) = self.user_of(id) else { return };
+        let Some(user) = self.users.get(author) else { return };
+        let event = NewEvent {
+            author,
+            nick: user.nick.shared(),
+            nonce: post.nonce,
+            at: self.peers.now.wall,
+            kind,
+            text,
+            about: None,
+        };
         match self.judge(id, post.room) {
             Ok(()) => {
-                let Some(user) = self.users.get(author) else { return };
-                let event = NewEvent {
-                    author,
-                    nick: user.nick.shared(),
-                    nonce: post.nonce,
-                    at: self.peers.now.wall,
-                    kind,
-                    text,
-                };
                 if crate::seeded_bug!("acknowledged-before-commit") {
                     let seq = self.rooms.get(post.room).map_or_else(Seq::default, |room| room.tail.next());
                     self.acknowledge(asked, post.room, seq, event.at);
@@ -80,26 +83,14 @@ impl Server {
                 let operation = StorageOperation::Append { room: post.room, event: event.clone() };
                 self.ask_storage(Pending::Post { asked, room: post.room, event }, operation);
             }
-            Err(refusal) => {
-                self.look_up(asked, post.room, author, post.nonce, kind, text, refusal);
-            }
+            Err(refusal) => self.look_up(asked, post.room, event, refusal),
         }
     }
 
     /// Looks for a post that is refused if it is not found.
-    #[expect(clippy::too_many_arguments, reason = "each is a part of the post")]
-    fn look_up(
-        &mut self,
-        asked: Asked,
-        room: RoomId,
-        author: UserId,
-        nonce: Nonce,
-        kind: EventKind,
-        text: Arc<str>,
-        refusal: Refusal,
-    ) {
-        let pending = Pending::Lookup { asked, room, kind, text, refusal: Box::new(refusal) };
-        self.ask_storage(pending, StorageOperation::FindNonce { author, nonce });
+    fn look_up(&mut self, asked: Asked, room: RoomId, event: NewEvent, refusal: Refusal) {
+        let operation = StorageOperation::FindNonce { author: event.author, nonce: event.nonce };
+        self.ask_storage(Pending::Lookup { asked, room, event, refusal: Box::new(refusal) }, operation);
     }
 
     /// Whether the user of a connection may post into a room.
@@ -156,8 +147,7 @@ impl Server {
                     self.post_answered(asked.connection, bytes);
                     return self.refuse(asked.connection, asked.request, &refusal);
                 }
-                let NewEvent { author, nonce, kind, text, .. } = event;
-                self.look_up(asked, room, author, nonce, kind, text, refusal);
+                self.look_up(asked, room, event, refusal);
             }
         }
         self.drop_if_deserted(room);
@@ -178,14 +168,13 @@ impl Server {
         &mut self,
         asked: Asked,
         room: RoomId,
-        kind: EventKind,
-        text: &str,
+        event: &NewEvent,
         refusal: &Refusal,
         result: Result<Option<FoundEvent>, StorageFailure>,
     ) {
-        self.post_answered(asked.connection, text.len());
+        self.post_answered(asked.connection, event.text.len());
         match result {
-            Ok(Some(found)) if (found.room, found.kind, &*found.text) == (room, kind, text) => {
+            Ok(Some(found)) if found.room == room && found.is(event) => {
                 self.acknowledge(asked, room, found.seq, found.at);
             }
             Ok(Some(_)) => self.refuse_nonce(asked),
@@ -286,6 +275,24 @@ impl Server {
             nick: &event.nick,
             kind: event.kind.number(),
             text: &event.text,
+            about: event.about.as_ref().map(wire_about),
         }
     }
+}
+
+/// An event that storage read, as shown to those who read it.
+pub(super) fn wire_event(event: &StoredEvent) -> wire::LogEvent<'_> {
+    wire::LogEvent {
+        seq: event.seq,
+        at: event.at,
+        author: event.author,
+        nick: &event.nick,
+        kind: event.kind.number(),
+        text: &event.text,
+        about: event.about.as_ref().map(wire_about),
+    }
+}
+
+fn wire_about(about: &About) -> wire::About<'_> {
+    wire::About { id: about.id, name: &about.name, until: about.until }
 }

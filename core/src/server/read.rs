@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Pending, Server, pending::Asked};
+use super::{Pending, Server, pending::Asked, post::wire_event};
 use crate::{
     ids::{ConnectionId, RoomId, Seq},
     storage::{PageRange, StorageFailure, StorageOperation, StoredEvent},
@@ -97,17 +97,7 @@ impl Server {
             Ok(page) => page,
             Err(failure) => return self.refuse_failed(asked, "read the log", failure),
         };
-        let events = events
-            .iter()
-            .map(|event| wire::LogEvent {
-                seq: event.seq,
-                at: event.at,
-                author: event.author,
-                nick: &event.nick,
-                kind: event.kind.number(),
-                text: &event.text,
-            })
-            .collect();
+        let events = events.iter().map(wire_event).collect();
         let page = wire::HistoryPage { id: asked.request, room, first, events };
         self.peers.answer(id, page, &self.config.limits);
     }

@@ -81,7 +81,7 @@ pub enum StorageOperation {
         range: PageRange,
         /// At most so many events.
         events_max: u32,
-        /// Stop before the event whose text and name would go past so many bytes, but read at least one.
+        /// Stop before the event whose text and names would go past so many bytes, but read at least one.
         bytes_max: u32,
     },
     /// Store a new guest with the next user id. The token hash is unique: one that is stored already is
@@ -197,6 +197,19 @@ pub struct NewEvent {
     pub kind: EventKind,
     /// The text of a post or the topic.
     pub text: Arc<str>,
+    /// Whom or what it is about beside its author, where there is such.
+    pub about: Option<About>,
+}
+
+/// Whom or what an event is about. What the fields mean is the event's kind's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The number of a user or of another event of the room.
+    pub id: u64,
+    /// A name as it was then.
+    pub name: Arc<str>,
+    /// When what the event says ends, if it does.
+    pub until: Option<WallTime>,
 }
 
 /// What an event of a room's log says. The numbers are those on the wire and in the database.
@@ -260,6 +273,16 @@ pub struct StoredEvent {
     pub kind: EventKind,
     /// The text of a post or the topic.
     pub text: Arc<str>,
+    /// Whom or what it is about beside its author, where there is such.
+    pub about: Option<About>,
+}
+
+impl StoredEvent {
+    /// The bytes of its text and names: what pages of a log are measured by.
+    #[must_use]
+    pub fn readable_bytes(&self) -> usize {
+        self.text.len() + self.nick.len() + self.about.as_ref().map_or(0, |about| about.name.len())
+    }
 }
 
 /// Which part of a log to read. Events always come in ascending order.
@@ -333,7 +356,7 @@ pub enum Appended {
         /// The room's first number that is still kept.
         first: Seq,
     },
-    /// The same event (room, kind, text) was stored earlier.
+    /// The same event (room, kind, text, and the number of what it is about) was stored earlier.
     Repeated {
         /// Its number then.
         seq: Seq,
@@ -357,6 +380,17 @@ pub struct FoundEvent {
     pub kind: EventKind,
     /// With which text.
     pub text: Arc<str>,
+    /// The number of what it is about.
+    pub about: Option<u64>,
+}
+
+impl FoundEvent {
+    /// Whether it says the same as an event, wherever it is (P6).
+    #[must_use]
+    pub fn is(&self, event: &NewEvent) -> bool {
+        let about = event.about.as_ref().map(|about| about.id);
+        self.kind == event.kind && self.text == event.text && self.about == about
+    }
 }
 
 /// Why storage did nothing. Whatever it did before stands.

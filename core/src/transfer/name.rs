@@ -176,8 +176,17 @@ mod tests {
 
     #[test]
     fn ordinary_names_are_names() {
-        for name in ["report.iso", "a", "src/main.rs", "Übung 3 (neu).pdf", "日本語.txt", ".profile", "a..b", "...a", "com.txt"]
-        {
+        for name in [
+            "report.iso",
+            "a",
+            "src/main.rs",
+            "Übung 3 (neu).pdf",
+            "日本語.txt",
+            ".profile",
+            "a..b",
+            "...a",
+            "com.txt",
+        ] {
             assert_eq!(FileName::parse(name).map(|name| name.to_string()), Ok(name.into()));
         }
     }
@@ -185,8 +194,37 @@ mod tests {
     #[test]
     fn what_leads_elsewhere_or_hides_is_no_name() {
         for name in [
-            "", "/", "/etc/x", "../x", "a/../b", "a/..", ".", "./x", "a//b", "a/", "C:\\x", "C:x", "a\\b", "x\0y", "x\x1b[2J", "a\u{202e}gpj.exe",
-            "a\u{200b}b", "a\u{7f}", "a\u{85}", "CON", "con.txt", "a/NUL", "LPT9.x", "com1", "aux .txt", "a.", "a ", "\u{feff}a", "\u{e000}", "a\nb", "COM¹",
+            "",
+            "/",
+            "/etc/x",
+            "../x",
+            "a/../b",
+            "a/..",
+            ".",
+            "./x",
+            "a//b",
+            "a/",
+            "C:\\x",
+            "C:x",
+            "a\\b",
+            "x\0y",
+            "x\x1b[2J",
+            "a\u{202e}gpj.exe",
+            "a\u{200b}b",
+            "a\u{7f}",
+            "a\u{85}",
+            "CON",
+            "con.txt",
+            "a/NUL",
+            "LPT9.x",
+            "com1",
+            "aux .txt",
+            "a.",
+            "a ",
+            "\u{feff}a",
+            "\u{e000}",
+            "a\nb",
+            "COM¹",
         ] {
             assert!(FileName::parse(name).is_err(), "{name:?}");
         }

@@ -166,7 +166,14 @@ impl Checkpoints {
     }
 
     /// Whether to sync now: enough was written, or it is time, or everything is wanted.
-    pub(crate) fn begin_sync(&mut self, written: u64, bytes: u64, every: Duration, all: bool, now: Monotonic) -> bool {
+    pub(crate) fn begin_sync(
+        &mut self,
+        written: u64,
+        bytes: u64,
+        every: Duration,
+        all: bool,
+        now: Monotonic,
+    ) -> bool {
         let unsynced = written.saturating_sub(self.synced);
         let due = self.due(written, every).is_some_and(|at| at <= now);
         if self.syncing.is_some() || unsynced == 0 || !(all || unsynced >= bytes || due) {

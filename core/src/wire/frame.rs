@@ -13,6 +13,9 @@ pub const FRAME_BYTES_MAX_BEFORE_READY: u32 = 4_096;
 /// The longest length any other frame may announce (F2): 64 KiB and what surrounds them.
 pub const FRAME_BYTES_MAX: u32 = 66_560;
 
+/// Frames that a client may send before `Ready` (F8).
+pub const FRAMES_BEFORE_READY_MAX: u32 = 32;
+
 /// A whole frame, borrowed from the bytes it came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {

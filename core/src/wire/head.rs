@@ -29,6 +29,7 @@ const EVENT: u8 = 0x50;
 ///     nick: "ana",
 ///     kind: wire::kind::POSTED,
 ///     text: "hello",
+///     about: None,
 /// };
 /// let mut bytes = Vec::new();
 /// ToClient::from(Event { room: RoomId::new(2), event }).encode(&mut bytes);
@@ -101,6 +102,7 @@ mod tests {
                 nick: "ana",
                 kind: wire::kind::ACTION,
                 text: "waves",
+                about: None,
             };
             let head = EventHead {
                 room: RoomId::new(number / 5),

@@ -474,11 +474,7 @@ impl<'a> Field<'a> for Data<'a> {
         if bytes.is_empty() || bytes.len() > DATA_BYTES_MAX {
             return Err(Malformed);
         }
-        Ok(Self {
-            transfer: u32::from_be_bytes(*transfer),
-            offset: u64::from_be_bytes(*offset),
-            bytes,
-        })
+        Ok(Self { transfer: u32::from_be_bytes(*transfer), offset: u64::from_be_bytes(*offset), bytes })
     }
 }
 

@@ -14,7 +14,10 @@ mod part;
 mod tests;
 
 pub use self::{
-    frame::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_BEFORE_READY, Frame, FrameDecoder, HEADER_BYTES, split_frame},
+    frame::{
+        FRAME_BYTES_MAX, FRAME_BYTES_MAX_BEFORE_READY, FRAMES_BEFORE_READY_MAX, Frame, FrameDecoder,
+        HEADER_BYTES, split_frame,
+    },
     head::EventHead,
     message::{
         Accepted, Away, Challenge, Credit, DATA_BYTES_MAX, Data, Delete, DeviceList, Devices, Direct,
@@ -25,8 +28,8 @@ pub use self::{
         ToClient, ToServer, Trimmed, Upload, Waiting, Welcome, Window,
     },
     part::{
-        Change, Device, File, Limits, Listed, LogEvent, Member, Room, Stretching, Token, goodbye, kind, role,
-        state,
+        About, Change, Device, File, Limits, Listed, LogEvent, Member, Room, Stretching, Token, goodbye,
+        kind, role, state,
     },
 };
 

@@ -179,6 +179,20 @@ record! {
         kind: u8,
         /// The text of the post or topic.
         text: &'a str,
+        /// Whom or what it is about beside its author.
+        about: Option<About<'a>>,
+    }
+}
+
+record! {
+    /// Whom or what an event is about, and until when what it says holds.
+    About<'a> {
+        /// The number of a user or of another event of the room.
+        id: u64,
+        /// A name as it was then, or nothing.
+        name: &'a str,
+        /// When what the event says ends.
+        until: Option<WallTime>,
     }
 }
 

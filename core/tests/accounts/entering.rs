@@ -31,7 +31,9 @@ fn a_wrong_password_and_an_unknown_name_are_refused_alike() {
     for (name, text) in [("ana", "wrong battery"), ("nobody", "correct horse")] {
         let client = house.log_in(name, text);
         assert_eq!(house.refused(client), Some("login-failed"), "{name}");
-        let ClientEvent::EnterRefused { refusal } = &house.ends[client].events[1] else { panic!("refused") };
+        let ClientEvent::EnterRefused { refusal, .. } = &house.ends[client].events[1] else {
+            panic!("refused")
+        };
         assert_eq!((refusal.about.as_str(), &refusal.suggestion), ("", &None), "nothing tells them apart");
     }
 }

@@ -106,6 +106,7 @@ impl House {
             program: "test".into(),
             nick: nick(name),
             take_suggestion: false,
+            asks: false,
             account,
             stretching_min: Stretching::CHEAPEST,
             saved,
@@ -160,7 +161,8 @@ impl House {
     /// The code a client was last refused entry with.
     pub(crate) fn refused(&self, end: usize) -> Option<&'static str> {
         self.ends[end].events.iter().rev().find_map(|event| {
-            let (ClientEvent::EnterRefused { refusal } | ClientEvent::Refused { refusal, .. }) = event else {
+            let (ClientEvent::EnterRefused { refusal, .. } | ClientEvent::Refused { refusal, .. }) = event
+            else {
                 return None;
             };
             Some(refusal.code.name())
@@ -208,6 +210,7 @@ impl House {
             while let Some(output) = self.server.poll_output() {
                 match output {
                     Output::Storage(request) => self.asked.push_back(request),
+                    Output::Blob(request) => panic!("no files are taken: {request:?}"),
                     Output::Close(_) | Output::Interest(_) | Output::Event(_) => {}
                     Output::Drop(id) => self.hang_up(id),
                 }
@@ -248,6 +251,7 @@ impl House {
                         self.server.handle_disconnected(id, self.now);
                     }
                 }
+                ClientOutput::File(request) => panic!("nothing is transferred: {request:?}"),
                 ClientOutput::Send | ClientOutput::Save | ClientOutput::Close => {}
             }
         }

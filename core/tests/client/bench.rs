@@ -79,6 +79,7 @@ pub(crate) fn config() -> ClientConfig {
         program: "bench".into(),
         nick: nick("ana"),
         take_suggestion: false,
+        asks: false,
         account: None,
         stretching_min: Stretching::LEAST,
         saved: None,
@@ -117,7 +118,7 @@ pub(crate) fn direct(room: u64, with: &str, last: u64) -> Room<'_> {
 
 pub(crate) fn event(room: RoomId, seq: u64, text: &str) -> Event<'_> {
     let (seq, at, author) = (Seq::new(seq), WallTime::from_millis(1), UserId::new(22));
-    Event { room, event: LogEvent { seq, at, author, nick: "bo", kind: 1, text } }
+    Event { room, event: LogEvent { seq, at, author, nick: "bo", kind: 1, text, about: None } }
 }
 
 impl Bench {
@@ -295,10 +296,19 @@ impl Bench {
             ToServer::SetPassword(message) => message.id,
             ToServer::Devices(message) => message.id,
             ToServer::Revoke(message) => message.id,
+            ToServer::Upload(message) => message.id,
+            ToServer::Finish(message) => message.id,
+            ToServer::Discard(message) => message.id,
+            ToServer::Download(message) => message.id,
+            ToServer::Files(message) => message.id,
+            ToServer::Delete(message) => message.id,
             ToServer::Ping(_)
             | ToServer::Pong(_)
             | ToServer::Goodbye(_)
             | ToServer::Error(_)
+            | ToServer::Stop(_)
+            | ToServer::Window(_)
+            | ToServer::Data(_)
             | ToServer::Hello(_) => panic!("no request: {sent:?}"),
         }
     }
@@ -324,6 +334,7 @@ impl Bench {
                 | ClientOutput::Close
                 | ClientOutput::Drop
                 | ClientOutput::Work(_)
+                | ClientOutput::File(_)
                 | ClientOutput::Save => None,
             })
             .collect()

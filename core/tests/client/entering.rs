@@ -6,7 +6,7 @@ use palabre_core::{
     client::{ClientConfig, ClientEvent, ClientOutput, OfflineCause},
     error::{ProtocolError, RefusalCode},
     ids::{Incarnation, UserId},
-    wire::{Goodbye, Ready, Refused, ToServer, Waiting, Welcome},
+    wire::{FRAMES_BEFORE_READY_MAX, Goodbye, Ready, Refused, ToServer, Waiting, Welcome},
 };
 
 use crate::bench::*;
@@ -100,6 +100,45 @@ fn a_refused_name_waits_for_another_even_past_the_end_of_the_connection() {
         let renamed = ClientEvent::Renamed { request, nick: nick("bea") };
         assert!(bench.events().contains(&renamed));
     }
+}
+
+#[test]
+fn who_is_refused_for_ever_never_uses_up_the_frames_of_a_connection() {
+    let mut bench = Bench::connected(config());
+    let (mut connections, mut frames) = (1, 1);
+    bench.receive(welcome());
+    for _ in 0..100 {
+        let (id, _) = guest_nick(&mut bench);
+        frames += 1;
+        assert!(frames <= FRAMES_BEFORE_READY_MAX, "{frames} frames on connection {connections}");
+        bench.receive(refused(id, RefusalCode::NameInUse, None));
+        bench.events();
+        bench.client.rename(&nick("bea"), bench.now).expect("running");
+        bench.drain();
+        if bench.outputs.contains(&ClientOutput::Connect) {
+            bench.reconnect();
+            bench.receive(welcome());
+            (connections, frames) = (connections + 1, 1);
+        }
+    }
+    assert!((4..=6).contains(&connections), "{connections}");
+}
+
+#[test]
+fn another_name_asked_for_before_the_first_was_tried_takes_its_place() {
+    let mut bench = Bench::new(config());
+    let first = bench.client.rename(&nick("bea"), bench.now).expect("running");
+    let second = bench.client.rename(&nick("cleo"), bench.now).expect("running");
+    bench.drain();
+    assert!(bench.outputs.contains(&ClientOutput::Event(ClientEvent::Interrupted { request: first })));
+    bench.connect();
+    bench.next_frame();
+    bench.receive(welcome());
+    let (id, name) = guest_nick(&mut bench);
+    assert_eq!(name, "cleo");
+    bench.receive(refused(id, RefusalCode::NameInUse, None));
+    let answered = |event: &ClientEvent| matches!(event, ClientEvent::EnterRefused { request, .. } if *request == Some(second));
+    assert!(bench.events().iter().any(answered));
 }
 
 #[test]
@@ -212,4 +251,16 @@ fn a_program_with_a_long_name_says_64_bytes_of_it() {
     let mut bench = Bench::new(ClientConfig { program, ..config() });
     bench.connect();
     assert!(matches!(bench.next_frame().message(), ToServer::Hello(hello) if hello.client == "é".repeat(32)));
+}
+
+#[test]
+fn a_client_that_asks_who_to_be_enters_when_it_is_told() {
+    let mut bench = Bench::connected(ClientConfig { asks: true, ..config() });
+    bench.receive(welcome());
+    assert!(matches!(bench.next_event(), ClientEvent::Connected { .. }));
+    assert!(bench.client.offers().guests && bench.frames.is_empty());
+    let now = bench.now;
+    bench.client.rename(&nick("bo"), now).unwrap();
+    bench.drain();
+    assert_eq!(guest_nick(&mut bench).1, "bo");
 }

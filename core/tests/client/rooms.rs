@@ -304,6 +304,39 @@ fn a_parted_room_is_gone_when_the_server_says_so() {
 }
 
 #[test]
+fn a_room_that_could_not_be_left_is_followed_on_from_where_it_was_read() {
+    let mut bench = Bench::in_lobby(3);
+    bench.client.join(&room_name("#lobby"), None, bench.now).expect("running");
+    let request = bench.client.part(LOBBY, bench.now).expect("in it");
+    bench.drain();
+    let (join, ..) = joined_by_name(&mut bench);
+    let part = bench.asked();
+    bench.receive(Joined { id: join, room: lobby(6), members: 1 });
+    let (follow, ..) = followed(&mut bench);
+    bench.events();
+    let refused = |id, code: RefusalCode| {
+        let (code, text, about) = (code.number(), "", "");
+        Refused { id, code, text, about, suggestion: None }
+    };
+    bench.receive(refused(follow, RefusalCode::NotAMember));
+    assert!(bench.events().is_empty(), "whether it is a member is not decided");
+    bench.receive(refused(part, RefusalCode::StorageFailed));
+    let events = bench.events();
+    assert!(
+        matches!(events[..], [ClientEvent::Refused { request: told, .. }] if told == request),
+        "{events:?}"
+    );
+    let (id, room, after) = followed(&mut bench);
+    assert_eq!((room, after), (LOBBY, Some(3)));
+    bench.receive(event(LOBBY, 7, "from the cursor as it was before"));
+    bench.receive(Joined { id, room: lobby(7), members: 1 });
+    for seq in 4..=8 {
+        bench.receive(event(LOBBY, seq, "x"));
+    }
+    assert_eq!(told(&mut bench), [4, 5, 6, 7, 8]);
+}
+
+#[test]
 fn rooms_with_impossible_names_are_not_believed() {
     let nameless = Room { name: "", ..lobby(0) };
     let both = Room { name: "#a", ..direct(4, "bo", 0) };

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use palabre_core::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     storage::{
-        AccountRecord, Appended, DeviceRecord, FoundEvent, GuestRecord, NewDevice, PageRange, Recovered,
-        RoomKey, RoomRecord, StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
+        About, AccountRecord, Appended, DeviceRecord, FoundEvent, GuestRecord, NewDevice, PageRange,
+        Recovered, RecoveredFiles, RoomKey, RoomRecord, StorageFailure, StorageOperation, StorageOutcome,
+        StoredEvent, TokenHash,
     },
     time::WallTime,
 };
@@ -31,6 +32,7 @@ impl Store {
             rooms: self.rooms.values().map(|(record, _)| record.clone()).collect(),
             guests: self.guests.values().cloned().collect(),
             accounts: self.accounts.values().cloned().collect(),
+            files: RecoveredFiles::default(),
         }
     }
 
@@ -65,7 +67,10 @@ impl Store {
                 if let Some((stored_room, seq)) = self.nonces.get(&(event.author, event.nonce)) {
                     let stored =
                         self.log(*stored_room).into_iter().find(|stored| stored.seq == *seq).expect("kept");
-                    let same = *stored_room == room && stored.kind == event.kind && stored.text == event.text;
+                    let about = |about: &Option<About>| about.as_ref().map(|about| about.id);
+                    let same = *stored_room == room
+                        && (stored.kind, &stored.text) == (event.kind, &event.text)
+                        && about(&stored.about) == about(&event.about);
                     let repeated = Appended::Repeated { seq: *seq, at: stored.at };
                     return Ok(StorageOutcome::Appended(if same { repeated } else { Appended::NonceReused }));
                 }
@@ -80,13 +85,21 @@ impl Store {
                     at: event.at,
                     kind: event.kind,
                     text: event.text,
+                    about: event.about,
                 });
                 Ok(StorageOutcome::Appended(Appended::Stored { seq, first: record.first }))
             }
             StorageOperation::FindNonce { author, nonce } => {
                 let found = self.nonces.get(&(author, nonce)).map(|(room, seq)| {
                     let event = self.log(*room).into_iter().find(|event| event.seq == *seq).expect("kept");
-                    FoundEvent { room: *room, seq: *seq, at: event.at, kind: event.kind, text: event.text }
+                    FoundEvent {
+                        room: *room,
+                        seq: *seq,
+                        at: event.at,
+                        kind: event.kind,
+                        text: event.text,
+                        about: event.about.map(|about| about.id),
+                    }
                 });
                 Ok(StorageOutcome::Found(found))
             }
@@ -125,6 +138,8 @@ impl Store {
                 }
                 Ok(StorageOutcome::Done)
             }
+            // Files are tested where there is a disk for them.
+            StorageOperation::Files(_) => Err(StorageFailure::Failed),
             StorageOperation::CreateAccount { nick, record, device } => {
                 self.user_ids += 1;
                 let user = UserId::new(self.user_ids);
@@ -189,7 +204,7 @@ fn page(log: &[StoredEvent], range: PageRange, events_max: u32, bytes_max: u32) 
     let mut bytes = 0;
     let mut fits = |event: &&StoredEvent| {
         let first = bytes == 0;
-        bytes += event.text.len() + event.nick.len();
+        bytes += event.readable_bytes();
         first || bytes <= bytes_max as usize
     };
     let most = events_max as usize;

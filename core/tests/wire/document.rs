@@ -96,13 +96,24 @@ fn parts_have_the_documented_fields() {
             ToClient::Joined(joined) => part(&mut coded, "Room", &joined.room),
             ToClient::MembersPage(page) => page.members.iter().for_each(|it| part(&mut coded, "Member", it)),
             ToClient::RoomsPage(page) => page.rooms.iter().for_each(|it| part(&mut coded, "Listed", it)),
-            ToClient::Event(event) => part(&mut coded, "LogEvent", &event.event),
+            ToClient::Event(event) => {
+                part(&mut coded, "LogEvent", &event.event);
+                event.event.about.iter().for_each(|it| part(&mut coded, "About", it));
+            }
             ToClient::Presence(presence) => {
                 presence.changes.iter().for_each(|it| part(&mut coded, "Change", it))
             }
             ToClient::Challenge(challenge) => part(&mut coded, "Stretching", &challenge.stretching),
             ToClient::DeviceList(list) => list.devices.iter().for_each(|it| part(&mut coded, "Device", it)),
-            ToClient::Ping(_)
+            ToClient::Stored(stored) => part(&mut coded, "File", &stored.file),
+            ToClient::Accepted(_)
+            | ToClient::Window(_)
+            | ToClient::Durable(_)
+            | ToClient::Sending(_)
+            | ToClient::Stopped(_)
+            | ToClient::FilesPage(_)
+            | ToClient::Data(_)
+            | ToClient::Ping(_)
             | ToClient::Pong(_)
             | ToClient::Goodbye(_)
             | ToClient::Error(_)

@@ -78,13 +78,16 @@ impl BlobDirectory {
     /// Why it was not done.
     pub fn execute(&mut self, operation: BlobOperation) -> Result<BlobOutcome, BlobFailure> {
         match operation {
-            BlobOperation::Open { upload, epoch, offset, size } => self.open_upload(upload, epoch, offset, size),
+            BlobOperation::Open { upload, epoch, offset, size } => {
+                self.open_upload(upload, epoch, offset, size)
+            }
             BlobOperation::Write { upload, epoch, offset, bytes } => self
                 .with_upload(upload, epoch, |upload| upload.write(offset, &bytes))
                 .map(|()| BlobOutcome::Written),
             BlobOperation::Sync { upload, epoch } => {
                 let directory = self.uploads.clone();
-                self.with_upload(upload, epoch, |upload| upload.sync(&directory)).map(|()| BlobOutcome::Synced)
+                self.with_upload(upload, epoch, |upload| upload.sync(&directory))
+                    .map(|()| BlobOutcome::Synced)
             }
             BlobOperation::Seal { upload, epoch, size, hash } => self.seal(upload, epoch, size, hash),
             BlobOperation::Close { upload } => {

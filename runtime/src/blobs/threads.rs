@@ -31,7 +31,8 @@ impl BlobThreads {
         let (mut requests, mut threads) = (Vec::new(), Vec::new());
         for number in 0..THREADS {
             let (sender, incoming) = channel();
-            let worker = Worker { directory: BlobDirectory::open(data)?, incoming, outgoing: outgoing.clone() };
+            let worker =
+                Worker { directory: BlobDirectory::open(data)?, incoming, outgoing: outgoing.clone() };
             let wake = wake.clone();
             let name = format!("files-{number}");
             threads.push(thread::Builder::new().name(name).spawn(move || worker.run(wake))?);

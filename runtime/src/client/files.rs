@@ -130,9 +130,7 @@ fn run(jobs: &mpsc::Receiver<Job>, give: &mpsc::Sender<LocalDone>, poller: &Poll
 
 fn execute(file: &mut dyn LocalFile, operation: LocalOperation) -> Result<LocalOutcome, LocalFailure> {
     match operation {
-        LocalOperation::Read { offset, count } => {
-            file.read(offset, count as usize).map(LocalOutcome::Read)
-        }
+        LocalOperation::Read { offset, count } => file.read(offset, count as usize).map(LocalOutcome::Read),
         LocalOperation::Hash { size } => file.hash(size).map(LocalOutcome::Hashed),
         LocalOperation::Write { offset, bytes } => file.write(offset, &bytes).map(|()| LocalOutcome::Written),
         LocalOperation::Keep { size, hash, executable } => {

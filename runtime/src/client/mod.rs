@@ -121,7 +121,11 @@ impl ClientDriver {
     ///
     /// # Errors
     /// [`Misuse`] as `Client::upload`; and the system has no thread to give.
-    pub fn upload(&mut self, wish: UploadWish, file: Box<dyn LocalFile>) -> Result<TransferId, TransferError> {
+    pub fn upload(
+        &mut self,
+        wish: UploadWish,
+        file: Box<dyn LocalFile>,
+    ) -> Result<TransferId, TransferError> {
         self.files.prepare()?;
         let now = self.clock.now();
         let transfer = self.client.upload(wish, now)?;

@@ -152,7 +152,9 @@ impl Driver {
     }
 
     fn wait_time(&self) -> Option<Duration> {
-        if self.sockets.any_noted() || self.sockets.any_unread() || !self.work.replies.is_empty()
+        if self.sockets.any_noted()
+            || self.sockets.any_unread()
+            || !self.work.replies.is_empty()
             || !self.work.blob_replies.is_empty()
         {
             return Some(Duration::ZERO);

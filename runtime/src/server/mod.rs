@@ -36,8 +36,8 @@ pub use self::{
     identity::{IdentityError, IdentitySource, NextStep, Unreadable},
 };
 use crate::{
-    blobs::{BlobDirectory, BlobThreads},
     accounts::{self, SecretError},
+    blobs::{BlobDirectory, BlobThreads},
     clock::Clock,
     descriptors, entropy,
     listen::{self, ListenAddress, ListenError, Reach},
@@ -165,8 +165,7 @@ impl ServerOptions {
         let addresses = addresses(&listeners).map_err(lacking("addresses"))?;
         let poller = Arc::new(Poller::new().map_err(lacking("poller"))?);
         let clock = Clock::start();
-        let Opened { storage, recovered, setup, blobs } =
-            open(self.data, self.config.files, clock, &poller)?;
+        let Opened { storage, recovered, setup, blobs } = open(self.data, self.config.files, clock, &poller)?;
         if blobs.is_none() {
             self.config.files = FilesConfig::Off;
         }

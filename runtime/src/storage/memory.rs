@@ -12,8 +12,8 @@ use std::{
 use palabre_core::{
     ids::{Incarnation, Nonce, RoomId, Seq, UserId},
     storage::{
-        Appended, EventKind, FoundEvent, GuestRecord, NewEvent, PageRange, Recovered, RecoveredFiles, RoomKey,
-        StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
+        About, Appended, EventKind, FoundEvent, GuestRecord, NewEvent, PageRange, Recovered, RecoveredFiles,
+        RoomKey, StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
     },
     time::WallTime,
 };
@@ -210,9 +210,9 @@ impl MemoryStorage {
         if new.kind == EventKind::Topic {
             room.topic = Arc::clone(&new.text);
         }
-        let NewEvent { author, nick, nonce, at, kind, text } = new;
+        let NewEvent { author, nick, nonce, at, kind, text, about } = new;
         let bytes = room.bytes;
-        room.push(LoggedEvent { event: StoredEvent { seq, author, nick, at, kind, text }, nonce });
+        room.push(LoggedEvent { event: StoredEvent { seq, author, nick, at, kind, text, about }, nonce });
         self.bytes += room.bytes - bytes;
         self.sizes.change(id, bytes, room.bytes);
         self.trim();
@@ -222,7 +222,12 @@ impl MemoryStorage {
 
     fn repeated(&self, room: RoomId, new: &NewEvent, stored_in: RoomId, seq: Seq) -> Appended {
         match self.rooms.get(&stored_in).and_then(|room| room.event(seq)) {
-            Some(event) if stored_in == room && event.kind == new.kind && event.text == new.text => {
+            Some(event)
+                if stored_in == room
+                    && event.kind == new.kind
+                    && event.text == new.text
+                    && about_number(event.about.as_ref()) == about_number(new.about.as_ref()) =>
+            {
                 Appended::Repeated { seq, at: event.at }
             }
             Some(_) | None => Appended::NonceReused,
@@ -245,7 +250,8 @@ impl MemoryStorage {
     fn find_nonce(&self, author: UserId, nonce: Nonce) -> Option<FoundEvent> {
         let (room, seq) = self.nonces.get(&(author, nonce)).copied()?;
         let event = self.rooms.get(&room)?.event(seq)?;
-        Some(FoundEvent { room, seq, at: event.at, kind: event.kind, text: Arc::clone(&event.text) })
+        let about = about_number(event.about.as_ref());
+        Some(FoundEvent { room, seq, at: event.at, kind: event.kind, text: Arc::clone(&event.text), about })
     }
 
     fn read_page(&self, room: RoomId, range: PageRange, events_max: u32, bytes_max: u32) -> StorageOutcome {
@@ -305,4 +311,8 @@ impl MemoryStorage {
         }
         Ok(StorageOutcome::Done)
     }
+}
+
+fn about_number(about: Option<&About>) -> Option<u64> {
+    about.map(|about| about.id)
 }

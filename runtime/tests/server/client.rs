@@ -20,6 +20,7 @@ fn config(nick: &str) -> ClientConfig {
         program: "test".into(),
         nick: Nick::parse(nick).unwrap(),
         take_suggestion: true,
+        asks: false,
         account: None,
         stretching_min: Stretching::LEAST,
         saved: None,

@@ -53,6 +53,7 @@ fn driver(port: u16, nick: &str) -> ClientDriver {
         program: "test".into(),
         nick: Nick::parse(nick).unwrap(),
         take_suggestion: false,
+        asks: false,
         account: None,
         stretching_min: Stretching::LEAST,
         saved: None,

@@ -68,6 +68,7 @@ fn say(port: u16, security: Security, nick: &str, text: &str) {
         program: "test".into(),
         nick: Nick::parse(nick).unwrap(),
         take_suggestion: true,
+        asks: false,
         account: None,
         stretching_min: palabre_core::password::Stretching::LEAST,
         saved: None,

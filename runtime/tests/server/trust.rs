@@ -30,6 +30,7 @@ fn driver(port: u16, security: Security) -> ClientDriver {
         program: "test".into(),
         nick: Nick::parse("Anastasia").unwrap(),
         take_suggestion: true,
+        asks: false,
         account: None,
         stretching_min: palabre_core::password::Stretching::LEAST,
         saved: None,

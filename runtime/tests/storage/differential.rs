@@ -45,6 +45,8 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
     prop_oneof![
         8 => (room.clone(), 1..3_u64, nonce.clone(), kind, text)
             .prop_map(|(room, author, nonce, kind, text)| append(room, author, nonce, kind, text)),
+        4 => (room.clone(), 1..3_u64, nonce.clone(), 0..3_u64)
+            .prop_map(|(room, author, nonce, about)| append_about(room, author, nonce, about)),
         2 => name.prop_map(open_room),
         2 => (1..3_u64, 3..5_u64).prop_map(|(lower, higher)| open_direct(lower, higher)),
         1 => room.clone().prop_map(drop_room),

@@ -40,6 +40,23 @@ fn a_database_of_version_1_takes_accounts_that_are_numbered_on() {
     assert_eq!((recovered.guests.len(), recovered.rooms.len()), (1, 2));
 }
 
+#[test]
+fn a_database_of_version_2_is_opened_with_its_accounts_and_takes_events_about_something() {
+    let directory = left_by(include_str!("version_2.sql"));
+    let (mut storage, recovered) = open(directory.path());
+    let [cleo] = &recovered.accounts[..] else { panic!("one account was kept: {recovered:?}") };
+    assert_eq!((cleo.user.get(), &*cleo.nick, cleo.rooms.len()), (3, "cleo", 1));
+    assert_eq!((cleo.devices[0].seen.as_millis(), &*cleo.devices[0].name), (4_000, "laptop"));
+    let answers = execute_batch(
+        &mut storage,
+        vec![post(1, u64::MAX, "hello"), append_about(1, 1, u64::MAX, 2), append_about(1, 1, 8, 2)],
+    );
+    assert_eq!(answers, [repeated(1, 1_000), NONCE_REUSED, stored(3)]);
+    let (_, events) = page(storage.execute(read_all(1)));
+    let about: Vec<_> = events.iter().map(|event| event.about.as_ref().map(|about| about.id)).collect();
+    assert_eq!(about, [None, None, Some(2)]);
+}
+
 /// The migrations that lead from nothing to the present lead there from each version too.
 #[test]
 fn a_database_that_was_migrated_has_the_tables_of_a_new_one() {
@@ -53,5 +70,7 @@ fn a_database_that_was_migrated_has_the_tables_of_a_new_one() {
         rows.collect::<Result<_, _>>().unwrap()
     };
     let new = tempfile::tempdir().unwrap();
-    assert_eq!(tables(&left_by(include_str!("version_1.sql"))), tables(&new));
+    for version in [include_str!("version_1.sql"), include_str!("version_2.sql")] {
+        assert_eq!(tables(&left_by(version)), tables(&new));
+    }
 }

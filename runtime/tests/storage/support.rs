@@ -4,7 +4,7 @@ use palabre_core::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     password::PasswordRecord,
     storage::{
-        AccountRecord, Appended, EventKind, NewDevice, NewEvent, PageRange, Recovered, RoomKey,
+        About, AccountRecord, Appended, EventKind, NewDevice, NewEvent, PageRange, Recovered, RoomKey,
         StorageFailure, StorageOperation, StorageOutcome, StorageRequest, StoredEvent, Ticket, TokenHash,
     },
     time::WallTime,
@@ -108,8 +108,19 @@ pub(crate) fn append(room: u64, author: u64, nonce: u64, kind: EventKind, text: 
             at: WallTime::from_millis(nonce),
             kind,
             text: text.into(),
+            about: None,
         },
     }
+}
+
+/// A post about something: an end and a name's length go with its number.
+pub(crate) fn append_about(room: u64, author: u64, nonce: u64, about: u64) -> StorageOperation {
+    let mut operation = append(room, author, nonce, EventKind::Posted, "hello");
+    if let StorageOperation::Append { event, .. } = &mut operation {
+        let name = "a name".repeat(usize::try_from(about).unwrap()).into();
+        event.about = Some(About { id: about, name, until: about.checked_sub(1).map(WallTime::from_millis) });
+    }
+    operation
 }
 
 pub(crate) fn find(author: u64, nonce: u64) -> StorageOperation {

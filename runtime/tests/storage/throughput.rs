@@ -25,6 +25,7 @@ fn post(number: u64, nick: &Arc<str>, text: &Arc<str>) -> StorageOperation {
             at: WallTime::from_millis(number),
             kind: EventKind::Posted,
             text: Arc::clone(text),
+            about: None,
         },
     }
 }

@@ -14,7 +14,7 @@ use palabre_core::{
     name::Nick,
     output::{Output, Source},
     server::Server,
-    storage::Recovered,
+    storage::{Recovered, RecoveredFiles},
     time::{Monotonic, Now, WallTime},
 };
 
@@ -31,13 +31,15 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 pub extern "C" fn converse(seed: u8, millis: u64) -> usize {
     let now = Now { monotonic: Monotonic::from_millis(millis), wall: WallTime::from_millis(millis) };
     let incarnation = Incarnation::new(1);
-    let recovered = Recovered { incarnation, rooms: Vec::new(), guests: Vec::new(), accounts: Vec::new() };
+    let files = RecoveredFiles::default();
+    let recovered = Recovered { incarnation, rooms: Vec::new(), guests: Vec::new(), accounts: Vec::new(), files };
     let mut server = Server::new(ServerConfig::default(), [seed; 32], recovered, now);
     let Ok(nick) = Nick::parse("ana") else { return 0 };
     let config = ClientConfig {
         program: "purity".into(),
         nick,
         take_suggestion: true,
+        asks: false,
         account: None,
         stretching_min: Stretching::LEAST,
         saved: None,

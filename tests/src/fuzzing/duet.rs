@@ -123,6 +123,7 @@ impl Duet {
                     self.server.handle_storage(StorageReply { ticket: request.ticket, result }, self.now);
                 }
                 Output::Drop(id) => self.hang_up(id),
+                Output::Blob(request) => unreachable!("no files are taken: {request:?}"),
                 // What is left of a closing link flows like everything else, until its bytes are all taken.
                 Output::Close(_) | Output::Interest(_) | Output::Event(_) => {}
             }
@@ -153,6 +154,7 @@ impl Duet {
                 }
                 ClientOutput::Drop => self.cut(index),
                 ClientOutput::Work(work) => self.ends[index].client.handle_work(work.run(), self.now),
+                ClientOutput::File(request) => unreachable!("nothing is transferred: {request:?}"),
                 ClientOutput::Send | ClientOutput::Save => {}
                 ClientOutput::Event(event) => self.ends[index].hear(event, self.now),
             }
@@ -266,6 +268,7 @@ impl End {
             program: "duet".into(),
             nick: Nick::parse(&name(index)).expect("a name"),
             take_suggestion: true,
+            asks: false,
             account: None,
             stretching_min: Stretching::LEAST,
             saved: None,

@@ -98,16 +98,7 @@ fn in_quiet_world(script: impl FnOnce(&mut World) -> Result<(), Violation>) {
 fn honest_beginning(steps: u8) -> Vec<u8> {
     let mut said = Vec::new();
     if steps > 0 {
-        let limits = palabre_core::wire::Limits {
-            text_bytes: 16_384,
-            nick_bytes: 32,
-            room_bytes: 64,
-            topic_bytes: 400,
-            page_events: 200,
-            requests: 64,
-            posts: 256,
-            silence_seconds: 60,
-        };
+        let limits = palabre_core::limits::Limits::default().announced();
         let incarnation = palabre_core::ids::Incarnation::new(1);
         let welcome = Welcome { version: 1, server: "fuzz", incarnation, mechanisms: 1, features: 0, limits };
         ToClient::from(welcome).encode(&mut said);
@@ -141,6 +132,7 @@ impl Victim {
             program: "victim".to_owned(),
             nick: Nick::parse("victim").expect("a name"),
             take_suggestion: true,
+            asks: false,
             account: None,
             stretching_min: Stretching::LEAST,
             saved: None,

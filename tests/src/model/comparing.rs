@@ -177,6 +177,7 @@ impl Model {
         same("nick", event.nick.as_str(), sent.nick)?;
         same("kind", &event.kind, &sent.kind)?;
         same("text", event.text.as_str(), sent.text)?;
+        holds("about", sent.about.is_none())?;
         self.compare_time(room, seq, sent.at)
     }
 

@@ -141,7 +141,16 @@ impl Model {
             | ToServer::NewPassword(_)
             | ToServer::SetPassword(_)
             | ToServer::Devices(_)
-            | ToServer::Revoke(_) => return self.receive_waiting(at, message),
+            | ToServer::Revoke(_)
+            | ToServer::Upload(_)
+            | ToServer::Finish(_)
+            | ToServer::Stop(_)
+            | ToServer::Discard(_)
+            | ToServer::Download(_)
+            | ToServer::Window(_)
+            | ToServer::Files(_)
+            | ToServer::Delete(_)
+            | ToServer::Data(_) => return self.receive_waiting(at, message),
         };
         match result {
             Ok(()) => true,

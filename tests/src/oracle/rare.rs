@@ -31,6 +31,18 @@ pub(super) fn refused(refused: &Refused<'_>) {
         RefusalCode::LoginFailed => sometimes!("refused login-failed"),
         RefusalCode::NotAllowed => sometimes!("refused not-allowed"),
         RefusalCode::NoSuchDevice => sometimes!("refused no-such-device"),
+        // Files have a world of their own.
+        RefusalCode::FileNameInvalid
+        | RefusalCode::NoSuchFile
+        | RefusalCode::Conflict
+        | RefusalCode::Quota
+        | RefusalCode::FileTooLarge
+        | RefusalCode::FileChanged
+        | RefusalCode::Integrity
+        | RefusalCode::Superseded
+        | RefusalCode::TransferLimit
+        | RefusalCode::FilesOff
+        | RefusalCode::NoSuchUpload => {}
     }
 }
 

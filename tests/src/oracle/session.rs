@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use palabre_core::{
     error::ProtocolError,
     ids::{Nonce, RoomId, Seq, UserId},
-    storage::{EventKind, StoredEvent},
+    storage::{About, EventKind, StoredEvent},
     wire::{FRAME_BYTES_MAX, FrameDecoder, LogEvent, Room, ToClient, ToServer, Token},
 };
 
@@ -172,7 +172,18 @@ impl Session {
         facts: &mut SessionFacts<'_>,
     ) -> Result<(), Violation> {
         let (id, asked) = match message {
-            ToServer::Ping(_) | ToServer::Pong(_) | ToServer::Hello(_) => return Ok(()),
+            ToServer::Ping(_)
+            | ToServer::Pong(_)
+            | ToServer::Hello(_)
+            | ToServer::Stop(_)
+            | ToServer::Window(_)
+            | ToServer::Data(_) => return Ok(()),
+            ToServer::Upload(upload) => (upload.id, Asked::Other),
+            ToServer::Finish(finish) => (finish.id, Asked::Other),
+            ToServer::Discard(discard) => (discard.id, Asked::Other),
+            ToServer::Download(download) => (download.id, Asked::Other),
+            ToServer::Files(files) => (files.id, Asked::Other),
+            ToServer::Delete(delete) => (delete.id, Asked::Other),
             ToServer::Goodbye(_) => {
                 self.up_over = true;
                 return Ok(());
@@ -226,6 +237,11 @@ impl Session {
             ToClient::Ping(_) | ToClient::Pong(_) | ToClient::Welcome(_) => Ok(()),
             ToClient::Challenge(challenge) => self.answer(challenge.id).map(drop),
             ToClient::DeviceList(list) => self.answer(list.id).map(drop),
+            ToClient::Accepted(accepted) => self.answer(accepted.id).map(drop),
+            ToClient::Stored(stored) => self.answer(stored.id).map(drop),
+            ToClient::Sending(sending) => self.answer(sending.id).map(drop),
+            ToClient::FilesPage(page) => self.answer(page.id).map(drop),
+            ToClient::Window(_) | ToClient::Durable(_) | ToClient::Stopped(_) | ToClient::Data(_) => Ok(()),
             ToClient::Parted(parted) => {
                 self.cursors.remove(&parted.room);
                 Ok(())
@@ -463,6 +479,11 @@ impl Session {
             at: event.at,
             kind,
             text: event.text.into(),
+            about: event.about.as_ref().map(|about| About {
+                id: about.id,
+                name: about.name.into(),
+                until: about.until,
+            }),
         };
         check_durable(room, &shown, facts.durable, || format!("{} was sent", self.link))
     }

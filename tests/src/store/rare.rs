@@ -31,6 +31,7 @@ pub(super) fn executed(operation: &StorageOperation, result: &Result<StorageOutc
         (StorageOperation::AddDevice { .. }, Err(_)) => sometimes!("a device could not be written"),
         (StorageOperation::SeeDevice { .. }, Err(_)) => sometimes!("a device could not be noted as seen"),
         (StorageOperation::RemoveDevice { .. }, Err(_)) => sometimes!("a device could not be removed"),
+        (StorageOperation::Files(_), Err(_)) => {}
         (StorageOperation::SetPassword { .. }, Err(_)) => sometimes!("a password could not be written"),
     }
 }

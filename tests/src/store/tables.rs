@@ -15,7 +15,10 @@ use palabre_core::{
     time::WallTime,
 };
 
-use super::accounts::Accounts;
+use super::{
+    accounts::Accounts,
+    files::{self, FileTables},
+};
 use crate::plan::OUTBOX_POSTS_MAX;
 
 /// All that is stored.
@@ -31,6 +34,7 @@ pub struct Tables {
     accounts: Accounts,
     members: BTreeSet<(UserId, RoomId)>,
     nonces: BTreeMap<(UserId, Nonce), (RoomId, Seq)>,
+    pub(super) files: FileTables,
 }
 
 /// A room and its log.
@@ -87,6 +91,7 @@ impl Tables {
             accounts: Accounts::new(),
             members: BTreeSet::new(),
             nonces: BTreeMap::new(),
+            files: FileTables::new(),
         }
     }
 
@@ -149,6 +154,7 @@ impl Tables {
                 self.accounts.set_password(*user, record, *keep).map(|()| StorageOutcome::Done)
             }
             StorageOperation::SetMember { user, room, member } => self.set_member(*user, *room, *member),
+            StorageOperation::Files(operation) => files::execute(self, operation),
         }
     }
 
@@ -195,6 +201,7 @@ impl Tables {
             | StorageOperation::UpdateGuest { .. }
             | StorageOperation::RemoveGuest { .. }
             | StorageOperation::SetPassword { .. }
+            | StorageOperation::Files(_)
             | StorageOperation::SetMember { .. } => false,
         }
     }
@@ -211,7 +218,8 @@ impl Tables {
             rooms: self.rooms_of(*user).collect(),
         });
         let accounts = self.accounts.records(|user| self.rooms_of(user).collect());
-        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect(), accounts }
+        let files = self.files.recovered();
+        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect(), accounts, files }
     }
 
     /// A room.
@@ -276,12 +284,13 @@ impl Tables {
         self.nonces.retain(|_, (room, _)| *room != id);
     }
 
-    fn append(&mut self, id: RoomId, new: &NewEvent) -> Result<Appended, StorageFailure> {
+    pub(super) fn append(&mut self, id: RoomId, new: &NewEvent) -> Result<Appended, StorageFailure> {
         if !self.rooms.contains_key(&id) {
             return Err(StorageFailure::NoSuchRoom);
         }
         if let Some(found) = self.find_nonce(new.author, new.nonce) {
-            let same = found.room == id && found.kind == new.kind && found.text == new.text;
+            let about = new.about.as_ref().map(|about| about.id);
+            let same = (found.room, found.kind, &found.text, found.about) == (id, new.kind, &new.text, about);
             let repeated = Appended::Repeated { seq: found.seq, at: found.at };
             return Ok(if same { repeated } else { Appended::NonceReused });
         }
@@ -294,6 +303,7 @@ impl Tables {
             at: new.at,
             kind: new.kind,
             text: Arc::clone(&new.text),
+            about: new.about.clone(),
         };
         room.log.push((event, new.nonce));
         if new.kind == EventKind::Topic {
@@ -319,10 +329,11 @@ impl Tables {
         }
     }
 
-    fn find_nonce(&self, author: UserId, nonce: Nonce) -> Option<FoundEvent> {
+    pub(super) fn find_nonce(&self, author: UserId, nonce: Nonce) -> Option<FoundEvent> {
         let (room, seq) = *self.nonces.get(&(author, nonce))?;
         let event = self.rooms.get(&room)?.event(seq)?;
-        Some(FoundEvent { room, seq, at: event.at, kind: event.kind, text: Arc::clone(&event.text) })
+        let about = event.about.as_ref().map(|about| about.id);
+        Some(FoundEvent { room, seq, at: event.at, kind: event.kind, text: Arc::clone(&event.text), about })
     }
 
     fn read_page(&self, id: RoomId, range: PageRange, events_max: usize, bytes_max: usize) -> StorageOutcome {
@@ -393,7 +404,7 @@ fn fill<'log>(
     let mut bytes = 0;
     let mut page = Vec::new();
     for event in events.take(events_max) {
-        bytes += event.text.len() + event.nick.len();
+        bytes += event.readable_bytes();
         if bytes > bytes_max && !page.is_empty() {
             break;
         }

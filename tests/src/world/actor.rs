@@ -46,7 +46,6 @@ pub(super) struct Actor {
     /// Rooms that it has left at some time.
     pub(super) parted: Vec<RoomId>,
     pub(super) names_tried: u64,
-    pub(super) naming: Naming,
     pub(super) holding: Holding,
     /// The page of history it was told last, for the fresh reader.
     pub(super) page: Option<ClientEvent>,
@@ -56,16 +55,6 @@ pub(super) struct Actor {
     /// After how many outputs more it is killed, if that is certain.
     pub(super) outputs_to_crash: Option<u64>,
     nick: String,
-}
-
-/// Whether the application has to find a name to enter by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Naming {
-    No,
-    /// It was asked for one.
-    Asked,
-    /// It tries one: what comes of this request is told, or it is asked again.
-    Tried(RequestId),
 }
 
 impl Actor {
@@ -96,7 +85,6 @@ impl Actor {
             recorded: Vec::new(),
             parted: Vec::new(),
             names_tried: 0,
-            naming: Naming::No,
             holding: Holding::of(account),
             page: None,
             timer_wake: None,
@@ -158,6 +146,7 @@ impl World {
             program: "simulated".to_owned(),
             nick: name(&self.actors[actor].nick),
             take_suggestion: self.actors[actor].takes_suggestions,
+            asks: false,
             account,
             stretching_min: Stretching::CHEAPEST,
             saved: saved.clone(),
@@ -225,7 +214,6 @@ impl World {
         let state = &mut self.actors[actor];
         state.client = None;
         state.outputs_to_crash = None;
-        state.naming = Naming::No;
         state.holding.forget_work();
         state.requests.clear();
         state.timer_wake = None;
@@ -353,6 +341,7 @@ impl World {
                 self.start_work(actor, work);
                 Ok(())
             }
+            ClientOutput::File(request) => unreachable!("nothing is transferred: {request:?}"),
             ClientOutput::Event(event) => self.told(actor, event),
         }
     }

@@ -10,11 +10,7 @@ use palabre_core::{
     time::Monotonic,
 };
 
-use super::{
-    Phase, Task, World,
-    actor::{Naming, name},
-    operations::Request,
-};
+use super::{Phase, Task, World, actor::name, operations::Request};
 use crate::{
     choices::Subsystem,
     oracle::{Invariant, Outcome, PostNumber, Violation, ensure},
@@ -30,14 +26,14 @@ impl World {
             ClientEvent::Connected { .. } | ClientEvent::Waiting { .. } | ClientEvent::Presence { .. } => {
                 Ok(())
             }
-            ClientEvent::EnterRefused { refusal } => self.enter_refused(actor, &refusal),
-            ClientEvent::Ready { resumed, .. } => self.ready(actor, resumed),
-            ClientEvent::Offline { cause, .. } => {
-                if self.actors[actor].naming == Naming::Asked {
-                    self.actors[actor].naming = Naming::No;
+            ClientEvent::EnterRefused { refusal, request } => {
+                if let Some(request) = request {
+                    self.answered(actor, request)?;
                 }
-                check_cause(actor, &cause)
+                self.enter_refused(actor, &refusal)
             }
+            ClientEvent::Ready { resumed, .. } => self.ready(actor, resumed),
+            ClientEvent::Offline { cause, .. } => check_cause(actor, &cause),
             ClientEvent::Ended { cause } => self.ended(actor, &cause),
             ClientEvent::Joined { request, room, .. } => {
                 match request {
@@ -106,7 +102,11 @@ impl World {
                 self.ledger.give_up(number, Outcome::Indeterminate);
                 Ok(())
             }
-            ClientEvent::Members { request, .. }
+            ClientEvent::Transfer(event) => unreachable!("nothing is transferred: {event:?}"),
+            ClientEvent::Files { request, .. }
+            | ClientEvent::FileDeleted { request }
+            | ClientEvent::UploadDiscarded { request }
+            | ClientEvent::Members { request, .. }
             | ClientEvent::Rooms { request, .. }
             | ClientEvent::Manual { request, .. }
             | ClientEvent::Renamed { request, .. }
@@ -148,11 +148,6 @@ impl World {
         }
         sometimes!("a name was refused", refusal.code != RefusalCode::ServerFull);
         let state = &mut self.actors[actor];
-        // This answers the name that was tried before.
-        if let Naming::Tried(request) = state.naming {
-            state.requests.remove(&request);
-        }
-        state.naming = Naming::Asked;
         state.names_tried += 1;
         let pause = self.choices.duration(Subsystem::Operations, Duration::from_secs(1));
         self.agenda.add(self.now.after(pause), Task::Rename(actor));
@@ -170,7 +165,6 @@ impl World {
     }
 
     fn ready(&mut self, actor: usize, resumed: bool) -> Result<(), Violation> {
-        self.actors[actor].naming = Naming::No;
         let lost_since = self.actors[actor].lost_since.take();
         sometimes!("a client resumed", resumed);
         let user = self.actors[actor].client.as_ref().and_then(Client::user);
@@ -199,7 +193,7 @@ impl World {
         if excused.iter().any(|fault| self.plan.has(*fault)) || self.storage_may_fail() {
             return Ok(());
         }
-        let lost = self.now.since(lost_since);
+        let lost = self.now.since(lost_since) + self.earlier_now_max();
         ensure(lost >= self.plan.limits.guest_kept, Invariant::GuestKept, || {
             format!(
                 "the guest of c{actor} is gone after {lost:?}, promised were {:?}",
@@ -212,7 +206,6 @@ impl World {
         check_cause(actor, cause)?;
         let state = &mut self.actors[actor];
         state.requests.clear();
-        state.naming = Naming::No;
         state.client = None;
         state.timer_wake = None;
         if !state.has_left || self.phase == Phase::Safety {
@@ -247,6 +240,17 @@ impl World {
             | RefusalCode::LoginFailed
             | RefusalCode::NotAllowed
             | RefusalCode::NoSuchDevice
+            | RefusalCode::FileNameInvalid
+            | RefusalCode::NoSuchFile
+            | RefusalCode::Conflict
+            | RefusalCode::Quota
+            | RefusalCode::FileTooLarge
+            | RefusalCode::FileChanged
+            | RefusalCode::Integrity
+            | RefusalCode::Superseded
+            | RefusalCode::TransferLimit
+            | RefusalCode::FilesOff
+            | RefusalCode::NoSuchUpload
             | RefusalCode::RoomLimit => false,
         };
         ensure(justified, Invariant::Peaceful, || {

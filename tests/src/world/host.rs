@@ -22,6 +22,8 @@ use crate::{
 
 /// Outputs that one input may cause, past which the core does not bound its work.
 const OUTPUTS_MAX: usize = 50_000;
+/// How far a time that goes back does so.
+const EARLIER_NOW_MICROS_MAX: u64 = 5_000_000;
 /// Timers that may fire without time passing, past which the core spins.
 const TIMERS_AT_ONCE_MAX: u32 = 5_000;
 
@@ -111,11 +113,17 @@ impl World {
         if self.phase == Phase::Safety
             && self.choices.chance(Subsystem::Process, self.plan.strength(Fault::EarlierNow), 32)
         {
-            let back = self.choices.below(Subsystem::Process, 5_000_000);
+            let back = self.choices.below(Subsystem::Process, EARLIER_NOW_MICROS_MAX);
             now.monotonic = Monotonic::from_micros(now.monotonic.as_micros().saturating_sub(back));
             sometimes!("the monotonic clock went back");
         }
         now
+    }
+
+    /// How much earlier than it was the server may believe something to have happened.
+    pub(super) fn earlier_now_max(&self) -> Duration {
+        let there_is = self.plan.has(Fault::EarlierNow);
+        Duration::from_micros(if there_is { EARLIER_NOW_MICROS_MAX } else { 0 })
     }
 
     /// Takes all outputs. While there are any, the server's deadline is now (rule 2).
@@ -174,6 +182,8 @@ impl World {
                 self.ask_storage(request);
                 Ok(())
             }
+            // Its guests may not upload.
+            Output::Blob(request) => unreachable!("no files are taken: {request:?}"),
             Output::Close(id) => {
                 self.close_connection(id, "close");
                 Ok(())
@@ -209,6 +219,8 @@ impl World {
             Event::Queued { .. }
             | Event::Ended { .. }
             | Event::RoomCreated { .. }
+            | Event::FileStored { .. }
+            | Event::DiskFailed { .. }
             | Event::StorageFailed { .. } => {}
         }
         self.note(Step::Reported(format!("{event:?}")));

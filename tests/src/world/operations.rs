@@ -13,7 +13,7 @@ use palabre_core::{
 
 use super::{
     Phase, Task, World,
-    actor::{Naming, name, some_seq},
+    actor::{name, some_seq},
 };
 use crate::{
     choices::Subsystem,
@@ -230,12 +230,7 @@ impl World {
         if state.holding.name.is_some() && !state.client.as_ref().is_some_and(Client::is_ready) {
             return Ok(());
         }
-        let asked = self.actors[actor].naming == Naming::Asked;
-        let request = self.ask(actor, Request::Rename, |client, now| client.rename(nick, now))?;
-        if let Some(request) = request.filter(|_| asked) {
-            self.actors[actor].naming = Naming::Tried(request);
-        }
-        Ok(())
+        self.ask(actor, Request::Rename, |client, now| client.rename(nick, now)).map(drop)
     }
 
     /// Calls a verb: the request, if the client took it.

@@ -257,8 +257,7 @@ impl World {
     /// A peer is given up for silence only after that silence (K2, V5), or when storage cannot say what became of
     /// its post (P10).
     fn check_timed_out(&self, link: LinkId, accepted: Monotonic, heard: Monotonic) -> Result<(), Violation> {
-        let earlier = if self.plan.has(Fault::EarlierNow) { Duration::from_secs(5) } else { Duration::ZERO };
-        let silent = self.now.since(heard) + earlier;
+        let silent = self.now.since(heard) + self.earlier_now_max();
         let uncertain = self.storage_may_fail();
         let entering = self.now.since(accepted) >= self.plan.limits.entering_max;
         ensure(silent >= self.plan.limits.silence_end || entering || uncertain, Invariant::GuestKept, || {

@@ -72,5 +72,6 @@ const fn operation_name(operation: &StorageOperation) -> &'static str {
         StorageOperation::SeeDevice { .. } => "see device",
         StorageOperation::RemoveDevice { .. } => "remove device",
         StorageOperation::SetPassword { .. } => "set password",
+        StorageOperation::Files(_) => "files",
     }
 }

@@ -159,5 +159,6 @@ fn event(seq: u64) -> LogEvent<'static> {
         nick: "bob",
         kind: 1,
         text: "hello",
+        about: None,
     }
 }

@@ -100,6 +100,7 @@ impl Generator {
                 at: WallTime::from_millis(self.tickets),
                 kind: if is_topic { EventKind::Topic } else { EventKind::Posted },
                 text: text.into(),
+                about: None,
             },
         }
     }

@@ -33,8 +33,13 @@ pub(super) struct Download {
 enum State {
     /// For a connection, or its turn.
     Waiting,
-    Opening { wire: u32 },
-    Receiving { wire: u32, receiving: Receiving },
+    Opening {
+        wire: u32,
+    },
+    Receiving {
+        wire: u32,
+        receiving: Receiving,
+    },
     /// All has arrived.
     Keeping,
 }
@@ -102,7 +107,10 @@ impl Download {
 
 impl Session {
     /// The server sends a file (U11).
-    pub(in crate::client) fn download_begun(&mut self, sending: &wire::Sending<'_>) -> Result<(), ProtocolError> {
+    pub(in crate::client) fn download_begun(
+        &mut self,
+        sending: &wire::Sending<'_>,
+    ) -> Result<(), ProtocolError> {
         let id = self.transfers.asked.remove(&sending.id).ok_or(ProtocolError::SequenceBroken)?;
         let file = convert::file(&sending.file)?;
         let now = self.now.monotonic;

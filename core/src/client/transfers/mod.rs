@@ -333,7 +333,12 @@ impl Session {
     }
 
     /// Finishes an upload that met a conflict, under this name and over this version.
-    pub(super) fn finish_as(&mut self, id: TransferId, name: crate::transfer::FileName, over: Option<Version>) -> bool {
+    pub(super) fn finish_as(
+        &mut self,
+        id: TransferId,
+        name: crate::transfer::FileName,
+        over: Option<Version>,
+    ) -> bool {
         let Some(upload) = self.transfers.upload_mut(id) else { return false };
         if !upload.rename(name, over) {
             return false;

@@ -35,11 +35,17 @@ pub(super) struct Upload {
 enum State {
     /// For a connection, or its turn.
     Waiting,
-    Opening { wire: u32 },
+    Opening {
+        wire: u32,
+    },
     Sending(Flow),
-    Finishing { wire: u32 },
+    Finishing {
+        wire: u32,
+    },
     /// For another name.
-    Conflicting { wire: u32 },
+    Conflicting {
+        wire: u32,
+    },
 }
 
 #[derive(Debug)]
@@ -143,10 +149,9 @@ impl Upload {
     pub(super) fn can_send(&self) -> bool {
         match &self.state {
             State::Sending(flow) => !flow.chunks.is_empty() && flow.sending.credit() > 0,
-            State::Waiting
-            | State::Opening { .. }
-            | State::Finishing { .. }
-            | State::Conflicting { .. } => false,
+            State::Waiting | State::Opening { .. } | State::Finishing { .. } | State::Conflicting { .. } => {
+                false
+            }
         }
     }
 

@@ -99,10 +99,11 @@ impl Server {
                 self.hold(room, 1);
                 let nonce = nonce_of(self.key_of(id));
                 let (kind, text) = (EventKind::FileShared, "".into());
-                Some(NewEvent { author: user, nick, nonce, at, kind, text })
+                Some(NewEvent { author: user, nick, nonce, at, kind, text, about: None })
             }
         };
-        if let Some(finishing) = self.files.uploads.get_mut(&id).and_then(|upload| upload.finishing.as_mut()) {
+        if let Some(finishing) = self.files.uploads.get_mut(&id).and_then(|upload| upload.finishing.as_mut())
+        {
             finishing.step = Step::Committing;
         }
         let operation = FileOperation::Commit { upload: id, file, event: event.clone() };

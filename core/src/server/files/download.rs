@@ -7,7 +7,7 @@ use crate::{
     blob::{BlobFailure, BlobOperation},
     connection::{Chunk, Download, Ready},
     error::{ProtocolError, Refusal, RefusalCode},
-    ids::{ConnectionId, RoomId},
+    ids::{ConnectionId, RoomId, UserId},
     server::{Pending, Server, pending::Asked, receive::Taken},
     storage::{FileOperation, FileOutcome, FileRecord, Place, StorageFailure, StorageOperation},
     transfer::{BlobHash, FileName, Sending},
@@ -102,11 +102,13 @@ impl Server {
         self.note_opening(asked.connection, -1);
         self.finish(asked);
         let (transfer, offset) = (wish.transfer, wish.offset);
-        let ready = self.peers.connections.get_mut(asked.connection).and_then(|connection| connection.ready_mut());
+        let ready =
+            self.peers.connections.get_mut(asked.connection).and_then(|connection| connection.ready_mut());
         let Some(ready) = ready else { return };
         if offset < file.size {
             ready.transfers.downloads.push_back(Download {
                 transfer,
+                room: wish.room,
                 blob: file.hash,
                 size: file.size,
                 sending: Sending::new(offset, wish.limit),
@@ -124,7 +126,9 @@ impl Server {
     /// The client takes more of a download (U11).
     pub(in crate::server) fn window(&mut self, id: ConnectionId, window: &wire::Window) {
         let ready = self.peers.connections.get_mut(id).and_then(|connection| connection.ready_mut());
-        let Some(download) = ready.and_then(|ready| ready.transfers.download(window.transfer)) else { return };
+        let Some(download) = ready.and_then(|ready| ready.transfers.download(window.transfer)) else {
+            return;
+        };
         download.sending.grant(window.limit);
         self.read_ahead(id, window.transfer);
         self.peers.queue_bulk(id);
@@ -148,6 +152,24 @@ impl Server {
         let Some(index) = downloads.iter().position(|download| download.transfer == transfer) else { return };
         if let Some(Download { blob, .. }) = downloads.remove(index) {
             self.end_lease(blob);
+        }
+    }
+
+    /// A user may not read a room any more: nothing of its files is sent from now on.
+    pub(in crate::server) fn stop_downloads(&mut self, user: UserId, room: RoomId) {
+        let connections: Vec<_> =
+            self.users.get(user).into_iter().flat_map(|user| user.connections()).collect();
+        for id in connections {
+            let ready = self.peers.connections.get(id).and_then(|connection| connection.ready());
+            let downloads = ready.into_iter().flat_map(|ready| &ready.transfers.downloads);
+            let of_room = downloads.filter(|download| download.room == room);
+            let transfers: Vec<_> = of_room.map(|download| download.transfer).collect();
+            for transfer in transfers {
+                self.end_download(id, transfer);
+                let code = RefusalCode::NotAMember.number();
+                let text = "You are not a member of the room any more.";
+                self.peers.answer(id, wire::Stopped { transfer, code, text }, &self.config.limits);
+            }
         }
     }
 

@@ -19,10 +19,11 @@ use crate::{
 impl Server {
     pub(in crate::server) fn list_files(&mut self, id: ConnectionId, files: &wire::Files<'_>) {
         let after = files.after.map(FileName::parse).transpose().map_err(Refusal::from);
-        let (place, after) = match self.readable_place(id, files.room).and_then(|(_, place)| Ok((place, after?))) {
-            Ok(found) => found,
-            Err(refusal) => return self.refuse(id, files.id, &refusal),
-        };
+        let (place, after) =
+            match self.readable_place(id, files.room).and_then(|(_, place)| Ok((place, after?))) {
+                Ok(found) => found,
+                Err(refusal) => return self.refuse(id, files.id, &refusal),
+            };
         let limits = &self.config.limits;
         let (files_max, bytes_max) = (limits.files_page_max, limits.files_page_bytes_max);
         let asked = self.begin(id, files.id);
@@ -61,10 +62,11 @@ impl Server {
 
     pub(in crate::server) fn delete_file(&mut self, id: ConnectionId, delete: &wire::Delete<'_>) {
         let name = FileName::parse(delete.name).map_err(Refusal::from);
-        let (place, name) = match self.readable_place(id, delete.room).and_then(|(_, place)| Ok((place, name?))) {
-            Ok(found) => found,
-            Err(refusal) => return self.refuse(id, delete.id, &refusal),
-        };
+        let (place, name) =
+            match self.readable_place(id, delete.room).and_then(|(_, place)| Ok((place, name?))) {
+                Ok(found) => found,
+                Err(refusal) => return self.refuse(id, delete.id, &refusal),
+            };
         let asked = self.begin(id, delete.id);
         let operation = FileOperation::Find { place, name: name.clone() };
         let pending = Pending::FindToDelete { asked, room: delete.room, name, version: delete.version };
@@ -114,6 +116,7 @@ impl Server {
             at: self.peers.now.wall,
             kind: EventKind::FileDeleted,
             text: SharedFile { name, version, size, hash }.to_text().into(),
+            about: None,
         }
     }
 
@@ -155,7 +158,11 @@ impl Server {
                 self.files.note_usage(&usage);
                 if existed {
                     self.finish(asked);
-                    self.peers.answer(asked.connection, wire::Done { id: asked.request }, &self.config.limits);
+                    self.peers.answer(
+                        asked.connection,
+                        wire::Done { id: asked.request },
+                        &self.config.limits,
+                    );
                 } else {
                     self.refuse_file(asked, &no_such_file(name));
                 }

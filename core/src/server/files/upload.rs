@@ -10,9 +10,7 @@ use crate::{
     error::{ProtocolError, Refusal, RefusalCode},
     ids::{ConnectionId, UserId},
     server::{Pending, Server, pending::Asked, receive::Taken},
-    storage::{
-        FileOperation, FileOutcome, Place, StorageFailure, StorageOperation, UploadRecord,
-    },
+    storage::{FileOperation, FileOutcome, Place, StorageFailure, StorageOperation, UploadRecord},
     time::Now,
     timer::Timer,
     transfer::{Checkpoints, FileName, Receiving, UploadId, UploadKey, Version, Window},
@@ -48,7 +46,8 @@ impl Server {
 
     /// Counts a transfer that is being opened.
     pub(super) fn note_opening(&mut self, id: ConnectionId, by: isize) {
-        if let Some(ready) = self.peers.connections.get_mut(id).and_then(|connection| connection.ready_mut()) {
+        if let Some(ready) = self.peers.connections.get_mut(id).and_then(|connection| connection.ready_mut())
+        {
             ready.transfers.opening = ready.transfers.opening.saturating_add_signed(by);
         }
     }
@@ -60,7 +59,8 @@ impl Server {
         if ready.is_some_and(|ready| ready.transfers.count() < most) {
             return Ok(());
         }
-        let text = format!("At most {most} transfers go on at a time on one connection; wait for one to end.");
+        let text =
+            format!("At most {most} transfers go on at a time on one connection; wait for one to end.");
         Err(Refusal::new(RefusalCode::TransferLimit, text))
     }
 
@@ -141,7 +141,8 @@ impl Server {
         if let Some(file) = committed {
             self.note_opening(asked.connection, -1);
             self.finish(asked);
-            let stored = wire::Stored { id: asked.request, room: room_of(file.place), file: wire_file(&file) };
+            let stored =
+                wire::Stored { id: asked.request, room: room_of(file.place), file: wire_file(&file) };
             return self.peers.answer(asked.connection, stored, &self.config.limits);
         }
         if record.over.is_some_and(|over| over != current) {
@@ -409,12 +410,17 @@ impl Server {
 
     /// The disk has let go of an upload: what is durable of it is all that there is.
     pub(super) fn closed(&mut self, id: UploadId, epoch: u32) {
+        let now = self.peers.now.monotonic;
         let Some(upload) = self.files.uploads.get_mut(&id).filter(|upload| upload.epoch == epoch) else {
             return;
         };
         let bytes = upload.receiving().map_or(0, Receiving::window_bytes);
+        let received = upload.receiving().map_or(0, Receiving::received);
         upload.stage = Stage::Closed;
         upload.checkpoints.forget_sync();
+        if crate::seeded_bug!("resumed-by-size") {
+            upload.checkpoints = Checkpoints::new(received, now);
+        }
         self.give_window_back(bytes);
         self.go_on_with(id);
     }
@@ -427,9 +433,11 @@ impl Server {
         operation: &'static str,
         failure: BlobFailure,
     ) {
-        let open = self.files.uploads.get(&id).is_some_and(|upload| {
-            upload.epoch == epoch && matches!(upload.stage, Stage::Open(_))
-        });
+        let open = self
+            .files
+            .uploads
+            .get(&id)
+            .is_some_and(|upload| upload.epoch == epoch && matches!(upload.stage, Stage::Open(_)));
         if !open {
             return;
         }

@@ -85,7 +85,8 @@ impl Server {
         let no_space = failure == BlobFailure::NoSpace;
         self.report(Event::DiskFailed { operation, no_space });
         if no_space {
-            let text = "The server's disk is full; what it has is kept for a day: go on when there is space again.";
+            let text =
+                "The server's disk is full; what it has is kept for a day: go on when there is space again.";
             Refusal::new(RefusalCode::NoSpace, text)
         } else {
             let text = alloc::format!("The server's disk failed, it could not {operation}; try again later.");

@@ -124,5 +124,5 @@ fn fill_page<'log>(
 }
 
 fn readable_bytes(event: &StoredEvent) -> u64 {
-    (event.text.len() + event.nick.len()) as u64
+    event.readable_bytes() as u64
 }

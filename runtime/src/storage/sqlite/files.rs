@@ -213,9 +213,7 @@ fn announce(
 fn find(connection: &Connection, place: Place, name: &FileName) -> rusqlite::Result<Option<FileRecord>> {
     let (room, shelf) = columns(place);
     connection
-        .prepare_cached(&format!(
-            "SELECT {FILE} FROM files WHERE room = ?1 AND shelf = ?2 AND name = ?3"
-        ))?
+        .prepare_cached(&format!("SELECT {FILE} FROM files WHERE room = ?1 AND shelf = ?2 AND name = ?3"))?
         .query_row(params![room, shelf, name.as_str()], file_record)
         .optional()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use palabre_core::{
     ids::{Nonce, RoomId, Seq, UserId},
     storage::{
-        Appended, EventKind, FoundEvent, NewEvent, PageRange, RoomKey, RoomRecord, StorageOperation,
+        About, Appended, EventKind, FoundEvent, NewEvent, PageRange, RoomKey, RoomRecord, StorageOperation,
         StorageOutcome, StoredEvent, TokenHash,
     },
     time::WallTime,
@@ -128,8 +128,9 @@ pub(super) fn append(
     let seq = log.last.next();
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO events (room, seq, author, nonce, at, kind, nick, text)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            "INSERT INTO events
+                 (room, seq, author, nonce, at, kind, nick, text, about_id, about_name, about_until)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
              ON CONFLICT (author, nonce) DO NOTHING",
         )?
         .execute(params![
@@ -141,6 +142,9 @@ pub(super) fn append(
             event.kind.number(),
             &*event.nick,
             &*event.text,
+            event.about.as_ref().map(|about| signed(about.id)),
+            event.about.as_ref().map(|about| &*about.name),
+            event.about.as_ref().and_then(|about| about.until).map(|until| signed(until.as_millis())),
         ])?;
     if inserted == 0 {
         return append_again(connection, rooms, room, event);
@@ -161,8 +165,7 @@ fn append_again(
     event: &NewEvent,
 ) -> Result<Appended, Problem> {
     let stored = stored_nonce(connection, event.author, event.nonce)?;
-    let Some(FoundEvent { seq, at, .. }) =
-        stored.filter(|found| found.room == room && found.kind == event.kind && found.text == event.text)
+    let Some(FoundEvent { seq, at, .. }) = stored.filter(|found| found.room == room && found.is(event))
     else {
         return Ok(Appended::NonceReused);
     };
@@ -195,7 +198,9 @@ fn stored_nonce(
     nonce: Nonce,
 ) -> rusqlite::Result<Option<FoundEvent>> {
     connection
-        .prepare_cached("SELECT room, seq, at, kind, text FROM events WHERE author = ?1 AND nonce = ?2")?
+        .prepare_cached(
+            "SELECT room, seq, at, kind, text, about_id FROM events WHERE author = ?1 AND nonce = ?2",
+        )?
         .query_row([signed(author.get()), signed(nonce.get())], |row| {
             Ok(FoundEvent {
                 room: RoomId::new(row.get::<_, i64>(0)?.cast_unsigned()),
@@ -203,6 +208,7 @@ fn stored_nonce(
                 at: WallTime::from_millis(row.get::<_, i64>(2)?.cast_unsigned()),
                 kind: kind(row, 3)?,
                 text: text(row, 4)?,
+                about: row.get::<_, Option<i64>>(5)?.map(i64::cast_unsigned),
             })
         })
         .optional()
@@ -227,13 +233,13 @@ fn read_page(
     };
     let (select, from, to) = match range {
         PageRange::After(seq) => (
-            "SELECT seq, author, nick, at, kind, text FROM events
+            "SELECT seq, author, nick, at, kind, text, about_id, about_name, about_until FROM events
              WHERE room = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq LIMIT ?4",
             seq.next(),
             log.answered,
         ),
         PageRange::Before(end) => (
-            "SELECT seq, author, nick, at, kind, text FROM events
+            "SELECT seq, author, nick, at, kind, text, about_id, about_name, about_until FROM events
              WHERE room = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq DESC LIMIT ?4",
             Seq::new(1),
             end.map_or(log.answered, |end| end.previous().min(log.answered)),
@@ -246,7 +252,7 @@ fn read_page(
     let mut bytes = 0;
     while let Some(row) = rows.next()? {
         let event = stored_event(row)?;
-        bytes += (event.text.len() + event.nick.len()) as u64;
+        bytes += event.readable_bytes() as u64;
         if bytes > u64::from(limit.bytes) && !events.is_empty() {
             break;
         }
@@ -344,7 +350,14 @@ fn stored_event(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
         at: WallTime::from_millis(row.get::<_, i64>(3)?.cast_unsigned()),
         kind: kind(row, 4)?,
         text: text(row, 5)?,
+        about: about(row)?,
     })
+}
+
+fn about(row: &Row<'_>) -> rusqlite::Result<Option<About>> {
+    let Some(id) = row.get::<_, Option<i64>>(6)? else { return Ok(None) };
+    let until = row.get::<_, Option<i64>>(8)?.map(|until| WallTime::from_millis(until.cast_unsigned()));
+    Ok(Some(About { id: id.cast_unsigned(), name: text(row, 7)?, until }))
 }
 
 fn kind(row: &Row<'_>, column: usize) -> rusqlite::Result<EventKind> {

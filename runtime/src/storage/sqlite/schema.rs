@@ -16,6 +16,7 @@ pub(super) struct Migration {
 pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { apply: create },
     Migration { apply: |connection, _| connection.execute_batch(ADD_ACCOUNTS) },
+    Migration { apply: |connection, _| connection.execute_batch(ADD_ABOUT) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_FILES) },
 ];
 
@@ -121,7 +122,14 @@ const ADD_ACCOUNTS: &str = "
     CREATE INDEX devices_by_user ON devices (user);
 ";
 
-/// Version 3. A file is in a room (and then `shelf` is 0) or on the shelf of a user (and then `room` is). What users have
+/// Version 3. Rows written before have no such columns and read as without.
+const ADD_ABOUT: &str = "
+    ALTER TABLE events ADD COLUMN about_id INTEGER;
+    ALTER TABLE events ADD COLUMN about_name TEXT;
+    ALTER TABLE events ADD COLUMN about_until INTEGER;
+";
+
+/// Version 4. A file is in a room (and then `shelf` is 0) or on the shelf of a user (and then `room` is). What users have
 /// stored follows from the files by itself. Contents are files in the data directory, called by their hash.
 const ADD_FILES: &str = "
     INSERT INTO meta (name, value) VALUES ('last_version', 0);

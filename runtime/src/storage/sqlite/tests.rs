@@ -112,6 +112,7 @@ fn post_in(room: u64, nonce: u64, text: &str) -> StorageOperation {
             at: WallTime::from_millis(nonce),
             kind: EventKind::Posted,
             text: text.into(),
+            about: None,
         },
     }
 }

@@ -28,8 +28,8 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use super::{
     gate::{Gate, print_on_a_thread},
     input::{Question, Typed},
-    vocabulary::Vocabulary,
 };
+use crate::connect::chat::Vocabulary;
 
 /// Lines that are remembered.
 const HISTORY_LINES_MAX: usize = 1_000;

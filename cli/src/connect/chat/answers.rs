@@ -1,20 +1,21 @@
 //! What was asked of the server, and what becomes of the answers.
 
-use std::time::Duration;
-
 use palabre_core::{
-    client::{ClientEvent, MemberInfo, RequestId, RoomInfo, RoomListed},
+    client::{ClientEvent, MemberInfo, RequestId, RoomInfo},
     commands,
     error::Refusal,
     ids::{RoomId, Seq},
     storage::{EventKind, StoredEvent},
-    wire::state,
 };
 
-use super::{Chat, Stage, views::Past};
+use super::{
+    Chat, Stage,
+    shown::{Shown, Time},
+    views::Past,
+};
 use crate::{
     failure::Failure,
-    output::{Body, Printable, place, state_name},
+    output::{Printable, place},
 };
 
 /// Messages of before that are shown on entering a room, and by `/history` unless said.
@@ -71,9 +72,9 @@ impl Pending {
     }
 }
 
-impl Chat<'_> {
+impl Chat {
     /// Whether it is not decided yet where the next line goes.
-    pub(super) fn is_switching(&self) -> bool {
+    pub(in crate::connect) fn is_switching(&self) -> bool {
         self.pending.values().any(Pending::is_switching)
     }
 
@@ -86,7 +87,7 @@ impl Chat<'_> {
         let is_new = self.views.update(room);
         if enters {
             self.views.switch_to(id);
-            self.head(id);
+            self.show(Shown::Switched(id));
         }
         if arrives {
             self.stage = Stage::Chatting;
@@ -98,17 +99,6 @@ impl Chat<'_> {
             _ if enters && is_new => self.ask_past(id, last),
             _ if enters => self.ask(Pending::Here(id), |client, now| client.members(id, now)),
             _ => self.ask(Pending::Refresh(id), |client, now| client.members(id, now)),
-        }
-        self.teach();
-    }
-
-    fn head(&mut self, room: RoomId) {
-        let Some(view) = self.views.find(room) else { return };
-        let (place, topic) = (Printable::new(&view.place), Printable::new(&view.info.topic));
-        if view.info.topic.is_empty() {
-            self.context.output.status(format_args!("— {place} —"));
-        } else {
-            self.context.output.status(format_args!("— {place}: {topic} —"));
         }
     }
 
@@ -128,60 +118,63 @@ impl Chat<'_> {
     }
 
     /// Shows what was said before, then what waited behind it.
-    pub(super) fn show_past(&mut self, room: RoomId, events: &[StoredEvent]) -> Result<(), Failure> {
-        self.show_earlier(room, events)?;
-        let Some(view) = self.views.find(room) else { return Ok(()) };
+    pub(super) fn show_past(&mut self, room: RoomId, first: Seq, events: Vec<StoredEvent>) {
+        self.show_earlier(room, first, events);
+        let Some(view) = self.views.find(room) else { return };
         if let Past::Asked(waiting) = std::mem::replace(&mut view.past, Past::Shown) {
-            waiting.iter().try_for_each(|event| self.show(room, event))?;
+            waiting.into_iter().for_each(|event| self.show_event(room, event, Time::Now));
         }
         self.ask(Pending::Here(room), |client, now| client.members(room, now));
-        Ok(())
     }
 
-    fn show_earlier(&mut self, room: RoomId, events: &[StoredEvent]) -> Result<(), Failure> {
-        if let (Some(view), Some(first)) = (self.views.find(room), events.first()) {
-            view.earliest = view.earliest.min(first.seq);
-        }
-        events.iter().try_for_each(|event| self.show(room, event))
+    fn show_earlier(&mut self, room: RoomId, first: Seq, events: Vec<StoredEvent>) {
+        events.into_iter().for_each(|event| self.show_event(room, event, Time::Before));
+        self.show(Shown::PastEnd { room, first });
     }
 
     /// Takes the answer to a request of ours in.
-    pub(super) fn answered(&mut self, request: RequestId, answer: ClientEvent) -> Result<(), Failure> {
-        let Some(pending) = self.pending.remove(&request) else { return Ok(()) };
+    pub(super) fn answered(&mut self, request: RequestId, answer: ClientEvent) {
+        let Some(pending) = self.pending.remove(&request) else { return };
         match (pending, answer) {
-            (Pending::Past(room), ClientEvent::History { events, .. }) => self.show_past(room, &events)?,
-            (Pending::History(room), ClientEvent::History { events, .. }) => {
+            (Pending::Past(room), ClientEvent::History { events, first, .. }) => {
+                self.show_past(room, first, events);
+            }
+            (Pending::History(room), ClientEvent::History { events, first, .. }) => {
                 if events.is_empty() {
-                    self.context.output.status("nothing was said before");
+                    self.status("nothing was said before");
                 }
-                self.show_earlier(room, &events)?;
+                self.show_earlier(room, first, events);
             }
             (Pending::Here(room), ClientEvent::Members { members, .. }) => self.know(room, &members, true),
             (Pending::Refresh(room), ClientEvent::Members { members, .. }) => {
                 self.know(room, &members, false)
             }
             (Pending::Members(room), ClientEvent::Members { members, .. }) => {
-                self.show_members(room, &members)?
+                self.know(room, &members, false);
+                self.show(Shown::Members { room, members });
             }
-            (Pending::Rooms, ClientEvent::Rooms { rooms, .. }) => self.show_rooms(&rooms)?,
-            (Pending::RoomNames, ClientEvent::Rooms { rooms, .. }) => self.teach_rooms(&rooms),
+            (Pending::Rooms, ClientEvent::Rooms { rooms, .. }) => {
+                self.show(Shown::RoomNames(rooms.clone()));
+                self.show(Shown::Rooms(rooms));
+            }
+            (Pending::RoomNames, ClientEvent::Rooms { rooms, .. }) => self.show(Shown::RoomNames(rooms)),
             (_, ClientEvent::Parted { room, .. }) => self.parted(room),
-            (_, ClientEvent::Manual { text, .. }) => self.show_manual(&text)?,
-            (_, ClientEvent::Renamed { nick, .. }) => {
-                self.context.output.status(format_args!("you are {nick} now"));
+            (_, ClientEvent::Manual { text, .. }) => {
+                let lines: Vec<String> = text.lines().map(|line| Printable::new(line).to_string()).collect();
+                self.show(Shown::Text(lines.join("\n")));
             }
+            (_, ClientEvent::Renamed { nick, .. }) => self.status(format_args!("you are {nick} now")),
             (_, ClientEvent::AwaySet { away, .. }) => {
                 self.is_away = away;
-                self.context.output.status(if away { "you are away" } else { "you are here again" });
+                self.status(if away { "you are away" } else { "you are here again" });
             }
-            (_, ClientEvent::Pong { round_trip, .. }) => self.show_pong(round_trip)?,
+            (_, ClientEvent::Pong { round_trip, .. }) => self.show(Shown::Pong(round_trip)),
             (_, _) => {}
         }
-        Ok(())
     }
 
     /// A request was refused.
-    pub(super) fn refused(&mut self, request: RequestId, refusal: &Refusal) -> Result<(), Failure> {
+    pub(super) fn refused(&mut self, request: RequestId, refusal: &Refusal) {
         let pending = self.pending.remove(&request);
         if pending != Some(Pending::RoomNames) {
             self.fail(Failure::refused(refusal));
@@ -190,12 +183,9 @@ impl Chat<'_> {
             self.stage = Stage::Chatting;
         }
         match pending {
-            Some(Pending::Past(room)) => self.show_past(room, &[]),
-            Some(Pending::Say(text)) => {
-                self.initial = text;
-                Ok(())
-            }
-            _ => Ok(()),
+            Some(Pending::Past(room)) => self.show_past(room, Seq::new(1), Vec::new()),
+            Some(Pending::Say(text)) => self.show(Shown::Mend(text)),
+            _ => {}
         }
     }
 
@@ -222,85 +212,37 @@ impl Chat<'_> {
             | Pending::Manual
             | Pending::Rename
             | Pending::Away
-            | Pending::Ping => {
-                self.context.output.status("the connection was lost before the answer; try again")
-            }
+            | Pending::Ping => self.status("the connection was lost before the answer; try again"),
         }
     }
 
     fn know(&mut self, room: RoomId, members: &[MemberInfo], tell: bool) {
         let Some(view) = self.views.find(room) else { return };
         view.roster.replace(members);
-        if tell && view.info.with.is_none() {
-            let names: Vec<String> =
-                view.roster.names().into_iter().map(|(nick, state)| here(nick, state)).collect();
-            self.context.output.status(format_args!("here: {}", names.join(", ")));
-        }
-        self.teach();
-    }
-
-    fn show_members(&mut self, room: RoomId, members: &[MemberInfo]) -> Result<(), Failure> {
-        let Some(view) = self.views.find(room) else { return Ok(()) };
-        view.roster.replace(members);
-        let place = view.place.clone();
-        for member in members {
-            self.context.output.result(Body::member(&place, member), here(&member.nick, member.state))?;
-        }
-        self.teach();
-        Ok(())
-    }
-
-    fn show_rooms(&mut self, rooms: &[RoomListed]) -> Result<(), Failure> {
-        for room in rooms {
-            let (name, topic) = (Printable::new(&room.name), Printable::new(&room.topic));
-            let line = format!("{name}  {} here  {topic}", room.members);
-            self.context.output.result(Body::room(room), line.trim_end())?;
-        }
-        self.teach_rooms(rooms);
-        Ok(())
-    }
-
-    fn show_manual(&mut self, text: &str) -> Result<(), Failure> {
-        text.lines().try_for_each(|line| self.context.output.text(Printable::new(line)))
-    }
-
-    fn show_pong(&mut self, round_trip: Duration) -> Result<(), Failure> {
-        let microseconds = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
-        let line = format!("the server answered in {:.2} ms", round_trip.as_secs_f64() * 1_000.0);
-        self.context.output.result(Body::Pong { seq: 1, microseconds }, line)
+        let tell = tell && view.info.with.is_none();
+        self.show(Shown::People { room, tell });
     }
 
     pub(super) fn parted(&mut self, room: RoomId) {
         let Some(view) = self.views.remove(room) else { return };
-        self.context.output.status(format_args!("you left {}", Printable::new(&view.place)));
-        self.teach();
+        self.status(format_args!("you left {}", Printable::new(&view.place)));
+        self.show(Shown::Parted(room));
     }
 
     /// Shows the commands, then asks for the manual.
-    pub(super) fn help(&mut self) -> Result<(), Failure> {
-        self.context.output.text(commands::help().trim_end())?;
+    pub(super) fn help(&mut self) {
+        self.show(Shown::Text(commands::help().trim_end().to_owned()));
         self.ask(Pending::Manual, |client, now| client.manual(now));
-        Ok(())
     }
 
     /// A conversation was opened by somebody else.
     pub(super) fn opened(&mut self, room: RoomInfo) {
-        let place = place(&room);
+        let (place, id) = (place(&room), room.id);
         if self.views.update(room) {
             let shown = Printable::new(&place);
             let name = place.trim_start_matches('@');
-            self.context
-                .output
-                .status(format_args!("{shown} writes to you; /msg {} answers", Printable::new(name)));
+            self.status(format_args!("{shown} writes to you; /msg {} answers", Printable::new(name)));
         }
-    }
-}
-
-/// A name, with what is special about it.
-fn here(nick: &str, member_state: u8) -> String {
-    let name = Printable::new(nick);
-    match member_state {
-        state::AWAY | state::LOST => format!("{name} ({})", state_name(member_state)),
-        _ => name.to_string(),
+        self.show(Shown::Opened(id));
     }
 }

@@ -12,19 +12,19 @@ use crate::{output::place, roster::Roster};
 
 /// A room or conversation, as it is shown.
 #[derive(Debug)]
-pub(super) struct View {
-    pub(super) info: RoomInfo,
+pub(in crate::connect) struct View {
+    pub(in crate::connect) info: RoomInfo,
     /// What it is called: `#room` or `@name`.
-    pub(super) place: String,
-    pub(super) roster: Roster,
+    pub(in crate::connect) place: String,
+    pub(in crate::connect) roster: Roster,
     /// The lowest number shown, from which one can go further back.
-    pub(super) earliest: Seq,
-    pub(super) past: Past,
+    pub(in crate::connect) earliest: Seq,
+    pub(in crate::connect) past: Past,
 }
 
 /// Whether what was said before is shown already.
 #[derive(Debug)]
-pub(super) enum Past {
+pub(in crate::connect) enum Past {
     /// It was asked for; what has happened since waits behind it.
     Asked(Vec<StoredEvent>),
     /// It is shown, or not wanted.
@@ -33,7 +33,7 @@ pub(super) enum Past {
 
 /// All of them, and which is the current one.
 #[derive(Debug, Default)]
-pub(super) struct Views {
+pub(in crate::connect) struct Views {
     views: BTreeMap<RoomId, View>,
     current: Option<RoomId>,
 }
@@ -47,7 +47,7 @@ impl View {
 
 impl Views {
     /// Takes in how a room is. Whether it is new.
-    pub(super) fn update(&mut self, info: RoomInfo) -> bool {
+    pub(in crate::connect) fn update(&mut self, info: RoomInfo) -> bool {
         self.adopt(&info);
         match self.views.get_mut(&info.id) {
             Some(view) => {
@@ -75,25 +75,29 @@ impl Views {
         }
     }
 
-    pub(super) fn find(&mut self, room: RoomId) -> Option<&mut View> {
+    pub(in crate::connect) fn find(&mut self, room: RoomId) -> Option<&mut View> {
         self.views.get_mut(&room)
     }
 
+    pub(in crate::connect) fn find_ref(&self, room: RoomId) -> Option<&View> {
+        self.views.get(&room)
+    }
+
     /// The room that is written to.
-    pub(super) fn current(&self) -> Option<&View> {
+    pub(in crate::connect) fn current(&self) -> Option<&View> {
         self.current.and_then(|room| self.views.get(&room))
     }
 
-    pub(super) fn is_current(&self, room: RoomId) -> bool {
+    pub(in crate::connect) fn is_current(&self, room: RoomId) -> bool {
         self.current == Some(room)
     }
 
-    pub(super) fn switch_to(&mut self, room: RoomId) {
+    pub(in crate::connect) fn switch_to(&mut self, room: RoomId) {
         self.current = Some(room);
     }
 
     /// The room is left. Where it was the current one, the last of the others becomes it.
-    pub(super) fn remove(&mut self, room: RoomId) -> Option<View> {
+    pub(in crate::connect) fn remove(&mut self, room: RoomId) -> Option<View> {
         let view = self.views.remove(&room);
         if self.current == Some(room) {
             self.current = self.views.keys().next_back().copied();
@@ -102,12 +106,12 @@ impl Views {
     }
 
     /// The room that is called so, whatever its case.
-    pub(super) fn called(&self, name: &str) -> Option<RoomId> {
+    pub(in crate::connect) fn called(&self, name: &str) -> Option<RoomId> {
         let name = name.to_lowercase();
         self.views.values().find(|view| view.place.to_lowercase() == name).map(|view| view.info.id)
     }
 
-    pub(super) fn places(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::connect) fn places(&self) -> impl Iterator<Item = &str> {
         self.views.values().map(|view| view.place.as_str())
     }
 }

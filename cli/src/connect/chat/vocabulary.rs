@@ -7,26 +7,26 @@ use palabre_core::{
 
 /// The names there are, kept up to date by the chat and read by the editor.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Vocabulary {
+pub(in crate::connect) struct Vocabulary {
     rooms: Vec<String>,
     people: Vec<String>,
 }
 
 impl Vocabulary {
     /// The rooms known. What is no name is left out: it could not be typed, and must not reach the terminal.
-    pub(super) fn set_rooms<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+    pub(in crate::connect) fn set_rooms<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
         self.rooms = names.filter(|name| RoomName::parse(name).is_ok()).map(Into::into).collect();
         self.rooms.sort_unstable();
         self.rooms.dedup();
     }
 
     /// The people in the room shown. What is no name is left out, too.
-    pub(super) fn set_people<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+    pub(in crate::connect) fn set_people<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
         self.people = names.filter(|name| Nick::parse(name).is_ok()).map(Into::into).collect();
     }
 
     /// What the word that ends at `position` may become, and where it begins.
-    pub(super) fn complete(&self, line: &str, position: usize) -> (usize, Vec<String>) {
+    pub(in crate::connect) fn complete(&self, line: &str, position: usize) -> (usize, Vec<String>) {
         let before = line.get(..position).unwrap_or(line);
         let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
         let word = &before[start..];
