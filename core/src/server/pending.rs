@@ -66,8 +66,8 @@ pub(crate) enum Pending {
     Checkpoint { upload: UploadId },
     /// An upload is being made a file.
     Commit { upload: UploadId, place: Place, event: Option<Box<NewEvent>> },
-    /// An upload is being forgotten.
-    Discard { asked: Asked },
+    /// An upload is being forgotten, perhaps because somebody asked.
+    Discard { asked: Option<Asked>, upload: UploadId },
     /// A file is being looked for that somebody wants.
     Download { asked: Asked, wish: Box<DownloadWish> },
     /// Files are being listed.

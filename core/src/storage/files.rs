@@ -32,7 +32,8 @@ pub enum FileOperation {
         /// What it is to be called.
         name: FileName,
     },
-    /// Store an upload of which nothing is durable yet. One that is stored already stays. Answer: `Done`.
+    /// Store an upload of which nothing is durable yet, in place of another with its user and key. One that is stored already stays.
+    /// Answer: `Done`.
     OpenUpload {
         /// It.
         upload: UploadRecord,
@@ -89,6 +90,8 @@ pub enum FileOperation {
         name: FileName,
         /// Which version.
         version: Version,
+        /// Whose it is.
+        by: UserId,
         /// The event to append to the room's log.
         event: Option<NewEvent>,
     },

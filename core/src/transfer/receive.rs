@@ -119,8 +119,8 @@ impl Receiving {
         let end = self.size.unwrap_or(u64::MAX);
         let wanted = self.written.saturating_add(self.window.bytes).min(ceiling).min(end);
         let gained = wanted.saturating_sub(self.limit);
-        // The last stretch is announced as soon as it can be, however short.
-        if gained == 0 || (gained < self.window.bytes / 2 && wanted < end) {
+        // The last stretch, and the last before a ceiling, is announced as soon as it can be, however short.
+        if gained == 0 || (gained < self.window.bytes / 2 && wanted < end.min(ceiling)) {
             return None;
         }
         if self.limit > self.written {
@@ -253,7 +253,12 @@ mod tests {
         let window = Window::new(64 * KIB, 256 * KIB, Monotonic::ZERO);
         let mut receiving = Receiving::new(10, Some(1_000), window);
         assert_eq!(receiving.take(10, 1), Err(Overrun::Uncredited));
-        assert_eq!(receiving.grant(500, &mut 0, Monotonic::ZERO), None, "half a window would be worth it");
+        assert_eq!(receiving.grant(10, &mut 0, Monotonic::ZERO), None, "there is nothing to grant");
+        assert_eq!(
+            receiving.grant(500, &mut 0, Monotonic::ZERO),
+            Some(500),
+            "a ceiling is announced at once"
+        );
         let mut receiving = Receiving::new(0, Some(1_000_000), window);
         assert_eq!(receiving.grant(u64::MAX, &mut 0, Monotonic::ZERO), Some(64 * KIB));
         assert_eq!(receiving.take(1, 1), Err(Overrun::Misplaced));

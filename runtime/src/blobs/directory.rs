@@ -58,9 +58,9 @@ impl BlobDirectory {
                 fs::remove_file(entry.path())?;
             }
         }
-        for outer in fs::read_dir(&self.blobs)? {
-            for inner in fs::read_dir(outer?.path())? {
-                for entry in fs::read_dir(inner?.path())? {
+        for outer in folders_in(&self.blobs)? {
+            for inner in folders_in(&outer)? {
+                for entry in fs::read_dir(inner)? {
                     let entry = entry?;
                     let hash = entry.file_name().to_str().and_then(BlobHash::parse);
                     if hash.is_some_and(|hash| !is_used(hash)) {
@@ -223,6 +223,18 @@ impl BlobDirectory {
         bytes.truncate(filled);
         Ok(BlobOutcome::Read(bytes))
     }
+}
+
+/// The folders in a folder; what else is there is not ours.
+fn folders_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
 }
 
 /// What is deleted already is deleted.

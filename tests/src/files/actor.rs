@@ -22,7 +22,7 @@ pub(super) struct Actor {
     pub(super) transfers: BTreeMap<TransferId, Transfer>,
     pub(super) lobby: Option<RoomId>,
     /// Uploads that failed, and can be gone on with.
-    pub(super) unfinished: Vec<(UploadKey, Vec<u8>)>,
+    pub(super) unfinished: Vec<(UploadKey, Vec<u8>, Option<RoomId>)>,
 }
 
 /// A connection, with what is on its way.

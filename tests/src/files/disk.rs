@@ -43,7 +43,12 @@ impl Disk {
     /// Does what was asked first. It may fail; then what was not safe is not there any more, though it looks so.
     pub(super) fn work(&mut self, choices: &mut Choices) -> Option<BlobReply> {
         let BlobRequest { ticket, operation } = self.queue.pop_front()?;
-        let fails = !self.healthy && choices.chance(Subsystem::Store, 1, 96);
+        // What cannot be deleted goes at the next start; here that always works.
+        let deletes = matches!(
+            operation,
+            BlobOperation::Discard { .. } | BlobOperation::Remove { .. } | BlobOperation::Close { .. }
+        );
+        let fails = !self.healthy && !deletes && choices.chance(Subsystem::Store, 1, 96);
         let result = if fails { Err(self.fail(&operation, choices)) } else { self.execute(operation) };
         Some(BlobReply { ticket, result })
     }

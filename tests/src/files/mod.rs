@@ -23,7 +23,7 @@ use palabre_core::{
     name::RoomName,
     output::{Output, Source},
     server::Server,
-    storage::{EventKind, StorageReply, StorageRequest},
+    storage::{EventKind, FileOperation, StorageOperation, StorageReply, StorageRequest},
     time::{Monotonic, Now, WallTime},
     transfer::{BlobHash, FileName, UploadKey, Version},
 };
@@ -416,7 +416,9 @@ impl World {
 
     fn answer_storage(&mut self) -> Result<bool, String> {
         let Some(request) = self.asked.pop_front() else { return Ok(false) };
-        let fails = !self.healthy && self.choices.chance(Subsystem::Store, 1, 96);
+        let drops = matches!(&request.operation, StorageOperation::Files(operation)
+            if matches!(**operation, FileOperation::DropUpload { .. }));
+        let fails = !self.healthy && !drops && self.choices.chance(Subsystem::Store, 1, 96);
         let result = if fails {
             self.marks.note("storage failed about a file", true);
             Err(palabre_core::storage::StorageFailure::Failed)
@@ -471,7 +473,9 @@ impl World {
 
     fn begin_upload(&mut self, index: usize, room: Option<RoomId>, name: FileName) {
         let resumes = self.choices.chance(Subsystem::Operations, 1, 2);
-        let (key, content) = match self.actors[index].unfinished.pop().filter(|_| resumes) {
+        let unfinished = self.actors[index].unfinished.pop().filter(|_| resumes);
+        // It goes on where it was to go, whatever is said now.
+        let (key, content, room) = match unfinished {
             Some(unfinished) => {
                 self.marks.note("an upload that had failed was gone on with", true);
                 unfinished
@@ -483,7 +487,7 @@ impl World {
                 let salt = self.choices.below(Subsystem::Operations, 4) as usize;
                 let content: Vec<u8> =
                     (0..size).map(|at: usize| ((at * 7 + at / 251 + salt) % 256) as u8).collect();
-                (UploadKey([self.keys; 16]), content)
+                (UploadKey([self.keys; 16]), content, room)
             }
         };
         self.contents.insert(hash(&content), content.clone());
@@ -591,9 +595,10 @@ impl World {
     fn failed(&mut self, index: usize, transfer: TransferId, failure: &TransferFailure) -> Found {
         let justified = match failure {
             TransferFailure::Refused(refusal) => match refusal.code {
-                RefusalCode::NoSpace | RefusalCode::StorageFailed => !self.healthy,
-                // A file may be replaced or deleted at any time; a guest may have been forgotten, and its shelf with it.
-                RefusalCode::Conflict
+                // Told late, perhaps, of what failed before. And a file may be replaced or deleted at any time; a guest may have been forgotten, and its shelf with it.
+                RefusalCode::NoSpace
+                | RefusalCode::StorageFailed
+                | RefusalCode::Conflict
                 | RefusalCode::NoSuchFile
                 | RefusalCode::FileChanged
                 | RefusalCode::Quota
@@ -608,8 +613,10 @@ impl World {
         if !justified {
             return Err(format!("a transfer of client {index} failed without reason: {failure:?}"));
         }
-        if let Some(Transfer::Upload { key, content, .. }) = self.actors[index].transfers.remove(&transfer) {
-            self.actors[index].unfinished.push((key, content));
+        if let Some(Transfer::Upload { key, content, shelf }) = self.actors[index].transfers.remove(&transfer)
+        {
+            let room = if shelf { None } else { self.actors[index].lobby };
+            self.actors[index].unfinished.push((key, content, room));
         }
         Ok(())
     }

@@ -19,7 +19,8 @@ pub(super) struct FileTables {
     versions_given: u64,
     files: BTreeMap<(Place, FileName), FileRecord>,
     uploads: BTreeMap<UploadId, UploadRecord>,
-    finished: BTreeMap<UploadId, (UploadKey, FileRecord)>,
+    /// With whose file each took the place of.
+    finished: BTreeMap<UploadId, (UploadKey, FileRecord, UserId)>,
 }
 
 impl FileTables {
@@ -77,11 +78,15 @@ pub(super) fn execute(
     let outcome = match operation {
         FileOperation::LookUp { user, key, place, name } => {
             let finished = tables.files.finished.values();
-            let committed = finished.filter(|(known, file)| known == key && file.by == *user);
+            let committed = finished.filter(|(known, file, _)| known == key && file.by == *user);
             let current = tables.files.current(*place, name).map_or(Version::default(), |file| file.version);
-            FileOutcome::LookedUp { committed: committed.map(|(_, file)| file.clone()).next(), current }
+            FileOutcome::LookedUp { committed: committed.map(|(_, file, _)| file.clone()).next(), current }
         }
         FileOperation::OpenUpload { upload } => {
+            let other = |(id, known): (&UploadId, &UploadRecord)| {
+                *id != upload.id && (known.user, known.key) == (upload.user, upload.key)
+            };
+            tables.files.uploads.retain(|id, known| !other((id, known)));
             tables.files.uploads.entry(upload.id).or_insert_with(|| upload.clone());
             return Ok(StorageOutcome::Done);
         }
@@ -110,8 +115,8 @@ pub(super) fn execute(
             files.truncate(*files_max as usize);
             FileOutcome::Page { files, more }
         }
-        FileOperation::Delete { place, name, version, event } => {
-            delete(tables, *place, name, *version, event.as_ref())?
+        FileOperation::Delete { place, name, version, by, event } => {
+            delete(tables, *place, name, (*version, *by), event.as_ref())?
         }
         FileOperation::IsUsed { hash } => {
             FileOutcome::Used(tables.files.files.values().any(|file| file.hash == *hash))
@@ -126,9 +131,9 @@ fn commit(
     new: &NewFile,
     event: Option<&NewEvent>,
 ) -> Result<FileOutcome, StorageFailure> {
-    if let Some((_, file)) = tables.files.finished.get(&id).cloned() {
+    if let Some((_, file, replaced)) = tables.files.finished.get(&id).cloned() {
         let event = announce(tables, &file, event)?;
-        let usage = vec![tables.files.usage(file.by)];
+        let usage = vec![tables.files.usage(file.by), tables.files.usage(replaced)];
         return Ok(FileOutcome::Committed { file, event, unused: None, usage });
     }
     let key = tables.files.uploads.get(&id).map(|upload| upload.key).ok_or(StorageFailure::Failed)?;
@@ -152,7 +157,8 @@ fn commit(
     let event = announce(tables, &file, event)?;
     tables.files.files.insert((place, name), file.clone());
     tables.files.uploads.remove(&id);
-    tables.files.finished.insert(id, (key, file.clone()));
+    let replaced_by = replaced.as_ref().map_or(file.by, |replaced| replaced.by);
+    tables.files.finished.insert(id, (key, file.clone(), replaced_by));
     let unused = replaced.as_ref().and_then(|replaced| tables.files.unused(replaced));
     let usage = [Some(file.by), replaced.map(|replaced| replaced.by)];
     let usage = usage.into_iter().flatten().map(|user| tables.files.usage(user)).collect();
@@ -175,7 +181,7 @@ fn delete(
     tables: &mut Tables,
     place: Place,
     name: &FileName,
-    version: Version,
+    (version, by): (Version, UserId),
     event: Option<&NewEvent>,
 ) -> Result<FileOutcome, StorageFailure> {
     let found = tables.files.current(place, name).filter(|file| file.version == version).cloned();
@@ -186,7 +192,8 @@ fn delete(
         (Place::Room(_) | Place::Shelf(_), _) => None,
     };
     let Some(file) = found else {
-        return Ok(FileOutcome::Deleted { event, existed, unused: None, usage: Vec::new() });
+        let usage = vec![tables.files.usage(by)];
+        return Ok(FileOutcome::Deleted { event, existed, unused: None, usage });
     };
     tables.files.files.remove(&(place, name.clone()));
     let unused = tables.files.unused(&file);

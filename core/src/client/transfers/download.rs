@@ -111,8 +111,12 @@ impl Session {
         &mut self,
         sending: &wire::Sending<'_>,
     ) -> Result<(), ProtocolError> {
-        let id = self.transfers.asked.remove(&sending.id).ok_or(ProtocolError::SequenceBroken)?;
+        let asked = self.transfers.asked.remove(&sending.id).ok_or(ProtocolError::SequenceBroken)?;
         let file = convert::file(&sending.file)?;
+        let Some(id) = asked else {
+            self.send(wire::Stop { transfer: sending.transfer });
+            return Ok(());
+        };
         let now = self.now.monotonic;
         let rate = self.transfers.rate.is_some();
         let Some(download) = self.transfers.download_mut(id) else { return Ok(()) };
@@ -184,7 +188,12 @@ impl Session {
         let State::Receiving { receiving, .. } = &download.state else { return };
         let limit = receiving.limit();
         let wanted = receiving.window_bytes().saturating_sub(limit.saturating_sub(receiving.written()));
+        let worth = wanted.min(receiving.window_bytes() / 2);
         let allowed = if wanted == 0 { 0 } else { self.transfers.rate_allows(wanted, now) };
+        // What the rate lets through bit by bit is not worth a message each.
+        if allowed < worth {
+            return;
+        }
         let Some(download) = self.transfers.download_mut(id) else { return };
         let State::Receiving { wire, receiving } = &mut download.state else { return };
         let transfer = *wire;

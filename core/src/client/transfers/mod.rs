@@ -45,8 +45,8 @@ pub(super) struct Transfers {
     entries: BTreeMap<TransferId, Entry>,
     /// By the number on the wire.
     open: BTreeMap<u32, TransferId>,
-    /// Requests that are not answered.
-    asked: BTreeMap<u32, TransferId>,
+    /// Requests that are not answered; nothing for those whose transfer has ended meanwhile.
+    asked: BTreeMap<u32, Option<TransferId>>,
     last: u32,
     last_wire: u32,
     /// Who sent last.
@@ -176,7 +176,9 @@ impl Session {
             Kind::Upload(upload) => upload.wire(),
             Kind::Download(download) => download.wire(),
         };
-        self.transfers.asked.retain(|_, asked| *asked != id);
+        for asked in self.transfers.asked.values_mut().filter(|asked| **asked == Some(id)) {
+            *asked = None;
+        }
         if let Some(transfer) = wire.filter(|wire| self.transfers.open.remove(wire).is_some()) {
             self.send(wire::Stop { transfer });
         }
@@ -237,7 +239,7 @@ impl Session {
             Kind::Download(download) => download.open(request, wire).into(),
         };
         self.link.send(&message, &mut self.outputs);
-        self.transfers.asked.insert(request, id);
+        self.transfers.asked.insert(request, Some(id));
         self.transfers.open.insert(wire, id);
     }
 
@@ -281,7 +283,8 @@ impl Session {
 
     /// Whether a refusal answers a transfer; if so it is dealt with.
     pub(super) fn transfer_refused(&mut self, request: u32, refusal: &Refusal) -> bool {
-        let Some(id) = self.transfers.asked.remove(&request) else { return false };
+        let Some(asked) = self.transfers.asked.remove(&request) else { return false };
+        let Some(id) = asked else { return true };
         let now = self.now.monotonic;
         let Some(entry) = self.transfers.entries.get_mut(&id) else { return true };
         match &mut entry.kind {

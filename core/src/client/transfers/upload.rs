@@ -174,7 +174,11 @@ impl Upload {
 impl Session {
     /// The server takes an upload from an offset on (U4).
     pub(in crate::client) fn upload_accepted(&mut self, accepted: &Accepted) -> Result<(), ProtocolError> {
-        let id = self.transfers.asked.remove(&accepted.id).ok_or(ProtocolError::SequenceBroken)?;
+        let asked = self.transfers.asked.remove(&accepted.id).ok_or(ProtocolError::SequenceBroken)?;
+        let Some(id) = asked else {
+            self.send(wire::Stop { transfer: accepted.transfer });
+            return Ok(());
+        };
         let Some(upload) = self.transfers.upload_mut(id) else { return Ok(()) };
         let expected = matches!(upload.state, State::Opening { wire } if wire == accepted.transfer);
         if !expected || upload.wish.size.is_some_and(|size| accepted.offset > size) {
@@ -304,13 +308,14 @@ impl Session {
         };
         let message = finish.into();
         self.link.send(&message, &mut self.outputs);
-        self.transfers.asked.insert(request, id);
+        self.transfers.asked.insert(request, Some(id));
     }
 
     /// An upload is a file (U7).
     pub(in crate::client) fn upload_stored(&mut self, stored: &Stored<'_>) -> Result<(), ProtocolError> {
-        let id = self.transfers.asked.remove(&stored.id).ok_or(ProtocolError::SequenceBroken)?;
+        let asked = self.transfers.asked.remove(&stored.id).ok_or(ProtocolError::SequenceBroken)?;
         let file = convert::file(&stored.file)?;
+        let Some(id) = asked else { return Ok(()) };
         let Some(upload) = self.transfers.upload_mut(id) else { return Ok(()) };
         if upload.whole.is_some_and(|(size, hash)| (size, hash) != (file.size, file.hash)) {
             return Err(ProtocolError::SequenceBroken);

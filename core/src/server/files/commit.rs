@@ -25,7 +25,12 @@ impl Server {
         if finish.transfer > ready.transfers.last {
             return self.accuse(id, ProtocolError::SequenceBroken);
         }
-        let Some(upload) = ready.transfers.upload(finish.transfer) else {
+        if let Some(upload) = ready.transfers.upload(finish.transfer) {
+            // What is past the quota is noticed here at the latest.
+            self.reserve_ahead(upload);
+        }
+        let ready = self.peers.connections.get(id).and_then(|connection| connection.ready());
+        let Some(upload) = ready.and_then(|ready| ready.transfers.upload(finish.transfer)) else {
             let text = "The transfer has ended; begin it again.";
             self.refuse(id, finish.id, &Refusal::new(RefusalCode::NoSuchUpload, text));
             return Taken::Yes;
@@ -131,6 +136,7 @@ impl Server {
                 self.files.note_usage(&usage);
                 let finishing = self.files.uploads.get_mut(&id).and_then(|upload| upload.finishing.take());
                 self.forget_upload(id);
+                self.ask_disk(Work::Discard, BlobOperation::Discard { upload: id });
                 self.became_file(finishing, &file);
                 if let (Some(event), Some((appended, text))) = (event, appended) {
                     self.append_about_file(room_of(place), NewEvent { text, ..event }, appended);

@@ -91,9 +91,13 @@ impl Server {
     /// Storage has written down how much of an upload is durable, or has not (U6).
     pub(in crate::server) fn journaled(&mut self, id: UploadId, result: Result<(), StorageFailure>) {
         if let Err(failure) = result {
-            self.storage_refusal("write down how much of a file is stored", failure);
-            if let Some(upload) = self.files.uploads.get_mut(&id) {
-                upload.checkpoints.journal_failed();
+            let refusal = self.storage_refusal("write down how much of a file is stored", failure);
+            let Some(upload) = self.files.uploads.get_mut(&id) else { return };
+            upload.checkpoints.journal_failed();
+            // One that is about to become a file needs no checkpoint; any other would only try again and again.
+            if upload.finishing.is_none() {
+                self.stop_stream(id, &refusal);
+                self.close_upload(id);
             }
             return self.go_on_with(id);
         }

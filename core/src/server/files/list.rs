@@ -101,8 +101,9 @@ impl Server {
                 Some(self.deletion_event(user, nick, &file))
             }
         };
-        let FileRecord { place, name, version, .. } = file;
-        let operation = FileOperation::Delete { place, name: name.clone(), version, event: event.clone() };
+        let FileRecord { place, name, version, by, .. } = file;
+        let operation =
+            FileOperation::Delete { place, name: name.clone(), version, by, event: event.clone() };
         let pending = Pending::DeleteFile { asked, place, name, event: event.map(Into::into) };
         self.ask_storage(pending, StorageOperation::Files(operation.into()));
     }

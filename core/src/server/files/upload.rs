@@ -352,7 +352,7 @@ impl Server {
                     let refusal = self.storage_refusal("begin the upload", failure);
                     self.refuse_upload(asked, &refusal);
                 }
-                self.drop_upload(id, Pending::Background);
+                self.drop_upload(id, None);
             }
         }
     }
@@ -369,7 +369,7 @@ impl Server {
             self.refuse_upload(asked, &refusal);
         }
         if !is_stored {
-            self.drop_upload(id, Pending::Background);
+            self.drop_upload(id, None);
         }
     }
 
@@ -470,27 +470,44 @@ impl Server {
         let text = "The upload was cancelled.";
         self.stop_stream(upload, &Refusal::new(RefusalCode::NoSuchUpload, text));
         let asked = self.begin(id, discard.id);
-        self.drop_upload(upload, Pending::Discard { asked });
+        self.drop_upload(upload, Some(asked));
     }
 
-    pub(in crate::server) fn discarded(&mut self, asked: Asked, result: Result<(), StorageFailure>) {
+    pub(in crate::server) fn discarded(
+        &mut self,
+        asked: Option<Asked>,
+        upload: UploadId,
+        result: Result<(), StorageFailure>,
+    ) {
         match result {
             Ok(()) => {
-                self.finish(asked);
-                self.peers.answer(asked.connection, wire::Done { id: asked.request }, &self.config.limits);
+                self.ask_disk(Work::Discard, BlobOperation::Discard { upload });
+                if let Some(asked) = asked {
+                    self.finish(asked);
+                    self.peers.answer(
+                        asked.connection,
+                        wire::Done { id: asked.request },
+                        &self.config.limits,
+                    );
+                }
             }
-            Err(failure) => self.storage_refused(asked, "cancel the upload", failure),
+            // It is in the journal still, so its bytes stay; after the next start it expires.
+            Err(failure) => match asked {
+                Some(asked) => self.storage_refused(asked, "cancel the upload", failure),
+                None => drop(self.storage_refusal("forget an upload", failure)),
+            },
         }
     }
 
-    /// Forgets an upload, and its bytes.
-    pub(super) fn drop_upload(&mut self, id: UploadId, pending: Pending) {
+    /// Forgets an upload: first the journal, then the disk, so that the journal never has more than that.
+    pub(super) fn drop_upload(&mut self, id: UploadId, asked: Option<Asked>) {
         self.forget_upload(id);
         let operation = FileOperation::DropUpload { upload: id };
+        let pending = Pending::Discard { asked, upload: id };
         self.ask_storage(pending, StorageOperation::Files(operation.into()));
     }
 
-    /// Takes an upload out of all tables, and its bytes from the disk.
+    /// Takes an upload out of all tables.
     pub(super) fn forget_upload(&mut self, id: UploadId) {
         let Some(mut upload) = self.files.uploads.remove(&id) else { return };
         if let Some((asked, _)) = upload.waiting.take() {
@@ -508,7 +525,6 @@ impl Server {
         starved.remove(&id);
         self.files.release(upload.record.user, upload.reserved);
         self.give_window_back(upload.receiving().map_or(0, Receiving::window_bytes));
-        self.ask_disk(Work::Discard, BlobOperation::Discard { upload: id });
     }
 
     /// Forgets the uploads of a user that is no more.
@@ -518,7 +534,7 @@ impl Server {
         for id in ids {
             // One that is about to become a file ends when that is decided.
             if self.files.uploads.get(&id).is_some_and(|upload| upload.finishing.is_none()) {
-                self.drop_upload(id, Pending::Background);
+                self.drop_upload(id, None);
             }
         }
     }
@@ -550,7 +566,7 @@ impl Server {
         upload.armed = None;
         let idle = upload.stream.is_none() && upload.waiting.is_none() && upload.finishing.is_none();
         if idle && matches!(upload.stage, Stage::Closed) && upload.touched.after(ends) <= now {
-            self.drop_upload(id, Pending::Background);
+            self.drop_upload(id, None);
         } else {
             if !idle {
                 upload.touched = now;
@@ -612,7 +628,7 @@ impl Server {
     }
 
     /// An upload of unknown size counts a step ahead of what has arrived, and ends where it may count no more.
-    fn reserve_ahead(&mut self, id: UploadId) {
+    pub(super) fn reserve_ahead(&mut self, id: UploadId) {
         let limits = &self.config.limits;
         let (step, most) = (limits.reserved_step_bytes, limits.file_bytes_max);
         let Some(upload) = self.files.uploads.get(&id).filter(|upload| upload.record.size.is_none()) else {

@@ -56,8 +56,8 @@ pub(super) fn execute(
         FileOperation::List { place, after, files_max, bytes_max } => {
             list(connection, *place, after.as_ref(), *files_max, *bytes_max)?
         }
-        FileOperation::Delete { place, name, version, event } => {
-            delete(connection, rooms, *place, name, *version, event.as_ref())?
+        FileOperation::Delete { place, name, version, by, event } => {
+            delete(connection, rooms, *place, name, (*version, *by), event.as_ref())?
         }
         FileOperation::IsUsed { hash } => FileOutcome::Used(is_used(connection, *hash)?),
     };
@@ -119,6 +119,9 @@ fn look_up(
 fn open_upload(connection: &Connection, upload: &UploadRecord) -> rusqlite::Result<()> {
     let (room, shelf) = columns(upload.place);
     connection
+        .prepare_cached("DELETE FROM uploads WHERE user = ?1 AND key = ?2 AND id IS NOT ?3")?
+        .execute(params![signed(upload.user.get()), upload.key.0, upload.id.0])?;
+    connection
         .prepare_cached(
             "INSERT INTO uploads (id, user, key, room, shelf, name, size, executable, over, durable, at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
@@ -152,7 +155,11 @@ fn commit(
         .optional()?;
     if let Some(file) = finished {
         let event = announce(connection, rooms, &file, event)?;
-        let usage = usage(connection, [file.by, file.by])?;
+        let replaced = connection
+            .prepare_cached("SELECT replaced FROM finished_uploads WHERE id = ?1")?
+            .query_row([upload.0], |row| row.get::<_, Option<i64>>(0))?;
+        let replaced = replaced.map_or(file.by, |user| UserId::new(user.cast_unsigned()));
+        let usage = usage(connection, [file.by, replaced])?;
         return Ok(FileOutcome::Committed { file, event, unused: None, usage });
     }
     if !connection.prepare_cached("SELECT 1 FROM uploads WHERE id = ?1")?.exists([upload.0])? {
@@ -181,10 +188,11 @@ fn commit(
         remove(connection, replaced)?;
     }
     insert(connection, "files", None, &file)?;
+    let replaced_by = replaced.as_ref().map(|replaced| signed(replaced.by.get()));
     let key = connection
         .prepare_cached("DELETE FROM uploads WHERE id = ?1 RETURNING key")?
         .query_row([upload.0], |row| row.get::<_, [u8; 16]>(0))?;
-    insert(connection, "finished_uploads", Some((upload, UploadKey(key))), &file)?;
+    insert(connection, "finished_uploads", Some((upload, UploadKey(key), replaced_by)), &file)?;
     connection
         .prepare_cached("DELETE FROM finished_uploads WHERE at < ?1")?
         .execute([signed(file.at.as_millis().saturating_sub(FINISHED_KEPT_MILLIS))])?;
@@ -250,7 +258,7 @@ fn delete(
     rooms: &mut Rooms,
     place: Place,
     name: &FileName,
-    version: Version,
+    (version, by): (Version, UserId),
     event: Option<&NewEvent>,
 ) -> Result<FileOutcome, Problem> {
     let found = find(connection, place, name)?.filter(|file| file.version == version);
@@ -268,7 +276,8 @@ fn delete(
             }
             (Place::Room(_) | Place::Shelf(_), _) => None,
         };
-        return Ok(FileOutcome::Deleted { event, existed, unused: None, usage: Vec::new() });
+        let usage = usage(connection, [by, by])?;
+        return Ok(FileOutcome::Deleted { event, existed, unused: None, usage });
     };
     let appended = match (place, event) {
         (Place::Room(room), Some(event)) => Some(operations::append(connection, rooms, room, event)?),
@@ -283,7 +292,7 @@ fn delete(
 fn insert(
     connection: &Connection,
     table: &str,
-    upload: Option<(UploadId, UploadKey)>,
+    upload: Option<(UploadId, UploadKey, Option<i64>)>,
     file: &FileRecord,
 ) -> rusqlite::Result<()> {
     let (room, shelf) = columns(file.place);
@@ -294,9 +303,9 @@ fn insert(
         vec![&room, &shelf, &name, &version, &size, &file.hash.0, &file.executable, &by, &nick, &at];
     let (columns, marks) = match &upload {
         None => ("", ""),
-        Some((id, key)) => {
-            values.extend([&id.0 as &dyn ToSql, &by, &key.0]);
-            (", id, user, key", ", ?11, ?12, ?13")
+        Some((id, key, replaced)) => {
+            values.extend([&id.0 as &dyn ToSql, &by, &key.0, replaced]);
+            (", id, user, key, replaced", ", ?11, ?12, ?13, ?14")
         }
     };
     connection

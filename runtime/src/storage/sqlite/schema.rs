@@ -193,6 +193,7 @@ const ADD_FILES: &str = "
         by INTEGER NOT NULL,
         nick TEXT NOT NULL,
         at INTEGER NOT NULL,
+        replaced INTEGER,
         UNIQUE (user, key)
     ) STRICT, WITHOUT ROWID;
 
