@@ -1,6 +1,6 @@
 //! The configuration file: what a person always wants, so that it need not be typed.
 
-use std::{fmt, fs, io, path::Path};
+use std::{collections::BTreeMap, fmt, fs, io, path::Path};
 
 use palabre_core::name::nearest;
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::failure::{ExitStatus, Failure};
 
 /// The keys that a configuration file may have.
-const KEYS: [&str; 5] = ["server", "nick", "room", "host-key", "plaintext"];
+const KEYS: [&str; 8] = ["server", "nick", "room", "host-key", "plaintext", "keys", "mouse", "bell"];
 
 /// `config.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -24,6 +24,12 @@ pub(crate) struct Config {
     pub(crate) host_key: Option<String>,
     /// Whether to do without encryption.
     pub(crate) plaintext: Option<Written>,
+    /// The keys of the full screen: an action, and what it is bound to.
+    pub(crate) keys: BTreeMap<String, Vec<String>>,
+    /// Whether the full screen uses the mouse.
+    pub(crate) mouse: Option<bool>,
+    /// Whether a notice rings the bell.
+    pub(crate) bell: Option<bool>,
 }
 
 /// A word, or a truth value, which is as good as its name.
@@ -77,6 +83,9 @@ impl Config {
             room: self.room.or(other.room),
             host_key: self.host_key.or(other.host_key),
             plaintext: self.plaintext.or(other.plaintext),
+            keys: if self.keys.is_empty() { other.keys } else { self.keys },
+            mouse: self.mouse.or(other.mouse),
+            bell: self.bell.or(other.bell),
         }
     }
 }

@@ -10,6 +10,8 @@ use std::{
 
 use etcetera::base_strategy::{BaseStrategy as _, Xdg};
 
+use crate::connect::{Background, Depth, Way};
+
 /// What the program takes from around it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
@@ -35,6 +37,24 @@ pub(crate) struct Environment {
     pub(crate) config_files: Vec<PathBuf>,
     /// Whether standard input, output and error are terminals.
     pub(crate) terminals: Terminals,
+    /// What can be shown on the terminal, and how.
+    pub(crate) looks: Looks,
+    /// The program that texts are written in: `VISUAL`, or `EDITOR`.
+    pub(crate) editor: Option<String>,
+}
+
+/// What a terminal says about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Looks {
+    pub(crate) depth: Depth,
+    pub(crate) background: Background,
+    pub(crate) notices: Way,
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self { depth: Depth::None, background: Background::Dark, notices: Way::Direct }
+    }
 }
 
 /// Which of the three streams are terminals.
@@ -67,8 +87,33 @@ impl Environment {
                 output: io::stdout().is_terminal(),
                 error: io::stderr().is_terminal(),
             },
+            looks: looks(&term),
+            editor: text("VISUAL").or_else(|| text("EDITOR")),
         }
     }
+}
+
+fn looks(term: &str) -> Looks {
+    let colours = text("COLORTERM").unwrap_or_default();
+    let depth = if text("NO_COLOR").is_some() {
+        Depth::None
+    } else if matches!(colours.as_str(), "truecolor" | "24bit") || term.ends_with("-direct") {
+        Depth::True
+    } else if term.contains("256color")
+        || ["kitty", "alacritty", "foot"].iter().any(|name| term.contains(name))
+    {
+        Depth::Indexed
+    } else {
+        Depth::Sixteen
+    };
+    // Some terminals tell the numbers of their colours: text;background.
+    let behind = text("COLORFGBG").and_then(|colours| colours.rsplit(';').next()?.parse::<u8>().ok());
+    let background = match behind {
+        Some(7 | 9..=15) => Background::Light,
+        Some(_) | None => Background::Dark,
+    };
+    let notices = if text("TMUX").is_some() { Way::Tmux } else { Way::Direct };
+    Looks { depth, background, notices }
 }
 
 /// The arguments of the process, the program's name first.

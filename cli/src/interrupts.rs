@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -16,6 +16,14 @@ use signal_hook::{
 };
 
 use crate::failure::ExitStatus;
+
+/// What has to be done before the process ends at once.
+static BEFORE_EXIT: OnceLock<fn()> = OnceLock::new();
+
+/// Has something done before a second signal ends the process. The first to ask for it is heard.
+pub(crate) fn before_exit(act: fn()) {
+    let _ = BEFORE_EXIT.set(act);
+}
 
 /// Notices signals: the first asks to end cleanly, the second ends at once.
 #[derive(Clone, Debug)]
@@ -32,6 +40,9 @@ impl Interrupts {
         thread::Builder::new().name("signals".into()).spawn(move || {
             for _ in signals.forever() {
                 if noticed.swap(true, Ordering::Relaxed) {
+                    if let Some(act) = BEFORE_EXIT.get() {
+                        act();
+                    }
                     std::process::exit(ExitStatus::Interrupted.number().into());
                 }
                 waker.wake();

@@ -15,8 +15,8 @@ use crate::{
 /// Chat
 #[derive(Debug, Args)]
 #[command(after_help = "\
-On a terminal, lines are edited and completed with Tab; /help explains the rest. Otherwise each line of
-standard input is a message or a command, and the end of it leaves.
+On a terminal it takes the whole of it: F1 shows the keys, /help the commands. With --plain it is line by line.
+Otherwise each line of standard input is a message or a command, and the end of it leaves.
 
 Example:  printf 'hello\\n/quit\\n' | cli connect chat.example --nick ana")]
 pub(crate) struct Arguments {
@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// The room to enter, with or without its #; else the configured one, else #lobby
     #[arg(long, value_parser = parse_room)]
     room: Option<RoomName>,
+    /// On a terminal, chat line by line: no other screen, nothing drawn; made for screen readers
+    #[arg(long)]
+    plain: bool,
 }
 
 pub(crate) fn run(arguments: Arguments, context: &mut Context) -> Result<(), Failure> {
@@ -33,14 +36,14 @@ pub(crate) fn run(arguments: Arguments, context: &mut Context) -> Result<(), Fai
         context.common.server = arguments.address;
     }
     settle_who(context)?;
-    match connect::run(context, arguments.room.clone()) {
+    match connect::run(context, arguments.room.clone(), arguments.plain) {
         // The login has ended; a person can log in again on the spot.
         Err(failure) if failure.code == RefusalCode::TokenUnknown.name() && may_ask(context) => {
             context.output.warning(Printable::new(&failure.sentence));
             let contact = context.contact()?;
             context.forget_credential(&contact)?;
             settle_who(context)?;
-            connect::run(context, arguments.room)
+            connect::run(context, arguments.room, arguments.plain)
         }
         ended => ended,
     }

@@ -12,7 +12,7 @@ mod time;
 use std::{
     fmt::Display,
     io::{self, BufWriter, StderrLock, Stdout, Write as _},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 pub(crate) use self::{
@@ -21,7 +21,7 @@ pub(crate) use self::{
     presence::presence,
     printable::Printable,
     size::Size,
-    style::Style,
+    style::{Style, name_hash},
     time::LocalTime,
 };
 use crate::failure::{ExitStatus, Failure};
@@ -58,6 +58,26 @@ pub(crate) trait Tell {
 pub(crate) trait Screen {
     /// Shows lines, each with its line feed.
     fn show(&self, lines: String);
+}
+
+/// Keeps lines for somebody who shows them in a way of their own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Collector {
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Collector {
+    /// The lines since they were taken last, without what would colour them.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.lines.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Screen for Collector {
+    fn show(&self, lines: String) {
+        let mut kept = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend(lines.lines().map(style::without_colours));
+    }
 }
 
 /// Where everything that is printed goes through.

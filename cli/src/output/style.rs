@@ -36,11 +36,23 @@ impl Style {
     }
 }
 
-/// FNV-1a: the same name has the same colour in every run, on every machine.
 fn name_colour(name: &str) -> u8 {
-    let hash =
-        name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    NAME_COLOURS[hash as usize % NAME_COLOURS.len()]
+    NAME_COLOURS[name_hash(name) as usize % NAME_COLOURS.len()]
+}
+
+/// FNV-1a: the same name has the same colour in every run, on every machine.
+pub(crate) fn name_hash(name: &str) -> u32 {
+    name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+/// A line that was painted here, as it was before.
+pub(super) fn without_colours(line: &str) -> String {
+    let mut pieces = line.split("\x1b[");
+    let mut clean = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        clean.push_str(piece.split_once('m').map_or(piece, |(_, rest)| rest));
+    }
+    clean
 }
 
 struct Painted<D> {
@@ -71,5 +83,6 @@ mod tests {
     #[test]
     fn without_colour_there_is_only_text() {
         assert_eq!(Style::new(false).alarm("no").to_string(), "no");
+        assert_eq!(without_colours(&format!("a {} b", Style::new(true).alarm("no"))), "a no b");
     }
 }

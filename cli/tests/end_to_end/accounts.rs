@@ -100,7 +100,7 @@ fn a_login_outlives_a_restart_of_the_server() {
 #[test]
 fn who_has_no_login_is_asked_makes_an_account_and_goes_on_with_the_chat() {
     let house = House::new();
-    let mut chat = Running::start(house.command_on_a_terminal("connect"));
+    let mut chat = Running::start(house.command_on_a_terminal("connect --plain"));
     // No account; the name that is proposed; a password, twice.
     chat.write("n\n\ncorrect horse\ncorrect horse\n");
     chat.line_with("Do you have an account on");
@@ -110,7 +110,7 @@ fn who_has_no_login_is_asked_makes_an_account_and_goes_on_with_the_chat() {
     chat.write("/quit\r");
     assert_eq!(chat.wait(), 0);
     assert_eq!(house.run(["whoami"]).code, 0, "the login is kept");
-    let mut again = Running::start(house.command_on_a_terminal("connect"));
+    let mut again = Running::start(house.command_on_a_terminal("connect --plain"));
     again.line_with("here: ana");
     again.write("/quit\r");
     assert_eq!(again.wait(), 0);
@@ -133,7 +133,7 @@ fn a_command_that_needs_an_account_asks_until_it_has_one_and_goes_on() {
 #[test]
 fn who_does_not_want_an_account_chats_as_a_guest() {
     let house = House::new();
-    let mut chat = Running::start(house.command_on_a_terminal("connect"));
+    let mut chat = Running::start(house.command_on_a_terminal("connect --plain"));
     chat.write("g\n");
     chat.line_with("here: ana");
     chat.write("/quit\r");
@@ -160,7 +160,7 @@ fn without_a_terminal_one_is_told_how_to_log_in() {
 fn a_login_that_was_ended_is_asked_for_again_on_the_spot() {
     let house = House::new();
     register(&house);
-    let mut command = house.command_on_a_terminal("connect");
+    let mut command = house.command_on_a_terminal("connect --plain");
     command.env("XDG_STATE_HOME", house.path("elsewhere"));
     let mut chat = Running::start(command);
     chat.write("y\n\ncorrect horse\n");
@@ -168,7 +168,7 @@ fn a_login_that_was_ended_is_asked_for_again_on_the_spot() {
     chat.write("/quit\r");
     assert_eq!(chat.wait(), 0);
     assert_eq!(house.run(["devices", "revoke", "2"]).code, 0);
-    let mut command = house.command_on_a_terminal("connect");
+    let mut command = house.command_on_a_terminal("connect --plain");
     command.env("XDG_STATE_HOME", house.path("elsewhere"));
     let mut chat = Running::start(command);
     chat.line_with("log in again");

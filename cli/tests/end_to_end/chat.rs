@@ -89,7 +89,7 @@ fn the_past_is_shown_before_the_present() {
 #[test]
 fn a_terminal_shows_others_above_the_line_that_is_typed() {
     let house = House::new();
-    let mut chat = Running::start(house.command_on_a_terminal("connect --nick ana"));
+    let mut chat = Running::start(house.command_on_a_terminal("connect --plain --nick ana"));
     chat.line_with("here: ana");
     chat.write("half a sen");
     assert_eq!(house.run(["send", "#lobby", "hello ana", "--nick", "bob"]).code, 0);
@@ -111,7 +111,7 @@ fn a_taken_name_is_asked_for_again_on_a_terminal() {
     let house = House::new();
     let mut first = house.start(["connect", "--nick", "ana"]);
     first.error_with("here: ana");
-    let mut second = Running::start(house.command_on_a_terminal("connect --nick ana"));
+    let mut second = Running::start(house.command_on_a_terminal("connect --plain --nick ana"));
     second.line_with("ana");
     second.write("anna\r");
     second.line_with("here: ana, anna");

@@ -161,7 +161,7 @@ impl World {
         self.liar.leave(self.server.as_mut(), self.now);
         for round in 0.. {
             if round > 40_000 {
-                return Err("it does not become quiet".into());
+                return Err(format!("it does not become quiet: {}", self.what_is_left()));
             }
             if !self.settle()? {
                 if self.actors.iter().all(|actor| actor.transfers.is_empty()) {
@@ -177,6 +177,18 @@ impl World {
         }
         self.marks.note("files were deleted", self.deleted > 0);
         self.check_all(true)
+    }
+
+    fn what_is_left(&self) -> String {
+        let stats = self.server.as_ref().map(Server::stats);
+        let mut text = format!("{} requests, {stats:?}", self.asked.len());
+        for actor in &self.actors {
+            let steps: Vec<_> = actor.transfers.keys().map(|id| actor.client.transfer(*id)).collect();
+            let lines = actor.link.as_ref().map(|link| (link.up.len(), link.down.len(), link.closing));
+            let (ready, local) = (actor.client.is_ready(), actor.local.len());
+            text.push_str(&format!("; ready {ready}, link {lines:?}, {local} local, {steps:?}"));
+        }
+        text
     }
 
     /// Everything that can happen by itself happens, once. Whether there was anything.

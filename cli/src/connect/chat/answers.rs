@@ -18,9 +18,6 @@ use crate::{
     output::{Printable, place},
 };
 
-/// Messages of before that are shown on entering a room, and by `/history` unless said.
-pub(super) const PAST_EVENTS: u16 = 20;
-
 /// What an answer is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Pending {
@@ -112,9 +109,8 @@ impl Chat {
             return;
         }
         view.past = Past::Asked(Vec::new());
-        self.ask(Pending::Past(room), |client, now| {
-            client.history(room, Some(read.next()), PAST_EVENTS, now)
-        });
+        let events = self.past_events;
+        self.ask(Pending::Past(room), |client, now| client.history(room, Some(read.next()), events, now));
     }
 
     /// Shows what was said before, then what waited behind it.
@@ -195,8 +191,8 @@ impl Chat {
         match pending {
             Pending::Past(room) => {
                 if let Some(view) = self.views.find(room) {
-                    let before = Some(view.earliest);
-                    self.ask(pending, |client, now| client.history(room, before, PAST_EVENTS, now));
+                    let (before, events) = (Some(view.earliest), self.past_events);
+                    self.ask(pending, |client, now| client.history(room, before, events, now));
                 }
             }
             Pending::Here(room) | Pending::Refresh(room) => {
@@ -226,7 +222,7 @@ impl Chat {
     pub(super) fn parted(&mut self, room: RoomId) {
         let Some(view) = self.views.remove(room) else { return };
         self.status(format_args!("you left {}", Printable::new(&view.place)));
-        self.show(Shown::Parted(room));
+        self.show(Shown::Parted);
     }
 
     /// Shows the commands, then asks for the manual.
@@ -237,12 +233,12 @@ impl Chat {
 
     /// A conversation was opened by somebody else.
     pub(super) fn opened(&mut self, room: RoomInfo) {
-        let (place, id) = (place(&room), room.id);
+        let place = place(&room);
         if self.views.update(room) {
             let shown = Printable::new(&place);
             let name = place.trim_start_matches('@');
             self.status(format_args!("{shown} writes to you; /msg {} answers", Printable::new(name)));
         }
-        self.show(Shown::Opened(id));
+        self.show(Shown::Opened);
     }
 }

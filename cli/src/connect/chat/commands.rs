@@ -7,12 +7,7 @@ use palabre_core::{
     storage::EventKind,
 };
 
-use super::{
-    Chat, Stage,
-    answers::{PAST_EVENTS, Pending},
-    not_acknowledged,
-    shown::Shown,
-};
+use super::{Chat, Stage, answers::Pending, not_acknowledged, shown::Shown};
 use crate::{
     failure::{ExitStatus, Failure},
     output::Printable,
@@ -111,7 +106,7 @@ impl Chat {
                     self.ask(Pending::Members(room), |client, now| client.members(room, now));
                 }
             }
-            Command::History { events } => self.history(events.map_or(PAST_EVENTS, u16::from)),
+            Command::History { events } => self.history(events.map_or(self.past_events, u16::from)),
             Command::Nick { nick } => self.ask(Pending::Rename, |client, now| client.rename(&nick, now)),
             Command::ToggleAway => {
                 let away = !self.is_away;
@@ -164,7 +159,31 @@ impl Chat {
         if before <= Seq::new(1) {
             return self.status("nothing was said before");
         }
+        self.older(room, before, events);
+    }
+
+    /// Asks for what was said before a number.
+    pub(in crate::connect) fn older(&mut self, room: RoomId, before: Seq, events: u16) {
         self.ask(Pending::History(room), |client, now| client.history(room, Some(before), events, now));
+    }
+
+    /// Says a text in a room as it stands, whatever it begins with.
+    pub(in crate::connect) fn say_in(&mut self, room: RoomId, text: &str) {
+        if !self.post(room, EventKind::Posted, text) {
+            self.show(Shown::Mend(text.to_owned()));
+        }
+    }
+
+    /// What is shown of a room begins with this number.
+    pub(in crate::connect) fn shown_from(&mut self, room: RoomId, earliest: Seq) {
+        if let Some(view) = self.views.find(room) {
+            view.earliest = earliest;
+        }
+    }
+
+    /// This is the room that is written to.
+    pub(in crate::connect) fn look_at(&mut self, room: RoomId) {
+        self.views.switch_to(room);
     }
 
     /// Leaves once everything is sent; the second time at once.

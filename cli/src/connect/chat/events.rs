@@ -36,16 +36,16 @@ impl Chat {
             ClientEvent::Happened(happening) => self.happened(happening.room, happening.event),
             ClientEvent::Trimmed { room, first } => self.show(Shown::Trimmed { room, first: first.get() }),
             ClientEvent::Presence { room, changes, stale, .. } => self.changed(room, &changes, stale),
-            ClientEvent::Posted { post, room, seq } => self.show(Shown::Posted { post, room, seq }),
-            ClientEvent::PostRefused { post, room, text, refusal } => {
+            ClientEvent::Posted { room, seq, .. } => self.show(Shown::Posted { room, seq }),
+            ClientEvent::PostRefused { room, text, refusal, .. } => {
                 let mut failure = Failure::refused(&refusal);
                 failure.sentence = format!("not sent: {} The text was: {text}", failure.sentence);
-                self.show(Shown::NotPosted { post, room, text, failure });
+                self.show(Shown::NotPosted { room, failure });
             }
-            ClientEvent::PostIndeterminate { post, room, text } => {
+            ClientEvent::PostIndeterminate { room, text, .. } => {
                 let sentence = format!("nobody can say any more whether this was sent: {text}");
                 let failure = Failure::new(ExitStatus::Other, "indeterminate", sentence);
-                self.show(Shown::NotPosted { post, room, text, failure });
+                self.show(Shown::NotPosted { room, failure });
             }
             ClientEvent::Refused { request, refusal } => self.refused(request, &refusal),
             ClientEvent::Interrupted { request } => self.interrupted(request),

@@ -27,11 +27,15 @@ use palabre_runtime::{
 };
 
 use self::answers::Pending;
-pub(super) use self::{shown::Shown, views::Views, vocabulary::Vocabulary};
+pub(super) use self::{
+    shown::{Shown, Time},
+    views::Views,
+    vocabulary::Vocabulary,
+};
 use crate::{
     arguments::parse_room,
     context::Context,
-    failure::{ExitStatus, Failure},
+    failure::{ExitStatus, Failure, OfflineSentence},
     interrupts::Interrupts,
     session::{Connection, SaveError, client_config, new_driver, resume, undriven},
     state::{Slot, State},
@@ -63,6 +67,8 @@ pub(super) struct Chat {
     pending: BTreeMap<RequestId, Pending>,
     slow: Slowness,
     is_away: bool,
+    /// Messages of before that are asked for on entering a room, and unless said.
+    past_events: u16,
     shown: VecDeque<Shown>,
 }
 
@@ -100,6 +106,7 @@ impl Chat {
         context: &mut Context,
         room: Option<RoomName>,
         is_person: bool,
+        past_events: u16,
     ) -> Result<Self, Failure> {
         let mut contact = context.contact()?;
         let identity = context.identity()?;
@@ -139,6 +146,7 @@ impl Chat {
             pending: BTreeMap::new(),
             slow: Slowness::Nothing,
             is_away: false,
+            past_events,
             shown: VecDeque::new(),
         })
     }
@@ -275,6 +283,14 @@ impl Chat {
         let mut told = Vec::new();
         self.connection.note(event, &self.driver, now, &mut told)?;
         self.shown.extend(told);
+        if let ClientEvent::Ready { .. } = event {
+            self.show(Shown::Online);
+        } else if let ClientEvent::Waiting { position } = event {
+            self.show(Shown::Queued(*position));
+        } else if let ClientEvent::Offline { cause, retry_in } = event {
+            let why = OfflineSentence(cause).to_string();
+            self.show(Shown::Offline { why, retry_in: *retry_in });
+        }
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt::Display, time::Duration};
 
 use palabre_core::{
-    client::{MemberInfo, PostId, RoomListed},
+    client::{MemberInfo, RoomListed},
     ids::{RoomId, Seq},
     storage::StoredEvent,
 };
@@ -12,7 +12,6 @@ use crate::{failure::Failure, output::Tell, roster::Came};
 
 /// One thing to show. Sentences are fit for a terminal; names and texts in the other fields are as others wrote them.
 #[derive(Clone, Debug)]
-#[expect(dead_code, reason = "line mode has no use for all of it; a full screen has")]
 pub(in crate::connect) enum Shown {
     /// How things are.
     Status(String),
@@ -39,15 +38,15 @@ pub(in crate::connect) enum Shown {
     /// It is known who is in a room; with whether this is to be told.
     People { room: RoomId, tell: bool },
     /// A room was left.
-    Parted(RoomId),
+    Parted,
     /// Somebody opened a conversation.
-    Opened(RoomId),
+    Opened,
     /// Events before a number are not kept any more.
     Trimmed { room: RoomId, first: u64 },
     /// A post of ours is stored.
-    Posted { post: PostId, room: RoomId, seq: Seq },
+    Posted { room: RoomId, seq: Seq },
     /// A post of ours was refused, or nobody can say what became of it.
-    NotPosted { post: PostId, room: RoomId, text: String, failure: Failure },
+    NotPosted { room: RoomId, failure: Failure },
     /// Who is in a room, as was asked for.
     Members { room: RoomId, members: Vec<MemberInfo> },
     /// Which rooms there are, as was asked for.
@@ -56,6 +55,12 @@ pub(in crate::connect) enum Shown {
     RoomNames(Vec<RoomListed>),
     /// How long the way to the server and back takes.
     Pong(Duration),
+    /// There is a connection, and we have entered.
+    Online,
+    /// All places are taken; 1 for who is next.
+    Queued(u32),
+    /// There is no connection.
+    Offline { why: String, retry_in: Duration },
 }
 
 /// When something happened.

@@ -111,6 +111,11 @@ impl Views {
         self.views.values().find(|view| view.place.to_lowercase() == name).map(|view| view.info.id)
     }
 
+    /// All of them.
+    pub(in crate::connect) fn iter(&self) -> impl Iterator<Item = &View> {
+        self.views.values()
+    }
+
     pub(in crate::connect) fn places(&self) -> impl Iterator<Item = &str> {
         self.views.values().map(|view| view.place.as_str())
     }

@@ -20,6 +20,9 @@ use crate::{
     state::State,
 };
 
+/// Messages of before that are shown on entering a room, and by `/history` unless said.
+const PAST_EVENTS: u16 = 20;
+
 /// Chats until the person leaves, the lines end or the server is gone for good.
 pub(super) fn run(context: &mut Context, room: Option<RoomName>) -> Result<(), Failure> {
     let mut plain = Plain::start(context, room)?;
@@ -49,7 +52,7 @@ impl<'a> Plain<'a> {
         let terminals = context.environment.terminals;
         let is_terminal = terminals.input && terminals.output && !context.environment.dumb_terminal;
         let is_person = is_terminal && !context.output.is_json();
-        let chat = Chat::start(context, room, is_person)?;
+        let chat = Chat::start(context, room, is_person, PAST_EVENTS)?;
         let input = if is_person {
             edit_lines(context, &chat)?
         } else {

@@ -49,8 +49,13 @@ impl Plain<'_> {
             Shown::Rooms(rooms) => self.print_rooms(&rooms)?,
             Shown::RoomNames(rooms) => self.teach_rooms(&rooms),
             Shown::Pong(round_trip) => self.print_pong(round_trip)?,
-            Shown::Parted(_) => self.teach(),
-            Shown::PastEnd { .. } | Shown::Opened(_) => {}
+            Shown::Parted => self.teach(),
+            // What is told about the connection says as much.
+            Shown::PastEnd { .. }
+            | Shown::Opened
+            | Shown::Online
+            | Shown::Queued(_)
+            | Shown::Offline { .. } => {}
         }
         Ok(())
     }

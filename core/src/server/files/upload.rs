@@ -545,8 +545,11 @@ impl Server {
         let Some(upload) = self.files.uploads.get_mut(&id) else { return };
         let written = upload.receiving().map_or(0, Receiving::written);
         let checkpoint = match upload.stage {
-            Stage::Open(_) => upload.checkpoints.due(written, limits.checkpoint_interval),
-            Stage::Opening | Stage::Storing(_) | Stage::Closing(_) | Stage::Closed => None,
+            // One that is about to become a file is made durable by that.
+            Stage::Open(_) if upload.finishing.is_none() => {
+                upload.checkpoints.due(written, limits.checkpoint_interval)
+            }
+            Stage::Open(_) | Stage::Opening | Stage::Storing(_) | Stage::Closing(_) | Stage::Closed => None,
         };
         let at = checkpoint.unwrap_or_else(|| upload.touched.after(limits.upload_kept));
         if upload.armed.is_some_and(|armed| armed <= at) {

@@ -202,7 +202,7 @@ fn sequence(bytes: &[u8], last: u8, alt: bool, heard: &mut Vec<Heard>) -> State 
             None => return State::Ground,
         },
     };
-    heard.push(Heard::Key(Key { code, modifiers }));
+    heard.push(Heard::Key(Key { code, modifiers }.normal()));
     State::Ground
 }
 
@@ -279,7 +279,7 @@ mod tests {
             .into_iter()
             .map(|heard| match heard {
                 Heard::Key(key) => key.to_string(),
-                other => format!("{other:?}"),
+                other @ (Heard::Paste(_) | Heard::Click(_) | Heard::Focus(_)) => format!("{other:?}"),
             })
             .collect()
     }
@@ -311,10 +311,7 @@ mod tests {
         let heard = decode(b"\x1b[200~one\r\ntwo\r\x1b[A\x03\x1b[201~x");
         assert_eq!(
             heard,
-            [
-                Heard::Paste("one\ntwo\n\x1b[A\x03".into()),
-                Heard::Key(Key::plain(Code::Char('x')))
-            ]
+            [Heard::Paste("one\ntwo\n\x1b[A\x03".into()), Heard::Key(Key::plain(Code::Char('x')))]
         );
     }
 

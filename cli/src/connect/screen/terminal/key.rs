@@ -64,6 +64,21 @@ impl Key {
         Self { code, modifiers: Modifiers::NONE }
     }
 
+    /// A shifted letter is its capital.
+    pub(super) fn normal(self) -> Self {
+        match (self.code, self.modifiers.shift) {
+            (Code::Char(char), true) => {
+                let mut capital = char.to_uppercase();
+                let code = match (capital.next(), capital.next()) {
+                    (Some(capital), None) => Code::Char(capital),
+                    (_, _) => self.code,
+                };
+                Self { code, modifiers: Modifiers { shift: false, ..self.modifiers } }
+            }
+            (_, _) => self,
+        }
+    }
+
     /// The character that it types, if it types one.
     pub(crate) const fn typed(self) -> Option<char> {
         match (self.code, self.modifiers) {
@@ -168,7 +183,8 @@ mod tests {
 
     #[test]
     fn a_key_is_read_as_it_is_written() {
-        for name in ["a", "A", "ctrl-a", "alt-enter", "ctrl-alt-x", "shift-tab", "f12", "alt--", "?", "space"] {
+        for name in ["a", "A", "ctrl-a", "alt-enter", "ctrl-alt-x", "shift-tab", "f12", "alt--", "?", "space"]
+        {
             assert_eq!(name.parse::<Key>().unwrap().to_string(), name);
         }
         assert_eq!("Ctrl-Left".parse::<Key>().unwrap().to_string(), "ctrl-left");

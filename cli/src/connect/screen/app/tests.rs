@@ -1,0 +1,289 @@
+//! The screen as a person sees it, without a terminal.
+
+use palabre_core::{
+    client::{MemberInfo, RoomInfo},
+    storage::StoredEvent,
+    time::WallTime,
+    wire::state,
+};
+use ratatui::{Terminal, backend::TestBackend};
+
+use super::*;
+use crate::connect::{
+    chat::{Shown, Time, Views},
+    screen::{
+        draw,
+        theme::{Background, Depth, Palette},
+    },
+};
+
+/// 2026-11-21, 20:00 in UTC.
+const EVENING: u64 = 1_795_291_200_000;
+
+/// A screen with the rooms that it is about.
+struct Seat {
+    app: App,
+    views: Views,
+    last: u64,
+}
+
+impl Seat {
+    fn new(columns: u16, rows: u16) -> Self {
+        let theme = Theme::new(&Palette::of(Background::Dark), Depth::None);
+        let bindings = Bindings::new([]).unwrap();
+        let now = Now { monotonic: Monotonic::ZERO, wall: WallTime::from_millis(EVENING) };
+        let mut app = App::new(theme, bindings, TimeZone::UTC, "chat.example".into(), now);
+        app.size = (columns, rows);
+        app.me = Me { user: Some(UserId::new(1)), nick: "ana".into() };
+        app.link = Link::Ready;
+        let mut seat = Self { app, views: Views::default(), last: 0 };
+        seat.enter(1, "#lobby");
+        seat
+    }
+
+    fn enter(&mut self, id: u64, name: &str) {
+        let info = RoomInfo {
+            id: RoomId::new(id),
+            name: name.into(),
+            topic: "".into(),
+            first: Seq::new(1),
+            last: Seq::new(0),
+            with: name.strip_prefix('@').map(|name| (UserId::new(9), name.into())),
+        };
+        self.views.update(info);
+        self.app.take(Shown::Switched(RoomId::new(id)), &self.views);
+    }
+
+    fn people(&mut self, names: &[&str]) {
+        let members: Vec<MemberInfo> = (1..)
+            .zip(names)
+            .map(|(user, name)| MemberInfo {
+                user: UserId::new(user),
+                nick: (*name).into(),
+                state: state::HERE,
+                is_guest: true,
+            })
+            .collect();
+        self.views.find(RoomId::new(1)).unwrap().roster.replace(&members);
+        self.app.take(Shown::People { room: RoomId::new(1), tell: false }, &self.views);
+    }
+
+    fn says(&mut self, room: u64, nick: &str, text: &str) {
+        self.last += 1;
+        let event = StoredEvent {
+            seq: Seq::new(self.last),
+            author: UserId::new(if nick == "ana" { 1 } else { 2 }),
+            nick: nick.into(),
+            at: WallTime::from_millis(EVENING + self.last * 1_000),
+            kind: palabre_core::storage::EventKind::Posted,
+            text: text.into(),
+            about: None,
+        };
+        self.app.take(Shown::Event { room: RoomId::new(room), event, time: Time::Now }, &self.views);
+    }
+
+    fn types(&mut self, text: &str) -> &mut Self {
+        for char in text.chars() {
+            self.app.hear(Heard::Key(Key::plain(Code::Char(char))));
+        }
+        self
+    }
+
+    fn presses(&mut self, keys: &str) -> &mut Self {
+        for key in keys.split(' ') {
+            self.app.hear(Heard::Key(key.parse().unwrap()));
+        }
+        self
+    }
+
+    /// The rows of the screen, without the spaces at their ends.
+    fn rows(&self) -> Vec<String> {
+        let (columns, rows) = self.app.size;
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+        terminal
+            .draw(|frame| {
+                draw::draw(&self.app, frame.buffer_mut());
+            })
+            .unwrap();
+        let buffer = terminal.backend().buffer().clone();
+        buffer
+            .content()
+            .chunks(usize::from(columns))
+            .map(|row| {
+                let mut line = String::new();
+                let mut skip = 0;
+                for cell in row {
+                    if skip == 0 {
+                        line.push_str(cell.symbol());
+                        skip = unicode_width::UnicodeWidthStr::width(cell.symbol()).max(1);
+                    }
+                    skip -= 1;
+                }
+                line.trim_end().to_owned()
+            })
+            .collect()
+    }
+
+    fn shows(&self, part: &str) -> bool {
+        self.rows().iter().any(|row| row.contains(part))
+    }
+}
+
+#[test]
+fn a_chat_looks_like_this() {
+    let mut seat = Seat::new(100, 12);
+    seat.enter(2, "@cleo");
+    seat.enter(1, "#lobby");
+    seat.app.go_to(RoomId::new(1));
+    seat.people(&["ana", "bob"]);
+    seat.says(
+        1,
+        "bob",
+        "is this thing on? a line that is longer than the pane is wide goes on below its beginning",
+    );
+    seat.says(1, "ana", "it is");
+    seat.says(2, "cleo", "psst");
+    seat.types("and nothing was m");
+    assert_eq!(
+        seat.rows(),
+        [
+            " #lobby",
+"1 #lobby        │                                                                      │ana",
+            "2 @cleo        1│                                                                      │bob",
+            "                │                                                                      │",
+            "                │                                                                      │",
+            "                │                                                                      │",
+            "                │─── Saturday, 21 November 2026 ────────────────────────────────────── │",
+            "                │20:00            bob  is this thing on? a line that is longer than    │",
+            "                │                      the pane is wide goes on below its beginning    │",
+            "                │20:00            ana  it is                                           │",
+            " ana · F1 help                                                                           2:@cleo(1)",
+            "#lobby> and nothing was m",
+        ]
+        .map(str::to_owned)
+    );
+}
+
+#[test]
+fn what_was_not_read_is_counted_and_marked() {
+    let mut seat = Seat::new(80, 24);
+    seat.enter(2, "#tea");
+    seat.says(2, "bob", "read at once");
+    seat.app.go_to(RoomId::new(1));
+    seat.says(2, "bob", "while we looked elsewhere");
+    seat.says(2, "bob", "ana: this is for you");
+    assert!(seat.shows("2 #tea    2 !1"), "{:#?}", seat.rows());
+    seat.presses("alt-a");
+    let rows = seat.rows();
+    let at = |part| rows.iter().position(|row| row.contains(part)).unwrap();
+    assert!(at("read at once") < at("─ new ─") && at("─ new ─") < at("elsewhere"));
+    assert!(!seat.shows(" 2 !1"));
+}
+
+#[test]
+fn each_room_keeps_its_draft() {
+    let mut seat = Seat::new(80, 24);
+    seat.enter(2, "#tea");
+    seat.types("for the tea").presses("alt-1").types("for the lobby");
+    assert!(seat.shows("#lobby> for the lobby"));
+    seat.presses("alt-right");
+    assert!(seat.shows("#tea> for the tea"));
+}
+
+#[test]
+fn a_room_is_gone_to_by_a_part_of_its_name() {
+    let mut seat = Seat::new(80, 24);
+    seat.enter(2, "#tea");
+    seat.enter(3, "#gardening");
+    seat.presses("ctrl-p").types("te");
+    assert!(seat.shows("go to: te"));
+    seat.presses("enter");
+    assert!(seat.shows("#tea>"));
+    assert!(seat.app.take_effects().contains(&Effect::Look(RoomId::new(2))));
+}
+
+#[test]
+fn scrolling_shows_every_row_once() {
+    let mut seat = Seat::new(80, 12);
+    (1..=50).for_each(|number| seat.says(1, "bob", &format!("message {number}.")));
+    assert!(seat.shows("message 50."));
+    seat.presses("shift-up shift-up");
+    assert!(!seat.shows("message 49.") && seat.shows("message 48."));
+    assert!(seat.shows("Esc for the newest"));
+    (0..100).for_each(|_| {
+        seat.presses("shift-up");
+    });
+    let rows = seat.rows();
+    assert!(rows[1].contains("Saturday") && rows[2].contains("message 1."), "{rows:#?}");
+    seat.presses("pagedown");
+    assert!(seat.shows("message 9.") && !seat.shows("message 1."));
+    seat.says(1, "bob", "new one");
+    assert!(!seat.shows("new one") && seat.shows("↓ 1 new"));
+    seat.presses("escape");
+    assert!(seat.shows("new one"));
+}
+
+#[test]
+fn older_messages_are_asked_for_before_the_oldest_is_reached() {
+    let mut seat = Seat::new(80, 12);
+    seat.last = 100;
+    (0..20).for_each(|_| seat.says(1, "bob", "x"));
+    seat.app.take_effects();
+    seat.presses("pageup");
+    let older = Effect::Older { room: RoomId::new(1), before: Seq::new(101) };
+    assert_eq!(seat.app.take_effects(), [older]);
+    seat.presses("pageup");
+    assert!(seat.app.take_effects().is_empty(), "it was asked for already");
+}
+
+#[test]
+fn what_was_found_is_gone_to() {
+    let mut seat = Seat::new(80, 12);
+    (1..=50).for_each(|number| seat.says(1, "bob", &format!("message {number}.")));
+    seat.presses("ctrl-f").types("AGE 7.").presses("enter");
+    let rows = seat.rows();
+    assert!(rows.iter().any(|row| row.contains("message 7.")), "{rows:#?}");
+    assert!(seat.shows("find: AGE 7."));
+    seat.presses("escape");
+    assert!(seat.shows("#lobby>"));
+}
+
+#[test]
+fn nothing_that_others_write_breaks_the_frame() {
+    let mut seat = Seat::new(80, 14);
+    seat.says(1, "bob", "\x1b[2J\x1b]0;owned\x07 and \u{202e}backwards");
+    seat.says(1, "bob", "你好，世界 👩\u{200d}👩\u{200d}👧 ❤\u{fe0f} e\u{301}\u{301}\u{301}");
+    seat.says(1, "bob", "שלום עולם (1) مرحبا");
+    seat.says(1, "bob", &"x".repeat(200));
+    let rows = seat.rows();
+    assert!(rows.iter().all(|row| !row.chars().any(char::is_control)), "{rows:#?}");
+    assert!(seat.shows("␛[2J␛]0;owned␇ and <202E>backwards"));
+    assert!(seat.shows("你好，世界 👩\u{200d}👩\u{200d}👧"));
+    assert!(rows[1..12].iter().all(|row| row.contains('│')), "{rows:#?}");
+}
+
+#[test]
+fn a_window_that_is_too_small_says_so() {
+    for (columns, rows) in [(1, 1), (39, 10), (40, 9), (10, 200)] {
+        let seat = Seat::new(columns, rows);
+        assert_eq!(seat.rows().len(), usize::from(rows));
+        assert!(columns < 16 || seat.shows("40×10 is needed"), "{columns}×{rows}");
+    }
+    assert!(Seat::new(40, 10).shows("#lobby>"));
+}
+
+#[test]
+fn a_mention_elsewhere_makes_a_noise_unless_it_is_not_wanted() {
+    let mut seat = Seat::new(80, 24);
+    seat.enter(2, "#tea");
+    seat.app.take_effects();
+    seat.says(1, "bob", "nothing");
+    assert!(seat.app.take_effects().is_empty());
+    seat.says(1, "bob", "ana, look");
+    let notice = Effect::Notify { title: "bob in #lobby".into(), text: "ana, look".into() };
+    assert_eq!(seat.app.take_effects(), [notice]);
+    seat.presses("alt-1 alt-n alt-2");
+    seat.app.take_effects();
+    seat.says(1, "bob", "ana, look");
+    assert!(seat.app.take_effects().is_empty());
+}
