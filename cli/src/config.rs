@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::failure::{ExitStatus, Failure};
 
 /// The keys that a configuration file may have.
-const KEYS: [&str; 8] = ["server", "nick", "room", "host-key", "plaintext", "keys", "mouse", "bell"];
+const KEYS: [&str; 9] = ["server", "nick", "room", "host-key", "plaintext", "keys", "mouse", "bell", "theme"];
 
 /// `config.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -30,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) mouse: Option<bool>,
     /// Whether a notice rings the bell.
     pub(crate) bell: Option<bool>,
+    /// The colours of the full screen: `dark`, `light`, or a file.
+    pub(crate) theme: Option<String>,
 }
 
 /// A word, or a truth value, which is as good as its name.
@@ -86,6 +88,7 @@ impl Config {
             keys: if self.keys.is_empty() { other.keys } else { self.keys },
             mouse: self.mouse.or(other.mouse),
             bell: self.bell.or(other.bell),
+            theme: self.theme.or(other.theme),
         }
     }
 }

@@ -176,6 +176,21 @@ fn a_draft_is_edited_in_another_program() {
 }
 
 #[test]
+fn colours_are_as_many_as_are_wanted() {
+    let house = House::new();
+    let Some(ana) = Terminal::open(&house, 80, 24) else { return };
+    let chat = format!("{} connect --nick ana", env!("CARGO_BIN_EXE_cli"));
+    for (setting, is_coloured) in [("NO_COLOR=1", false), ("COLORTERM=truecolor", true)] {
+        ana.run(&format!("{setting} {chat}"));
+        ana.wait_for("F1 help");
+        assert_eq!(ana.screen_with_colours().contains("\x1b[38;2;"), is_coloured, "{setting}");
+        assert_eq!(ana.screen_with_colours().contains("\x1b[48;2;"), is_coloured, "{setting}");
+        ana.run("/quit");
+        ana.wait_for("$");
+    }
+}
+
+#[test]
 fn plain_mode_writes_lines_and_nothing_else() {
     let house = House::new();
     let mut chat = Running::start(house.command_on_a_terminal("connect --plain --nick ana"));

@@ -77,6 +77,11 @@ impl Terminal {
         self.tmux(&["capture-pane", "-p"])
     }
 
+    /// The same with the sequences that colour it.
+    pub(crate) fn screen_with_colours(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-e"])
+    }
+
     /// Waits until the screen shows this.
     pub(crate) fn wait_for(&self, part: &str) {
         until(&format!("{part} on the screen"), || self.screen().contains(part));

@@ -101,7 +101,11 @@ impl Chat {
 
     /// Asks for what was said before; what happens meanwhile waits behind it.
     fn ask_past(&mut self, room: RoomId, last: Seq) {
-        let read = self.read_before.remove(&room).unwrap_or(last);
+        let read = self.read_before.remove(&room);
+        if let Some(up_to) = read.filter(|read| *read < last) {
+            self.show(Shown::Read { room, up_to });
+        }
+        let read = read.unwrap_or(last);
         let Some(view) = self.views.find(room) else { return };
         view.earliest = read.next();
         if read == Seq::default() {

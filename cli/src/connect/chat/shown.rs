@@ -31,6 +31,8 @@ pub(in crate::connect) enum Shown {
     Switched(RoomId),
     /// Something happened in a room.
     Event { room: RoomId, event: StoredEvent, time: Time },
+    /// A room was read up to here in an earlier run.
+    Read { room: RoomId, up_to: Seq },
     /// What was asked of a room's past has been shown.
     PastEnd { room: RoomId, first: Seq },
     /// Somebody came or went.

@@ -38,6 +38,9 @@ impl Vocabulary {
             let names = commands::table().iter().map(|entry| entry.name);
             return matching(names, name).map(|name| format!("/{name} ")).collect();
         }
+        if let Some(code) = word.strip_prefix(':').filter(|code| !code.is_empty()) {
+            return emoji(code);
+        }
         if word.starts_with('#') {
             return matching(self.rooms.iter().map(String::as_str), word)
                 .map(|room| format!("{room} "))
@@ -56,6 +59,17 @@ impl Vocabulary {
             .map(|nick| format!("{at}{nick}{after}"))
             .collect()
     }
+}
+
+/// The emoji that have a name which begins so, in the order of the names.
+fn emoji(typed: &str) -> Vec<String> {
+    let named = emojis::iter().flat_map(|emoji| emoji.shortcodes().map(move |code| (code, emoji.as_str())));
+    let typed = typed.trim_end_matches(':').to_lowercase();
+    let mut fitting: Vec<_> = named.filter(|(code, _)| code.starts_with(&typed)).collect();
+    fitting.sort_unstable();
+    let mut emoji: Vec<String> = fitting.into_iter().map(|(_, emoji)| format!("{emoji} ")).collect();
+    emoji.dedup();
+    emoji
 }
 
 fn matching<'a>(names: impl Iterator<Item = &'a str>, typed: &str) -> impl Iterator<Item = &'a str> {
@@ -92,6 +106,13 @@ mod tests {
         assert_eq!(complete("/join te"), ["#tea "]);
         assert_eq!(complete("see #t"), ["#tea "]);
         assert_eq!(complete("/join "), ["#lobby ", "#tea "]);
+    }
+
+    #[test]
+    fn emoji_complete_by_their_names() {
+        assert_eq!(complete("tea :teap"), ["🫖 "]);
+        assert!(complete("look: :").is_empty());
+        assert!(complete("x :sm").len() > 3);
     }
 
     #[test]

@@ -51,7 +51,8 @@ impl Plain<'_> {
             Shown::Pong(round_trip) => self.print_pong(round_trip)?,
             Shown::Parted => self.teach(),
             // What is told about the connection says as much.
-            Shown::PastEnd { .. }
+            Shown::Read { .. }
+            | Shown::PastEnd { .. }
             | Shown::Opened
             | Shown::Online
             | Shown::Queued(_)

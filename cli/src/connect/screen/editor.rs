@@ -5,19 +5,35 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::PathBuf,
-    process::Command,
+    process::{Child, Command},
 };
 
-/// Has a text edited by the person's editor; the text as it is then.
-pub(super) fn edit(editor: Option<&str>, text: &str) -> io::Result<String> {
-    let file = Temporary::with(text)?;
-    let editor = editor.unwrap_or("vi");
-    // An editor may come with arguments.
-    let status = Command::new("sh").args(["-c", &format!("{editor} \"$1\""), "sh"]).arg(&file.0).status()?;
-    if !status.success() {
-        return Err(io::Error::other(format!("{editor} ended with {status}")));
+/// A text that is being edited.
+pub(super) struct Editing {
+    file: Temporary,
+    editor: String,
+    child: Child,
+}
+
+impl Editing {
+    /// Has a text edited by the person's editor.
+    pub(super) fn start(editor: Option<&str>, text: &str) -> io::Result<Self> {
+        let file = Temporary::with(text)?;
+        let editor = editor.unwrap_or("vi").to_owned();
+        // An editor may come with arguments.
+        let child =
+            Command::new("sh").args(["-c", &format!("{editor} \"$1\""), "sh"]).arg(&file.0).spawn()?;
+        Ok(Self { file, editor, child })
     }
-    fs::read_to_string(&file.0)
+
+    /// The text as it is when the editor has ended; nothing before.
+    pub(super) fn result(&mut self) -> io::Result<Option<String>> {
+        match self.child.try_wait()? {
+            None => Ok(None),
+            Some(status) if status.success() => fs::read_to_string(&self.file.0).map(Some),
+            Some(status) => Err(io::Error::other(format!("{} ended with {status}", self.editor))),
+        }
+    }
 }
 
 /// A file that is removed in the end.

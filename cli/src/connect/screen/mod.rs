@@ -13,14 +13,16 @@ mod notice;
 mod terminal;
 mod text;
 mod theme;
+mod theme_file;
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
 use palabre_core::{name::RoomName, time::Monotonic};
 
 use self::{
     app::{App, Effect},
+    editor::Editing,
     frame::Frames,
     keys::Bindings,
     terminal::{Arrived, Decoder, Terminal},
@@ -43,6 +45,9 @@ const PAST_EVENTS: u16 = 100;
 /// How long an escape byte may wait for what follows it.
 const ESCAPE_MAX: Duration = Duration::from_millis(30);
 
+/// How often it is looked whether the editor has ended.
+const EDITOR_LOOK: Duration = Duration::from_millis(50);
+
 /// Frames follow each other no faster, unless a key was pressed.
 const FRAME_MIN: Duration = Duration::from_millis(33);
 
@@ -53,7 +58,15 @@ pub(super) fn run(context: &mut Context, room: Option<RoomName>) -> Result<(), F
         Bindings::new(context.config.keys.iter().map(|(name, keys)| (name.as_str(), keys.as_slice())))
             .map_err(|error| Failure::usage(format!("[keys]: {error}")))?;
     let looks = &context.environment.looks;
-    let theme = Theme::new(&Palette::of(looks.background), looks.depth);
+    let palette = match context.config.theme.as_deref() {
+        None => Palette::of(looks.background),
+        Some("dark") => Palette::of(Background::Dark),
+        Some("light") => Palette::of(Background::Light),
+        Some(file) => theme_file::read(file).map_err(|error| {
+            Failure::usage(format!("theme: {file}: {error}; it is dark, light or a file"))
+        })?,
+    };
+    let theme = Theme::new(&palette, looks.depth);
     let chat = Chat::start(context, room, true, PAST_EVENTS)?;
     let server = chat.connection().server().to_string();
     let mut app = App::new(theme, bindings, TimeZone::system(), server, chat.now());
@@ -68,6 +81,7 @@ pub(super) fn run(context: &mut Context, room: Option<RoomName>) -> Result<(), F
         chat,
         app,
         terminal,
+        is_lent: false,
         told,
         frames: Frames::default(),
         decoder: Decoder::default(),
@@ -85,6 +99,8 @@ struct Screen<'a> {
     chat: Chat,
     app: App,
     terminal: Terminal,
+    /// Whether another program has the terminal.
+    is_lent: bool,
     /// What other parts of the program have to say.
     told: Collector,
     frames: Frames,
@@ -170,6 +186,7 @@ impl Screen<'_> {
             self.stop();
         }
         if self.terminal.was_disturbed() {
+            self.terminal.set_up().map_err(|error| Failure::local("the terminal", &error))?;
             self.redraw();
         }
         Ok(())
@@ -190,11 +207,12 @@ impl Screen<'_> {
             Effect::Say { room, text } => self.chat.say_in(room, &text),
             Effect::Older { room, before } => self.chat.older(room, before, PAST_EVENTS),
             Effect::Forgot { room, earliest } => self.chat.shown_from(room, earliest),
+            Effect::Notify { .. } if self.is_lent => {}
             Effect::Notify { title, text } => {
                 let way = self.context.environment.looks.notices;
                 self.terminal.write(notice::bytes(way, self.app.bell, &title, &text));
             }
-            Effect::Edit(text) => self.edit(&text),
+            Effect::Edit(text) => self.edit(&text)?,
             Effect::Mouse(mouse) => self.terminal.set_mouse(mouse),
             Effect::Redraw => self.redraw(),
             Effect::Suspend => self.stop(),
@@ -202,15 +220,38 @@ impl Screen<'_> {
         Ok(())
     }
 
-    fn edit(&mut self, text: &str) {
-        let editor = self.context.environment.editor.clone();
-        let edited = self.terminal.lend(|| editor::edit(editor.as_deref(), text));
-        match edited {
-            Ok(Ok(text)) => self.app.edited(&text),
-            Ok(Err(error)) => self.warn(format!("the editor: {error}")),
-            Err(error) => self.warn(format!("the terminal: {error}")),
+    /// Has the line edited in another program. The chat goes on meanwhile, unseen.
+    fn edit(&mut self, text: &str) -> Result<(), Failure> {
+        self.terminal.lend();
+        self.is_lent = true;
+        let edited = self.wait_for_editor(text);
+        self.is_lent = false;
+        self.terminal.take_back().map_err(|error| Failure::local("the terminal", &error))?;
+        match edited? {
+            Ok(text) => self.app.edited(&text),
+            Err(error) => self.warn(format!("the editor: {error}")),
         }
         self.redraw();
+        Ok(())
+    }
+
+    fn wait_for_editor(&mut self, text: &str) -> Result<io::Result<String>, Failure> {
+        let mut editing = match Editing::start(self.context.environment.editor.as_deref(), text) {
+            Ok(editing) => editing,
+            Err(error) => return Ok(Err(error)),
+        };
+        loop {
+            match editing.result() {
+                Ok(None) => {}
+                Ok(Some(text)) => return Ok(Ok(text)),
+                Err(error) => return Ok(Err(error)),
+            }
+            self.app.now = self.chat.now();
+            while self.chat.take_event()? {
+                self.show()?;
+            }
+            self.chat.wait(Some(self.app.now.monotonic.after(EDITOR_LOOK)))?;
+        }
     }
 
     fn stop(&mut self) {
@@ -244,6 +285,7 @@ impl Screen<'_> {
         if !(self.is_stale || is_due) || is_too_soon || !self.terminal.is_idle() {
             return;
         }
+        self.app.prepare(self.chat.views());
         let bytes = self.frames.draw(&self.app);
         if !bytes.is_empty() {
             self.terminal.write(bytes);

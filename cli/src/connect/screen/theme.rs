@@ -79,6 +79,37 @@ pub(crate) struct Palette {
     pub(crate) names: Vec<Paint>,
 }
 
+impl Paint {
+    /// A colour; the nearest of the sixteen as terminals commonly have them.
+    pub(crate) fn of(rgb: (u8, u8, u8)) -> Self {
+        const SIXTEEN: [(u8, u8, u8); 16] = [
+            (0, 0, 0),
+            (205, 0, 0),
+            (0, 205, 0),
+            (205, 205, 0),
+            (0, 0, 238),
+            (205, 0, 205),
+            (0, 205, 205),
+            (229, 229, 229),
+            (127, 127, 127),
+            (255, 0, 0),
+            (0, 255, 0),
+            (255, 255, 0),
+            (92, 92, 255),
+            (255, 0, 255),
+            (0, 255, 255),
+            (255, 255, 255),
+        ];
+        let nearest = (0..16_u8).min_by_key(|index| distance(SIXTEEN[usize::from(*index)], rgb));
+        Self { rgb, sixteenth: nearest.unwrap_or_default() }
+    }
+}
+
+fn distance(a: (u8, u8, u8), b: (u8, u8, u8)) -> u32 {
+    let square = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
+    square(a.0, b.0) + square(a.1, b.1) + square(a.2, b.2)
+}
+
 const fn paint(red: u8, green: u8, blue: u8, sixteenth: u8) -> Paint {
     Paint { rgb: (red, green, blue), sixteenth }
 }
@@ -201,10 +232,7 @@ fn colour(paint: Paint, depth: Depth) -> Color {
 /// The nearest of the colours from 16 on, which are the same on all terminals: a cube and a row of greys.
 fn nearest_of_256((red, green, blue): (u8, u8, u8)) -> u8 {
     const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
-    let distance = |a: (u8, u8, u8)| {
-        let square = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
-        square(a.0, red) + square(a.1, green) + square(a.2, blue)
-    };
+    let distance = |a| distance(a, (red, green, blue));
     let step = |value: u8| (0..6_u8).min_by_key(|at| STEPS[usize::from(*at)].abs_diff(value)).unwrap_or(0);
     let at = |step: u8| STEPS[usize::from(step)];
     let (r, g, b) = (step(red), step(green), step(blue));

@@ -45,20 +45,23 @@ impl App {
                 self.move_in(room);
             }
             Shown::Event { room, event, time } => self.happened(room, event, time, views),
+            Shown::Read { room, up_to } => {
+                self.follow(views);
+                if let Some(room) = self.room_with(room) {
+                    room.unread_from = Some(up_to.next());
+                }
+            }
             Shown::PastEnd { room, first } => {
                 if let Some(room) = self.room_with(room) {
                     room.page_ended(first);
                 }
             }
             Shown::Came { room, name, came } => self.came(room, name, came),
-            Shown::People { .. } => {
-                self.follow(views);
-                self.teach();
-            }
-            Shown::Parted | Shown::Opened => {
-                self.follow(views);
-                self.teach();
-            }
+            Shown::People { room, .. } => match self.room_with(room) {
+                Some(room) => room.people_changed = true,
+                None => self.follow(views),
+            },
+            Shown::Parted | Shown::Opened => self.follow(views),
             Shown::Trimmed { room, first } => {
                 let text = format!("messages before number {first} are not kept any more");
                 self.tell_in(room, text, Tone::Quiet);
@@ -108,7 +111,18 @@ impl App {
         }
     }
 
-    /// Takes in which rooms there are, and who is in them.
+    /// To be called before each frame: brings up to date what is too dear to be so after each change.
+    pub(crate) fn prepare(&mut self, views: &Views) {
+        let room = self.room_mut();
+        if let (true, Some(view)) = (room.people_changed, views.find_ref(room.id)) {
+            room.people =
+                view.roster.names().into_iter().map(|(name, state)| (name.to_owned(), state)).collect();
+            room.people_changed = false;
+            self.teach();
+        }
+    }
+
+    /// Takes in which rooms there are.
     fn follow(&mut self, views: &Views) {
         self.rooms.retain(|room| views.find_ref(room.id).is_some());
         for view in views.iter() {
@@ -121,8 +135,6 @@ impl App {
             });
             let room = &mut self.rooms[index];
             room.place.clone_from(&view.place);
-            room.people =
-                view.roster.names().into_iter().map(|(name, state)| (name.to_owned(), state)).collect();
         }
         // A # sorts before an @.
         self.rooms.sort_by_cached_key(|room| (room.is_conversation(), room.place.to_lowercase()));

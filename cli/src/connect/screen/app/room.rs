@@ -27,6 +27,8 @@ pub(crate) struct Room {
     pub(crate) topic: String,
     /// Who is there, and how.
     pub(crate) people: Vec<(String, u8)>,
+    /// Whether that has changed since.
+    pub(crate) people_changed: bool,
     pub(crate) log: Log,
     pub(crate) anchor: Anchor,
     pub(crate) line: Line,
@@ -107,6 +109,7 @@ impl Room {
             place,
             topic: String::new(),
             people: Vec::new(),
+            people_changed: true,
             log: Log::default(),
             anchor: Anchor::Bottom,
             line: Line::default(),

@@ -6,6 +6,7 @@ use palabre_core::{
     time::WallTime,
     wire::state,
 };
+use proptest::prelude::*;
 use ratatui::{Terminal, backend::TestBackend};
 
 use super::*;
@@ -13,6 +14,7 @@ use crate::connect::{
     chat::{Shown, Time, Views},
     screen::{
         draw,
+        frame::Frames,
         theme::{Background, Depth, Palette},
     },
 };
@@ -66,6 +68,7 @@ impl Seat {
             .collect();
         self.views.find(RoomId::new(1)).unwrap().roster.replace(&members);
         self.app.take(Shown::People { room: RoomId::new(1), tell: false }, &self.views);
+        self.app.prepare(&self.views);
     }
 
     fn says(&mut self, room: u64, nick: &str, text: &str) {
@@ -286,4 +289,161 @@ fn a_mention_elsewhere_makes_a_noise_unless_it_is_not_wanted() {
     seat.app.take_effects();
     seat.says(1, "bob", "ana, look");
     assert!(seat.app.take_effects().is_empty());
+}
+
+#[test]
+fn what_was_not_read_in_an_earlier_run_is_marked() {
+    let mut seat = Seat::new(80, 24);
+    seat.says(1, "bob", "read before");
+    seat.app.take(Shown::Read { room: RoomId::new(1), up_to: Seq::new(1) }, &seat.views);
+    seat.says(1, "bob", "not yet");
+    let rows = seat.rows();
+    let at = |part| rows.iter().position(|row| row.contains(part)).unwrap();
+    assert!(at("read before") < at("─ new ─") && at("─ new ─") < at("not yet"), "{rows:#?}");
+}
+
+#[test]
+fn emoji_are_chosen_from_a_list_with_their_names() {
+    let mut seat = Seat::new(80, 24);
+    seat.types("more :tea").presses("tab");
+    assert!(seat.shows(":tea:") && seat.shows(":teapot:"), "{:#?}", seat.rows());
+    seat.presses("down up enter");
+    assert!(seat.shows("#lobby> more 🍵"), "{:#?}", seat.rows());
+    seat.presses("ctrl-w").types(":x");
+    seat.presses("tab escape");
+    assert!(seat.shows(":x"));
+}
+
+#[test]
+fn a_full_room_costs_no_more_than_what_is_seen() {
+    let mut seat = Seat::new(120, 40);
+    (0..13_000).for_each(|number| seat.says(1, "bob", &format!("message {number}")));
+    assert_eq!(seat.app.room().log.len(), 12_000, "older ones are on the server");
+    assert!(seat.app.take_effects().iter().any(|effect| matches!(effect, Effect::Forgot { .. })));
+    seat.presses("pageup pageup");
+    assert!(seat.shows("message 12920"));
+}
+
+/// What the terminal is told, without the sequences that we write ourselves.
+fn without_sequences(bytes: &[u8]) -> Vec<u8> {
+    let mut rest = bytes.iter().copied();
+    let mut text = Vec::new();
+    while let Some(byte) = rest.next() {
+        if byte != 0x1b {
+            text.push(byte);
+            continue;
+        }
+        assert_eq!(rest.next(), Some(b'['), "only control sequences are written");
+        for byte in rest.by_ref() {
+            assert!(byte.is_ascii_graphic(), "{byte}");
+            if byte.is_ascii_alphabetic() {
+                break;
+            }
+        }
+    }
+    text
+}
+
+fn any_key() -> impl Strategy<Value = String> {
+    const NAMES: &[&str] = &[
+        "enter",
+        "tab",
+        "shift-tab",
+        "up",
+        "down",
+        "left",
+        "right",
+        "pageup",
+        "pagedown",
+        "escape",
+        "backspace",
+        "alt-enter",
+        "ctrl-f",
+        "ctrl-p",
+        "ctrl-r",
+        "ctrl-w",
+        "ctrl-k",
+        "ctrl-y",
+        "ctrl-_",
+        "f1",
+        "alt-a",
+        "alt-1",
+        "alt-2",
+        "alt-right",
+        "alt-m",
+        "alt-r",
+        "alt-n",
+        "shift-up",
+        "shift-down",
+        "a",
+        ":",
+        "/",
+        "é",
+        "你",
+        "?",
+    ];
+    proptest::sample::select(NAMES).prop_map(str::to_owned)
+}
+
+/// Text with what might break a frame.
+fn hostile() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        any::<String>(),
+        "[a-z ]{0,30}",
+        Just("\x1b[2J\x1b]0;x\x07".to_owned()),
+        Just("\u{202e}\u{200b}\u{feff}\u{9b}31m".to_owned()),
+        Just("👩\u{200d}👩\u{200d}👧❤\u{fe0f}".to_owned()),
+        Just("\u{301}\u{301}e\u{301}".to_owned()),
+        Just("שלום (1) مرحبا".to_owned()),
+        Just("你好\n\t\r".to_owned()),
+    ];
+    proptest::collection::vec(part, 0..4).prop_map(|parts| parts.concat())
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Says { room: u64, nick: String, text: String },
+    Presses(String),
+    Pastes(String),
+    Resizes(u16, u16),
+    Points(u16, u16),
+    Told(String),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (1..3_u64, hostile(), hostile()).prop_map(|(room, nick, text)| Step::Says { room, nick, text }),
+        6 => any_key().prop_map(Step::Presses),
+        1 => hostile().prop_map(Step::Pastes),
+        1 => (0..120_u16, 0..50_u16).prop_map(|(columns, rows)| Step::Resizes(columns, rows)),
+        1 => (0..130_u16, 0..60_u16).prop_map(|(column, row)| Step::Points(column, row)),
+        1 => hostile().prop_map(Step::Told),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Hostile text, keys and sizes: nothing panics, and nothing that the terminal would obey comes out.
+    #[test]
+    fn the_screen_takes_anything(steps in proptest::collection::vec(any_step(), 0..40)) {
+        let mut seat = Seat::new(80, 24);
+        seat.enter(2, "#tea");
+        seat.people(&["ana", "bob", "\u{1b}[2J"]);
+        let mut frames = Frames::default();
+        for step in steps {
+            match step {
+                Step::Says { room, nick, text } => seat.says(room, &nick, &text),
+                Step::Presses(key) => { seat.presses(&key); }
+                Step::Pastes(text) => seat.app.hear(Heard::Paste(text)),
+                Step::Resizes(columns, rows) => seat.app.size = (columns.max(1), rows.max(1)),
+                Step::Points(column, row) => seat.app.hear(Heard::Click(Click::Press { column, row })),
+                Step::Told(text) => seat.app.take(Shown::Warning(text), &seat.views),
+            }
+            seat.app.take_effects();
+            let text = without_sequences(&frames.draw(&seat.app));
+            let text = String::from_utf8(text).unwrap();
+            prop_assert!(!text.chars().any(char::is_control), "{text:?}");
+        }
+    }
 }

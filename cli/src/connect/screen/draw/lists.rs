@@ -76,7 +76,9 @@ pub(super) fn overlay(app: &App, area: Rect, buffer: &mut Buffer) -> Option<Posi
     match &app.overlay {
         Overlay::None | Overlay::Finding(_) => None,
         Overlay::Completing(completing) => {
-            let lines: Vec<&str> = completing.candidates.iter().map(|line| line.trim_end()).collect();
+            let lines: Vec<String> =
+                completing.candidates.iter().map(|line| named(line.trim_end())).collect();
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
             list(app, area, buffer, &lines, completing.chosen);
             None
         }
@@ -105,6 +107,14 @@ pub(super) fn overlay(app: &App, area: Rect, buffer: &mut Buffer) -> Option<Posi
             list(app, area, buffer, &lines, usize::MAX);
             None
         }
+    }
+}
+
+/// A candidate; an emoji with its name.
+fn named(candidate: &str) -> String {
+    match emojis::get(candidate).and_then(|emoji| emoji.shortcode()) {
+        Some(code) => format!("{candidate} :{code}:"),
+        None => candidate.to_owned(),
     }
 }
 

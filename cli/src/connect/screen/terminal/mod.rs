@@ -13,7 +13,7 @@ use std::{
 
 use palabre_runtime::client::Waker;
 use rustix::{
-    process::{Signal, kill_current_process_group},
+    process::{Signal, getppid, getsid, kill_current_process_group},
     stdio::{stdin, stdout},
     termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr},
 };
@@ -72,9 +72,14 @@ impl Terminal {
 
     fn enter(&self) -> io::Result<()> {
         let before = tcgetattr(stdin())?;
-        let mut raw = before.clone();
-        raw.make_raw();
         *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
+        self.set_up()
+    }
+
+    /// Makes it again what it has to be, after somebody else may have changed it.
+    pub(crate) fn set_up(&self) -> io::Result<()> {
+        let mut raw = tcgetattr(stdin())?;
+        raw.make_raw();
         tcsetattr(stdin(), OptionalActions::Now, &raw)?;
         let mouse = if self.mouse { MOUSE_ON } else { MOUSE_OFF };
         write_all(format!("{ENTER}{mouse}").as_bytes());
@@ -120,29 +125,36 @@ impl Terminal {
         self.write(if mouse { MOUSE_ON } else { MOUSE_OFF }.into());
     }
 
-    /// Gives the terminal away while something else is done.
-    pub(crate) fn lend<R>(&self, borrow: impl FnOnce() -> R) -> io::Result<R> {
+    /// Gives the terminal away, to another program.
+    pub(crate) fn lend(&self) {
         self.writer.settle();
         self.reader.pause();
         give_back();
-        let result = borrow();
-        self.enter()?;
-        self.reader.resume();
-        Ok(result)
     }
 
-    /// Stops the program until it is continued, as Ctrl-Z does.
-    pub(crate) fn stop(&self) -> io::Result<()> {
-        self.lend(|| kill_current_process_group(Signal::STOP))??;
+    /// Takes it over again.
+    pub(crate) fn take_back(&self) -> io::Result<()> {
+        self.enter()?;
+        self.reader.resume();
         Ok(())
+    }
+
+    /// Stops the program until it is continued, as Ctrl-Z does. Fails where no shell is there to continue it.
+    pub(crate) fn stop(&self) -> io::Result<()> {
+        let parent = getppid().and_then(|parent| getsid(Some(parent)).ok());
+        if parent.is_none() || parent != getsid(None).ok() {
+            return Err(io::Error::other("there is no shell to go back to"));
+        }
+        self.lend();
+        let stopped = kill_current_process_group(Signal::STOP);
+        self.take_back()?;
+        Ok(stopped?)
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.writer.settle();
-        self.reader.pause();
-        give_back();
+        self.lend();
     }
 }
 
