@@ -98,6 +98,7 @@ struct World {
     /// Uploads that their clients were told to be files.
     told: Vec<(UploadKey, BlobHash, bool)>,
     deleted: u32,
+    renames: u32,
     marks: Marks,
 }
 
@@ -133,6 +134,7 @@ impl World {
             contents: BTreeMap::new(),
             told: Vec::new(),
             deleted: 0,
+            renames: 0,
             marks: Marks::default(),
         };
         world.start();
@@ -583,8 +585,10 @@ impl World {
             }
             TransferEvent::Conflict { transfer, .. } => {
                 self.marks.note("an upload met a conflict when it was all there", true);
+                // One that nobody has: the same again would meet the same conflict for ever.
+                self.renames += 1;
                 let name =
-                    FileName::parse(&format!("other {}", self.keys)).map_err(|error| error.to_string())?;
+                    FileName::parse(&format!("other {}", self.renames)).map_err(|error| error.to_string())?;
                 self.actors[index].client.finish_as(transfer, name, None, self.now);
                 Ok(())
             }
