@@ -47,7 +47,7 @@ impl fmt::Display for MessageLines<'_> {
             EventKind::Topic if event.text.is_empty() => return write!(f, "* {nick} cleared the topic"),
             EventKind::Topic => write!(f, "* {nick} set the topic: ")?,
             EventKind::FileShared | EventKind::FileDeleted => {
-                return write_about_file(f, &nick, event);
+                return write!(f, "* {nick} {}", about_file(event.kind, &event.text));
             }
         }
         for (index, line) in event.text.split('\n').enumerate() {
@@ -58,16 +58,13 @@ impl fmt::Display for MessageLines<'_> {
     }
 }
 
-fn write_about_file(f: &mut fmt::Formatter<'_>, nick: &dyn fmt::Display, event: &StoredEvent) -> fmt::Result {
-    let verb = if event.kind == EventKind::FileDeleted { "deleted" } else { "shared" };
+/// What an event about a file says of it: `shared report.iso (3.1 GiB)`.
+pub(crate) fn about_file(kind: EventKind, text: &str) -> String {
+    let verb = if kind == EventKind::FileDeleted { "deleted" } else { "shared" };
     // Of what a later server says otherwise, the first line is the name.
-    match SharedFile::parse(&event.text) {
-        Some(file) => {
-            write!(f, "* {nick} {verb} {} ({})", Printable::new(file.name.as_str()), Size(file.size))
-        }
-        None => {
-            write!(f, "* {nick} {verb} {}", Printable::new(event.text.lines().next().unwrap_or_default()))
-        }
+    match SharedFile::parse(text) {
+        Some(file) => format!("{verb} {} ({})", Printable::new(file.name.as_str()), Size(file.size)),
+        None => format!("{verb} {}", Printable::new(text.lines().next().unwrap_or_default())),
     }
 }
 

@@ -17,7 +17,7 @@ use std::{
 
 pub(crate) use self::{
     json::{Body, Record, place, state_name},
-    message::{Layout, MessageLines},
+    message::{Layout, MessageLines, about_file},
     presence::presence,
     printable::Printable,
     size::Size,
