@@ -37,17 +37,18 @@ exit_codes! {
     Done = 0, "done, or there was nothing left to do";
     Other = 1, "another error";
     Usage = 2, "wrong usage";
-    NotFound = 3, "not found: a user or a room";
+    NotFound = 3, "not found: a user, a room or a file";
     NotAllowed = 4, "not logged in, or not allowed";
     Unavailable = 5, "cannot connect, or a passing trouble: a retry may help";
     Exists = 6, "it exists already, or the name is in use";
     Limit = 7, "over a limit";
     NoSpace = 8, "the server has no space left";
+    Integrity = 9, "what arrived is not what was sent";
     Identity = 10, "the server is not the one it was";
     Protocol = 11, "the two ends do not speak the same protocol";
     Partial = 12, "some of several failed";
     TimedOut = 13, "timed out";
-    Interrupted = 130, "interrupted";
+    Interrupted = 130, "interrupted; transfers can be resumed";
 }
 
 /// Why the program could not do what was asked.
@@ -145,9 +146,24 @@ impl From<Misuse> for Failure {
 
 const fn refusal_status(code: RefusalCode) -> ExitStatus {
     match code {
-        RefusalCode::NameInUse | RefusalCode::NameLooksAlike | RefusalCode::NonceReused => ExitStatus::Exists,
-        RefusalCode::NameInvalid | RefusalCode::TextEmpty | RefusalCode::TextInvalid => ExitStatus::Usage,
-        RefusalCode::NoSuchUser | RefusalCode::NoSuchRoom | RefusalCode::NoSuchDevice => ExitStatus::NotFound,
+        RefusalCode::NameInUse
+        | RefusalCode::NameLooksAlike
+        | RefusalCode::NonceReused
+        | RefusalCode::Conflict => ExitStatus::Exists,
+        RefusalCode::NameInvalid
+        | RefusalCode::TextEmpty
+        | RefusalCode::TextInvalid
+        | RefusalCode::FileNameInvalid => ExitStatus::Usage,
+        RefusalCode::NoSuchUser
+        | RefusalCode::NoSuchRoom
+        | RefusalCode::NoSuchDevice
+        | RefusalCode::NoSuchFile
+        | RefusalCode::NoSuchUpload => ExitStatus::NotFound,
+        RefusalCode::FilesOff => ExitStatus::NotAllowed,
+        RefusalCode::Superseded => ExitStatus::Unavailable,
+        RefusalCode::Quota | RefusalCode::FileTooLarge | RefusalCode::TransferLimit => ExitStatus::Limit,
+        RefusalCode::FileChanged => ExitStatus::Other,
+        RefusalCode::Integrity => ExitStatus::Integrity,
         RefusalCode::NotAMember
         | RefusalCode::TokenUnknown
         | RefusalCode::LoginFailed
@@ -247,6 +263,10 @@ mod tests {
             (RefusalCode::RoomLimit, 7),
             (RefusalCode::NoSpace, 8),
             (RefusalCode::StorageFailed, 5),
+            (RefusalCode::NoSuchFile, 3),
+            (RefusalCode::Conflict, 6),
+            (RefusalCode::Quota, 7),
+            (RefusalCode::Integrity, 9),
         ];
         for (code, number) in expected {
             assert_eq!(Failure::refused(&Refusal::new(code, "")).status.number(), number, "{code}");

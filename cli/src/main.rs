@@ -16,6 +16,7 @@ mod portable_token;
 mod roster;
 mod session;
 mod state;
+mod transfer;
 mod trust;
 
 use std::process::ExitCode;

@@ -20,6 +20,20 @@ pub struct ServerConfig {
     pub guests: bool,
     /// Accounts, if there are to be any.
     pub accounts: Option<AccountsConfig>,
+    /// Whether files are taken, and from whom.
+    pub files: FilesConfig,
+}
+
+/// What an operator decides about files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FilesConfig {
+    /// There are none.
+    #[default]
+    Off,
+    /// Accounts upload them.
+    Accounts,
+    /// Guests do too.
+    Everybody,
 }
 
 /// What an operator decides about accounts.
@@ -54,6 +68,7 @@ impl Default for ServerConfig {
             manual: crate::commands::MANUAL.into(),
             guests: true,
             accounts: None,
+            files: FilesConfig::default(),
         }
     }
 }

@@ -93,6 +93,17 @@ codes! {
         RoleNeeded = 25, "role-needed", "Needs a moderator's or an owner's role.";
         Outranked = 26, "outranked", "The other's role is not below one's own.";
         RightsFull = 27, "rights-full", "The room's list of rights is full.";
+        FileNameInvalid = 60, "file-name-invalid", "Not a name of a file.";
+        NoSuchFile = 61, "no-such-file", "There is no such file.";
+        Conflict = 62, "conflict", "Another version of the file is there.";
+        Quota = 63, "quota", "More than the account may store.";
+        FileTooLarge = 64, "file-too-large", "More than a file may have.";
+        FileChanged = 65, "file-changed", "The file has another content now.";
+        Integrity = 66, "integrity", "The content does not have the hash it should.";
+        Superseded = 67, "superseded", "The upload goes on elsewhere.";
+        TransferLimit = 68, "transfer-limit", "Too many transfers at once.";
+        FilesOff = 69, "files-off", "The server takes no files.";
+        NoSuchUpload = 70, "no-such-upload", "There is no such upload.";
     }
 }
 

@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod blob;
 pub mod channel;
 pub mod client;
 pub mod commands;
@@ -26,4 +27,5 @@ pub mod storage;
 pub mod text;
 pub mod time;
 mod timer;
+pub mod transfer;
 pub mod wire;

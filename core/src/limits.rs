@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use crate::{
     name::{NICK_BYTES_MAX, ROOM_NAME_BYTES_MAX},
-    wire::{self, FRAME_BYTES_MAX, FRAMES_BEFORE_READY_MAX},
+    transfer::FILE_NAME_BYTES_MAX,
+    wire::{self, DATA_BYTES_MAX, FRAME_BYTES_MAX, FRAMES_BEFORE_READY_MAX},
 };
 
 /// The limits a server holds itself and its peers to.
@@ -159,6 +160,39 @@ pub struct Limits {
     pub manual_bytes_max: usize,
     /// Frames of one connection handled in one call; the rest waits for the next (contract rule 7).
     pub frames_per_call_max: u32,
+
+    /// The largest file (U10).
+    pub file_bytes_max: u64,
+    /// What one user may have stored and announced (U10).
+    pub user_files_bytes_max: u64,
+    /// Transfers of one connection at once (U10).
+    pub transfers_max: usize,
+    /// Uploads of one user that are not files yet.
+    pub uploads_max: usize,
+    /// What a sender may have on its way at first (quinn: 1.25 MB).
+    pub window_bytes: u64,
+    /// To what that grows where it holds a fast sender up.
+    pub window_bytes_max: u64,
+    /// What all senders together may have on their way.
+    pub windows_bytes_max: u64,
+    /// An upload is made durable each time that so much more of it was written,
+    pub checkpoint_bytes: u64,
+    /// or, if anything was, after this time.
+    pub checkpoint_interval: Duration,
+    /// How much of an upload may be sent beyond what is durable.
+    pub undurable_bytes_max: u64,
+    /// How long an upload is kept that nobody goes on with (U9).
+    pub upload_kept: Duration,
+    /// What is reserved at a time for an upload of unknown size.
+    pub reserved_step_bytes: u64,
+    /// What is read from the disk at a time for a download; as much again is read ahead.
+    pub read_bytes: u32,
+    /// Content is put into a connection's buffer while less than this waits in it (U14).
+    pub bulk_bytes_max: usize,
+    /// Files of a page (U12).
+    pub files_page_max: u32,
+    /// Names of a page of files; with what surrounds them they must fit into a frame.
+    pub files_page_bytes_max: u32,
 }
 
 impl Default for Limits {
@@ -240,6 +274,23 @@ impl Default for Limits {
             presence_interval: Duration::from_millis(20),
             manual_bytes_max: 48 << 10,
             frames_per_call_max: 1_024,
+
+            file_bytes_max: 4 << 30,
+            user_files_bytes_max: 20 << 30,
+            transfers_max: 8,
+            uploads_max: 1_024,
+            window_bytes: 1 << 20,
+            window_bytes_max: 4 << 20,
+            windows_bytes_max: 64 << 20,
+            checkpoint_bytes: 32 << 20,
+            checkpoint_interval: Duration::from_secs(2),
+            undurable_bytes_max: 64 << 20,
+            upload_kept: Duration::from_secs(24 * 3_600),
+            reserved_step_bytes: 64 << 20,
+            read_bytes: 128 << 10,
+            bulk_bytes_max: 64 << 10,
+            files_page_max: 200,
+            files_page_bytes_max: 32 << 10,
         }
     }
 }
@@ -285,6 +336,8 @@ impl Limits {
 
 /// The longest text that fits beside its header, names and numbers into a frame.
 const EVENT_OVERHEAD_BYTES_MAX: usize = 128;
+/// What a file takes at most in a frame, beside its names.
+const FILE_OVERHEAD_BYTES_MAX: usize = 80;
 /// What a member, a listed room and a room of `Ready` take at most in a frame, beside their names and topics.
 const ENTRY_OVERHEAD_BYTES_MAX: usize = 64;
 
@@ -294,6 +347,8 @@ const _: () = {
     assert!(16_384 + EVENT_OVERHEAD_BYTES_MAX < frame);
     assert!(500 * (NICK_BYTES_MAX + ENTRY_OVERHEAD_BYTES_MAX) < frame);
     assert!(200 * (NICK_BYTES_MAX + ENTRY_OVERHEAD_BYTES_MAX) < frame);
+    assert!((32 << 10) + FILE_NAME_BYTES_MAX + 200 * FILE_OVERHEAD_BYTES_MAX < frame);
+    assert!(DATA_BYTES_MAX + 13 <= frame);
     assert!(100 * (ROOM_NAME_BYTES_MAX + 400 + ENTRY_OVERHEAD_BYTES_MAX) < frame);
     assert!(
         64 * (ROOM_NAME_BYTES_MAX + 400 + ENTRY_OVERHEAD_BYTES_MAX)

@@ -3,6 +3,7 @@
 use alloc::string::String;
 
 use crate::{
+    blob::BlobRequest,
     error::ProtocolError,
     ids::{ConnectionId, DeviceId, RoomId, Seq, UserId},
     password::Verification,
@@ -19,6 +20,8 @@ pub enum Output {
     /// Computation that would stall the loop: have it done elsewhere, and hand what it gives to `Server::handle_work`. There are
     /// never more than [`Limits::verifications_max`](crate::limits::Limits) under way.
     Work(Verification),
+    /// Hand this to the disk that keeps the content of files.
+    Blob(BlobRequest),
     /// Send what remains, then shut the connection's sending side down, and drop what arrives until it ends.
     Close(ConnectionId),
     /// Let go of the connection's socket now. The id is dead.
@@ -131,6 +134,20 @@ pub enum Event {
         /// Whether it is for lack of space.
         no_space: bool,
     },
+    /// A file was stored.
+    FileStored {
+        /// By whom.
+        user: UserId,
+        /// How many bytes it has.
+        size: u64,
+    },
+    /// The disk that keeps the content of files could not do something.
+    DiskFailed {
+        /// What was asked.
+        operation: &'static str,
+        /// Whether it is for lack of space.
+        no_space: bool,
+    },
     /// All connections have ended after a shutdown; the driver may stop.
     Drained,
 }
@@ -199,4 +216,12 @@ pub struct Stats {
     pub pending: u64,
     /// Bytes received that wait to be handled.
     pub inbound_bytes: u64,
+    /// Uploads that are not files yet.
+    pub uploads: u64,
+    /// What they, and files, count against quotas.
+    pub files_bytes: u64,
+    /// Memory that senders of uploads were promised.
+    pub window_bytes: u64,
+    /// Memory of content that was read for downloads and waits to be sent.
+    pub read_ahead_bytes: u64,
 }

@@ -16,14 +16,41 @@ pub struct SeededBug {
     pub rule: &'static str,
     /// How many events the simulated world needs in a run to get that far.
     pub events: u64,
+    /// Whether it is the world of files that must find it.
+    pub in_files: bool,
 }
 
 const fn bug(name: &'static str, file: &'static str, rule: &'static str, events: u64) -> SeededBug {
-    SeededBug { name, file, rule, events }
+    SeededBug { name, file, rule, events, in_files: false }
+}
+
+const fn file_bug(name: &'static str, file: &'static str, rule: &'static str) -> SeededBug {
+    SeededBug { name, file, rule, events: 1_000, in_files: true }
 }
 
 /// All of them. A mistake that is not listed here does not compile.
 pub const SEEDED_BUGS: &[SeededBug] = &[
+    file_bug(
+        "window-checked-for-zero-only",
+        "core/src/transfer/receive.rs",
+        "`Data` past the limit is an error (U4)",
+    ),
+    file_bug(
+        "journal-before-sync",
+        "core/src/server/files/data.rs",
+        "what is told to be durable survives a crash (U6)",
+    ),
+    file_bug("quota-kept-on-abort", "core/src/server/files/mod.rs", "what ended counts no more (U10)"),
+    file_bug(
+        "resumed-by-size",
+        "core/src/server/files/upload.rs",
+        "an upload goes on behind what is durable (U4)",
+    ),
+    file_bug(
+        "older-handle-goes-on",
+        "core/src/server/files/data.rs",
+        "what was lost is not counted as there (U4)",
+    ),
     bug(
         "acknowledged-before-commit",
         "core/src/server/post.rs",

@@ -31,6 +31,8 @@ pub fn check_text(
         | EventKind::Promoted
         | EventKind::Demoted
         | EventKind::Owned => ("reason", topic_bytes_max, false),
+        // The text of these is the server's own.
+        EventKind::FileShared | EventKind::FileDeleted => ("name of the file", text_bytes_max, true),
     };
     let longest_refused = crate::seeded_bug!("longest-text-refused") && text.len() == bytes_max;
     if text.len() > bytes_max || longest_refused {

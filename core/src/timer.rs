@@ -5,6 +5,7 @@ use alloc::collections::BTreeSet;
 use crate::{
     ids::{ConnectionId, RoomId, UserId},
     time::Monotonic,
+    transfer::UploadId,
 };
 
 /// What a deadline is for.
@@ -16,6 +17,8 @@ pub(crate) enum Timer {
     Guest(UserId),
     /// Changes among a room's members are to be told.
     Presence(RoomId),
+    /// An upload is to be made durable, or expires.
+    Upload(UploadId),
     /// A shutdown has taken long enough.
     Drain,
 }
@@ -26,6 +29,7 @@ impl Timer {
             Self::Connection(_) => "connection",
             Self::Guest(_) => "guest",
             Self::Presence(_) => "presence",
+            Self::Upload(_) => "upload",
             Self::Drain => "drain",
         }
     }

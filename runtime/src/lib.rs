@@ -6,6 +6,8 @@
 
 #[cfg(feature = "server")]
 pub mod accounts;
+#[cfg(feature = "server")]
+pub mod blobs;
 pub mod client;
 pub mod clock;
 #[cfg(feature = "server")]

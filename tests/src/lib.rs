@@ -6,6 +6,7 @@
 pub mod campaign;
 pub mod choices;
 pub mod determinism;
+pub mod files;
 pub mod fuzzing;
 pub mod marks;
 pub mod minimise;

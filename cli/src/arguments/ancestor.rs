@@ -4,6 +4,15 @@ use std::ffi::{OsStr, OsString};
 
 use super::Address;
 
+/// What could be said, and what it is called now.
+const COMMANDS: [(&str, &str); 5] = [
+    ("-ping", "ping"),
+    ("-upload", "upload"),
+    ("-download", "download"),
+    ("-delete", "rm"),
+    ("-list", "files"),
+];
+
 /// Turns `cli HOST:PORT -ping` into `cli ping --server HOST:PORT`, and `cli HOST:PORT` into `cli connect HOST:PORT`.
 ///
 /// It happens before arguments are parsed, which would take `-ping` for a bundle of short flags. Anything else
@@ -16,8 +25,11 @@ pub(crate) fn rewrite(arguments: Vec<OsString>) -> Vec<OsString> {
     };
     let server = OsString::from(server);
     let (head, rest): (Vec<OsString>, _) = match arguments.get(2).map(OsString::as_os_str) {
-        Some(flag) if flag == OsStr::new("-ping") => (vec!["ping".into(), "--server".into(), server], 3),
-        Some(_) | None => (vec!["connect".into(), server], 2),
+        Some(flag) => match COMMANDS.iter().find(|(old, _)| flag == OsStr::new(old)) {
+            Some((_, command)) => (vec![(*command).into(), "--server".into(), server], 3),
+            None => (vec!["connect".into(), server], 2),
+        },
+        None => (vec!["connect".into(), server], 2),
     };
     let program = arguments.first().cloned();
     program.into_iter().chain(head).chain(arguments.into_iter().skip(rest)).collect()
@@ -36,6 +48,10 @@ mod tests {
     fn the_ancestors_spelling_is_understood() {
         assert_eq!(rewritten("cli localhost:4000 -ping"), "cli ping --server localhost:4000");
         assert_eq!(rewritten("cli localhost:4000 -ping -c 3"), "cli ping --server localhost:4000 -c 3");
+        assert_eq!(rewritten("cli localhost:4000 -upload a b"), "cli upload --server localhost:4000 a b");
+        assert_eq!(rewritten("cli localhost:4000 -download a"), "cli download --server localhost:4000 a");
+        assert_eq!(rewritten("cli localhost:4000 -delete a"), "cli rm --server localhost:4000 a");
+        assert_eq!(rewritten("cli localhost:4000 -list"), "cli files --server localhost:4000");
         assert_eq!(rewritten("cli localhost:4000"), "cli connect localhost:4000");
         assert_eq!(rewritten("cli localhost:4000 --nick ana"), "cli connect localhost:4000 --nick ana");
     }

@@ -3,6 +3,7 @@
 mod address;
 mod ancestor;
 mod duration;
+mod remote;
 mod target;
 
 use std::{path::PathBuf, time::Duration};
@@ -15,12 +16,13 @@ pub(crate) use self::{
     address::Address,
     ancestor::rewrite,
     duration::parse_duration,
+    remote::{Remote, Shelf, parse_bytes},
     target::{Target, parse_room},
 };
 use crate::{
     command::{
-        account, completions, connect, devices, govern, history, logout, man, members, mode, passwd, ping,
-        rooms, send, server, tail, unread, wait, whoami,
+        account, completions, connect, devices, download, files, govern, history, logout, man, members, mode,
+        passwd, ping, rooms, send, server, tail, transfers, unread, upload, wait, whoami,
     },
     failure::EXIT_CODES_HELP,
 };
@@ -133,6 +135,11 @@ pub(crate) enum Command {
     Mode(mode::Arguments),
     Rights(mode::RightsArguments),
     Wait(wait::Arguments),
+    Upload(upload::Arguments),
+    Download(download::Arguments),
+    Files(files::Arguments),
+    Rm(files::RemoveArguments),
+    Transfers(transfers::Arguments),
     Ping(ping::Arguments),
     Server(server::Arguments),
     Bench(crate::bench::Arguments),

@@ -4,6 +4,8 @@ pub(crate) mod account;
 pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod devices;
+pub(crate) mod download;
+pub(crate) mod files;
 pub(crate) mod govern;
 pub(crate) mod history;
 pub(crate) mod logout;
@@ -17,7 +19,9 @@ pub(crate) mod send;
 mod send_lines;
 pub(crate) mod server;
 pub(crate) mod tail;
+pub(crate) mod transfers;
 pub(crate) mod unread;
+pub(crate) mod upload;
 pub(crate) mod wait;
 pub(crate) mod whoami;
 
@@ -48,6 +52,11 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Mode(arguments) => mode::run(arguments, context),
         Command::Rights(arguments) => mode::run_rights(arguments, context),
         Command::Wait(arguments) => wait::run(arguments, context),
+        Command::Upload(arguments) => upload::run_command(&arguments, context),
+        Command::Download(arguments) => download::run_command(&arguments, context),
+        Command::Files(arguments) => files::run(&arguments, context),
+        Command::Rm(arguments) => files::remove(&arguments, context),
+        Command::Transfers(arguments) => transfers::run(&arguments, context),
         Command::Register(arguments) => account::register(arguments, context),
         Command::Login(arguments) => account::log_in(arguments, context),
         Command::Logout(arguments) => logout::run(&arguments, context),

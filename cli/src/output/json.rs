@@ -3,16 +3,20 @@
 use std::fmt;
 
 use palabre_core::{
-    client::{DeviceInfo, MemberInfo, RoomInfo, RoomListed, StandingInfo},
+    client::{DeviceInfo, FileInfo, MemberInfo, RoomInfo, RoomListed, StandingInfo},
     ids::Seq,
     rights::RoomMode,
     storage::{EventKind, StoredEvent},
+    transfer::SharedFile,
     wire::state,
 };
 use serde::Serialize;
 
 use super::time::utc;
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    transfer::{Direction, Record as TransferRecord},
+};
 
 /// The version of the records.
 const VERSION: u8 = 1;
@@ -91,6 +95,24 @@ pub(crate) enum Body<'a> {
     Room { r#in: &'a str, members: u32, topic: &'a str, last: u64 },
     /// A member of a room.
     Member { r#in: &'a str, name: &'a str, state: &'static str, guest: bool, role: String },
+    /// Somebody shared a file.
+    FileShared(FileEvent<'a>),
+    /// Somebody deleted a file.
+    FileDeleted(FileEvent<'a>),
+    /// A file there is.
+    File(File<'a>),
+    /// A file was transferred; with where it is here, if it was downloaded.
+    Transferred(File<'a>),
+    /// A transfer that is not done.
+    Transfer {
+        id: u32,
+        direction: Direction,
+        server: &'a str,
+        file: &'a str,
+        local: &'a str,
+        size: Option<u64>,
+        busy: bool,
+    },
     /// The account one is logged in by.
     Account { name: &'a str },
     /// A login for a script elsewhere.
@@ -156,6 +178,52 @@ const fn act_name(kind: EventKind) -> &'static str {
         EventKind::Promoted => "op",
         EventKind::Demoted => "deop",
         EventKind::Owned => "owner",
+        EventKind::FileShared => "share",
+        EventKind::FileDeleted => "delete",
+    }
+}
+
+/// An event about a file; what is not known of it is left out.
+#[derive(Debug, Serialize)]
+pub(crate) struct FileEvent<'a> {
+    r#in: &'a str,
+    seq: u64,
+    from: &'a str,
+    at: String,
+    name: String,
+    version: u64,
+    size: u64,
+    hash: String,
+}
+
+/// A file.
+#[derive(Debug, Serialize)]
+pub(crate) struct File<'a> {
+    r#in: &'a str,
+    name: &'a str,
+    version: u64,
+    size: u64,
+    hash: String,
+    executable: bool,
+    from: &'a str,
+    at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+}
+
+impl<'a> File<'a> {
+    fn new(place: &'a str, file: &'a FileInfo, path: Option<&'a str>) -> Self {
+        Self {
+            r#in: place.strip_suffix('/').unwrap_or(place),
+            name: file.name.as_str(),
+            version: file.version.get(),
+            size: file.size,
+            hash: file.hash.to_string(),
+            executable: file.executable,
+            from: &file.nick,
+            at: utc(file.at),
+            path,
+        }
     }
 }
 
@@ -167,6 +235,31 @@ pub(crate) struct Presence<'a> {
 }
 
 impl<'a> Body<'a> {
+    fn about_file(kind: EventKind, event: Event<'a>, file: &SharedFile) -> Self {
+        let Event { r#in, seq, from, at, text: _ } = event;
+        let SharedFile { name, version, size, hash } = file;
+        let (version, size) = (version.get(), *size);
+        let event =
+            FileEvent { r#in, seq, from, at, name: name.to_string(), version, size, hash: hash.to_string() };
+        if kind == EventKind::FileDeleted { Self::FileDeleted(event) } else { Self::FileShared(event) }
+    }
+
+    /// A file there is.
+    pub(crate) fn file(place: &'a str, file: &'a FileInfo) -> Self {
+        Self::File(File::new(place, file, None))
+    }
+
+    /// A file that was transferred.
+    pub(crate) fn transferred(place: &'a str, file: &'a FileInfo, path: Option<&'a str>) -> Self {
+        Self::Transferred(File::new(place, file, path))
+    }
+
+    /// A transfer that is not done.
+    pub(crate) fn transfer(id: u32, record: &'a TransferRecord, local: &'a str, busy: bool) -> Self {
+        let TransferRecord { direction, server, remote, size, .. } = record;
+        Self::Transfer { id, direction: *direction, server, file: remote, local, size: *size, busy }
+    }
+
     /// An event of a room's log.
     pub(crate) fn event(place: &'a str, event: &'a StoredEvent) -> Self {
         let body = Event {
@@ -195,6 +288,11 @@ impl<'a> Body<'a> {
                 let until = event.about.as_ref().and_then(|about| about.until).map(utc);
                 Self::Act(ActRecord { event: body, act: act_name(event.kind), name, until })
             }
+            EventKind::FileShared | EventKind::FileDeleted => match SharedFile::parse(body.text) {
+                Some(file) => Self::about_file(event.kind, body, &file),
+                // A later server may say it otherwise.
+                None => Self::Action(body),
+            },
         }
     }
 

@@ -5,9 +5,10 @@ use std::fmt;
 use palabre_core::{
     storage::{EventKind, StoredEvent},
     time::WallTime,
+    transfer::SharedFile,
 };
 
-use super::{LocalTime, Printable, Style, act_sentence};
+use super::{LocalTime, Printable, Size, Style, act_sentence};
 
 /// What the lines of all messages have in common.
 #[derive(Clone, Copy, Debug)]
@@ -58,12 +59,25 @@ impl fmt::Display for MessageLines<'_> {
             | EventKind::Owned => {
                 return write!(f, "* {nick} {}", act_sentence(event, *now));
             }
+            EventKind::FileShared | EventKind::FileDeleted => {
+                return write!(f, "* {nick} {}", about_file(event.kind, &event.text));
+            }
         }
         for (index, line) in event.text.split('\n').enumerate() {
             let before = if index == 0 { "" } else { "\n      | " };
             write!(f, "{before}{}", Printable::new(line))?;
         }
         Ok(())
+    }
+}
+
+/// What an event about a file says of it: `shared report.iso (3.1 GiB)`.
+pub(crate) fn about_file(kind: EventKind, text: &str) -> String {
+    let verb = if kind == EventKind::FileDeleted { "deleted" } else { "shared" };
+    // Of what a later server says otherwise, the first line is the name.
+    match SharedFile::parse(text) {
+        Some(file) => format!("{verb} {} ({})", Printable::new(file.name.as_str()), Size(file.size)),
+        None => format!("{verb} {}", Printable::new(text.lines().next().unwrap_or_default())),
     }
 }
 

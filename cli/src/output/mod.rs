@@ -6,6 +6,7 @@ mod message;
 mod presence;
 mod printable;
 mod rights;
+mod size;
 mod style;
 mod time;
 
@@ -17,10 +18,11 @@ use std::{
 
 pub(crate) use self::{
     json::{Body, Record, place, state_name},
-    message::{Layout, MessageLines},
+    message::{Layout, MessageLines, about_file},
     presence::presence,
     printable::Printable,
     rights::{act_sentence, rights_lines, standing_words},
+    size::Size,
     style::{Style, name_hash},
     time::{LocalTime, utc},
 };

@@ -56,7 +56,11 @@ pub(crate) fn act_sentence(event: &StoredEvent, now: WallTime) -> String {
         EventKind::Promoted => ("made ", " a moderator"),
         EventKind::Demoted => ("took the role of ", " back"),
         EventKind::Owned => ("made ", " an owner"),
-        EventKind::Posted | EventKind::Action | EventKind::Topic => ("", ""),
+        EventKind::Posted
+        | EventKind::Action
+        | EventKind::Topic
+        | EventKind::FileShared
+        | EventKind::FileDeleted => ("", ""),
     };
     let name = event.about.as_ref().map_or("somebody", |about| &*about.name);
     let until = event.about.as_ref().and_then(|about| about.until);

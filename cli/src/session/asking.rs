@@ -129,6 +129,9 @@ pub(crate) const fn request_answered(event: &ClientEvent) -> Option<RequestId> {
         | ClientEvent::PasswordChanged { request }
         | ClientEvent::Governed { request, .. }
         | ClientEvent::Rights { request, .. }
+        | ClientEvent::Files { request, .. }
+        | ClientEvent::FileDeleted { request }
+        | ClientEvent::UploadDiscarded { request }
         | ClientEvent::Refused { request, .. }
         | ClientEvent::Interrupted { request } => Some(*request),
         ClientEvent::Connected { .. }
@@ -144,6 +147,7 @@ pub(crate) const fn request_answered(event: &ClientEvent) -> Option<RequestId> {
         | ClientEvent::Removed { .. }
         | ClientEvent::Invited { .. }
         | ClientEvent::Happened(_)
+        | ClientEvent::Transfer(_)
         | ClientEvent::Trimmed { .. }
         | ClientEvent::Presence { .. }
         | ClientEvent::Posted { .. }

@@ -130,6 +130,10 @@ impl Connection {
             | ClientEvent::PasswordChanged { .. }
             | ClientEvent::Parted { .. }
             | ClientEvent::Happened(_)
+            | ClientEvent::Transfer(_)
+            | ClientEvent::Files { .. }
+            | ClientEvent::FileDeleted { .. }
+            | ClientEvent::UploadDiscarded { .. }
             | ClientEvent::Trimmed { .. }
             | ClientEvent::Presence { .. }
             | ClientEvent::Posted { .. }

@@ -2,6 +2,7 @@
 
 mod asking;
 mod connection;
+mod files;
 mod keeping;
 
 use std::{collections::VecDeque, rc::Rc, time::Duration};

@@ -30,6 +30,11 @@ impl State {
         Self { folder }
     }
 
+    /// The folder itself.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The server connected to last.
     pub(crate) fn last_server(&self) -> Option<Address> {
         fs::read_to_string(self.folder.join("last-server")).ok()?.trim_end().parse().ok()
@@ -64,17 +69,17 @@ impl State {
 }
 
 /// Makes a folder and those above it, for its owner alone.
-fn create_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// Opens a file that only its owner reads, and makes it if there is none.
-fn open_private(file: &Path) -> io::Result<File> {
+pub(crate) fn open_private(file: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file)
 }
 
 /// Writes a file durably: after a crash there is either the old content or the new.
-fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = file.with_added_extension("new");
     let mut new = open_private(&temporary)?;
     new.set_len(0)?;
@@ -85,7 +90,7 @@ fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// Removes a file durably; one that does not exist is removed already.
-fn remove(file: &Path) -> io::Result<()> {
+pub(crate) fn remove(file: &Path) -> io::Result<()> {
     match fs::remove_file(file) {
         Ok(()) => sync_folder_of(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

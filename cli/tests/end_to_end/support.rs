@@ -12,7 +12,7 @@ use std::{
 };
 
 use palabre_core::{
-    config::{Registration, ServerConfig},
+    config::{FilesConfig, Registration, ServerConfig},
     limits::Limits,
     password::Stretching,
 };
@@ -81,6 +81,15 @@ impl House {
     /// With a server that lets no guests in.
     pub(crate) fn for_accounts() -> Self {
         Self::configured(ServerConfig { guests: false, ..open() })
+    }
+
+    /// With a server that takes files.
+    pub(crate) fn with_files(limits: Limits, files: FilesConfig) -> Self {
+        let mut house = Self::with_limits(limits);
+        house.stop_server();
+        house.config.files = files;
+        house.start_server();
+        house
     }
 
     /// With a server that does not encrypt.

@@ -11,8 +11,8 @@ use palabre_core::{
     output::{Output, Source},
     server::Server,
     storage::{
-        Appended, Recovered, RoomKey, RoomRecord, StorageFailure, StorageOperation, StorageOutcome,
-        StorageReply, StorageRequest,
+        Appended, Recovered, RecoveredFiles, RoomKey, RoomRecord, StorageFailure, StorageOperation,
+        StorageOutcome, StorageReply, StorageRequest,
     },
     time::{Monotonic, Now, WallTime},
     wire::{self, FRAME_BYTES_MAX, ToClient, ToServer, split_frame},
@@ -66,6 +66,7 @@ impl Hall {
             guests: Vec::new(),
             accounts: Vec::new(),
             invitations: Vec::new(),
+            files: RecoveredFiles::default(),
         };
         let mut hall = Self {
             server: Server::new(config, [7; 32], recovered, now),
@@ -157,6 +158,7 @@ impl Hall {
             match output {
                 Output::Interest(id) => self.writable.push(id),
                 Output::Storage(request) => self.requests.push(request),
+                Output::Blob(_) => panic!("nobody shares files"),
                 Output::Close(_) | Output::Drop(_) | Output::Work(_) => panic!("nobody ends"),
                 Output::Event(event) => drop(black_box(event)),
             }
@@ -228,6 +230,7 @@ impl Store {
             | StorageOperation::SetPassword { .. }
             | StorageOperation::ForgetInvitation { .. }
             | StorageOperation::SetRead { .. } => panic!("everybody is a guest"),
+            StorageOperation::Files(_) => panic!("nobody shares files"),
             StorageOperation::FindNonce { .. } => StorageOutcome::Found(None),
             StorageOperation::ReadPage { .. } => {
                 panic!("everybody keeps up, so that nothing is read back")

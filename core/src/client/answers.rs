@@ -13,9 +13,10 @@ use crate::{
     ids::Seq,
     password::{Stretching, WorkDone, WorkOutcome},
     rights::RoomMode,
+    transfer::FileName,
     wire::{
-        self, Challenge, DeviceList, Done, HistoryPage, Joined, ManualText, MembersPage, Posted, Refused,
-        RightsPage, RoomsPage,
+        self, Challenge, DeviceList, Done, FilesPage, HistoryPage, Joined, ManualText, MembersPage, Posted,
+        Refused, RightsPage, RoomsPage,
     },
 };
 
@@ -34,6 +35,10 @@ impl Session {
             Answer::Manual(manual) => self.answer_manual(manual),
             Answer::Devices(list) => self.answer_devices(list),
             Answer::Rights(page) => self.answer_rights(page),
+            Answer::Accepted(accepted) => self.upload_accepted(accepted),
+            Answer::Stored(stored) => self.upload_stored(stored),
+            Answer::Sending(sending) => self.download_begun(sending),
+            Answer::Files(page) => self.answer_files(page),
         }
     }
 
@@ -71,6 +76,14 @@ impl Session {
                 self.rooms.marked(room, seq);
                 Ok(())
             }
+            Request::Verb(request, Ask::DeleteFile { .. }) => {
+                self.tell(ClientEvent::FileDeleted { request });
+                Ok(())
+            }
+            Request::Verb(request, Ask::DiscardUpload { .. }) => {
+                self.tell(ClientEvent::UploadDiscarded { request });
+                Ok(())
+            }
             Request::Verb(
                 _,
                 Ask::Join { .. }
@@ -84,6 +97,7 @@ impl Session {
                 | Ask::Rooms { .. }
                 | Ask::History { .. }
                 | Ask::Manual
+                | Ask::Files { .. }
                 | Ask::Ping { .. },
             )
             | Request::Follow(_)
@@ -97,6 +111,9 @@ impl Session {
             self.outputs.save();
             let (post, room, text) = (pending.post, pending.room, pending.text);
             self.tell(ClientEvent::PostRefused { post, room, text, refusal });
+            return Ok(());
+        }
+        if self.transfer_refused(refused.id, &refusal) {
             return Ok(());
         }
         match self.requests.take(refused.id)? {
@@ -166,6 +183,9 @@ impl Session {
                 | Ask::Revoke { .. }
                 | Ask::NewPassword { .. }
                 | Ask::SetPassword { .. }
+                | Ask::Files { .. }
+                | Ask::DeleteFile { .. }
+                | Ask::DiscardUpload { .. }
                 | Ask::Ping { .. },
             )
             | Request::Mark(..)
@@ -286,6 +306,25 @@ impl Session {
         };
         let devices = list.devices.iter().map(convert::device).collect();
         self.tell(ClientEvent::Devices { request, devices });
+        Ok(())
+    }
+
+    fn answer_files(&mut self, page: &FilesPage<'_>) -> Result<(), ProtocolError> {
+        let Request::Verb(request, Ask::Files { room, mut gathered, .. }) = self.requests.take(page.id)?
+        else {
+            return Err(MISMATCH);
+        };
+        for file in &page.files {
+            gathered.push(convert::file(file)?);
+        }
+        let next = page.next.map(FileName::parse).transpose().map_err(|_| ProtocolError::MalformedBody)?;
+        match next {
+            Some(after) if gathered.len() < LISTED_MAX => {
+                let ask = Ask::Files { room, after: Some(after), gathered };
+                self.requests.add_first(Request::Verb(request, ask));
+            }
+            Some(_) | None => self.tell(ClientEvent::Files { request, files: gathered }),
+        }
         Ok(())
     }
 

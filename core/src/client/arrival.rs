@@ -1,9 +1,10 @@
 //! The messages to a client, sorted by when they may come.
 
 use crate::wire::{
-    Challenge, Credit, DeviceList, Done, Error, Event, Goodbye, HistoryPage, Invited, Joined, ManualText,
-    MembersPage, Opened, Parted, Ping, Pong, Posted, Presence, ReadUpTo, Ready, Refused, Removed, RightsPage,
-    RoomsPage, ToClient, Trimmed, Waiting, Welcome,
+    Accepted, Challenge, Credit, Data, DeviceList, Done, Durable, Error, Event, FilesPage, Goodbye,
+    HistoryPage, Invited, Joined, ManualText, MembersPage, Opened, Parted, Ping, Pong, Posted, Presence,
+    ReadUpTo, Ready, Refused, Removed, RightsPage, RoomsPage, Sending, Stopped, Stored, ToClient, Trimmed,
+    Waiting, Welcome, Window,
 };
 
 /// A message.
@@ -43,6 +44,10 @@ pub(super) enum Answer<'a> {
     Manual(ManualText<'a>),
     Devices(DeviceList<'a>),
     Rights(RightsPage<'a>),
+    Accepted(Accepted),
+    Stored(Stored<'a>),
+    Sending(Sending<'a>),
+    Files(FilesPage<'a>),
 }
 
 #[derive(Debug)]
@@ -56,6 +61,10 @@ pub(super) enum Notice<'a> {
     Read(ReadUpTo),
     Removed(Removed<'a>),
     Invited(Invited<'a>),
+    Window(Window),
+    Durable(Durable),
+    Stopped(Stopped<'a>),
+    Data(Data<'a>),
 }
 
 impl<'a> From<ToClient<'a>> for Arrival<'a> {
@@ -88,6 +97,14 @@ impl<'a> From<ToClient<'a>> for Arrival<'a> {
             ToClient::Opened(opened) => Self::Notice(Notice::Opened(opened)),
             ToClient::Trimmed(trimmed) => Self::Notice(Notice::Trimmed(trimmed)),
             ToClient::Credit(credit) => Self::Notice(Notice::Credit(credit)),
+            ToClient::Accepted(accepted) => Self::Answer(Answer::Accepted(accepted)),
+            ToClient::Stored(stored) => Self::Answer(Answer::Stored(stored)),
+            ToClient::Sending(sending) => Self::Answer(Answer::Sending(sending)),
+            ToClient::FilesPage(page) => Self::Answer(Answer::Files(page)),
+            ToClient::Window(window) => Self::Notice(Notice::Window(window)),
+            ToClient::Durable(durable) => Self::Notice(Notice::Durable(durable)),
+            ToClient::Stopped(stopped) => Self::Notice(Notice::Stopped(stopped)),
+            ToClient::Data(data) => Self::Notice(Notice::Data(data)),
         }
     }
 }

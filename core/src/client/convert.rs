@@ -2,14 +2,15 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
-use super::{DeviceInfo, MemberChange, MemberInfo, RoomInfo, RoomListed, StandingInfo};
+use super::{DeviceInfo, FileInfo, MemberChange, MemberInfo, RoomInfo, RoomListed, StandingInfo};
 use crate::{
     error::{ProtocolError, Refusal, RefusalCode},
     ids::Seq,
     name::RoomName,
     rights::Role,
     storage::{About, EventKind, StoredEvent},
-    wire::{Change, Device, Listed, LogEvent, Member, Refused, Room, Standing, role, state},
+    transfer::FileName,
+    wire::{Change, Device, File, Listed, LogEvent, Member, Refused, Room, Standing, role, state},
 };
 
 pub(super) fn refusal(refused: &Refused<'_>) -> Refusal {
@@ -90,6 +91,19 @@ pub(super) fn standing(standing: &Standing<'_>) -> StandingInfo {
         banned: standing.banned.then_some(standing.banned_until),
         muted: standing.muted.then_some(standing.muted_until),
     }
+}
+
+pub(super) fn file(file: &File<'_>) -> Result<FileInfo, ProtocolError> {
+    Ok(FileInfo {
+        name: FileName::parse(file.name).map_err(|_| ProtocolError::MalformedBody)?,
+        version: file.version,
+        size: file.size,
+        hash: file.hash,
+        executable: file.executable,
+        by: file.by,
+        nick: file.nick.into(),
+        at: file.at,
+    })
 }
 
 /// The changes whose state is known; others are to be ignored.

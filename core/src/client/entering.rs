@@ -312,14 +312,25 @@ const fn passes_by_itself(code: RefusalCode) -> bool {
         | RefusalCode::NotAllowed
         | RefusalCode::NoSuchDevice
         | RefusalCode::InvitationNeeded
-        | RefusalCode::InvitationInvalid => false,
-        RefusalCode::Banned
+        | RefusalCode::InvitationInvalid
+        | RefusalCode::Banned
         | RefusalCode::Muted
         | RefusalCode::InviteOnly
         | RefusalCode::ReadOnly
         | RefusalCode::RoleNeeded
         | RefusalCode::Outranked
-        | RefusalCode::RightsFull => false,
+        | RefusalCode::RightsFull
+        | RefusalCode::FileNameInvalid
+        | RefusalCode::NoSuchFile
+        | RefusalCode::Conflict
+        | RefusalCode::Quota
+        | RefusalCode::FileTooLarge
+        | RefusalCode::FileChanged
+        | RefusalCode::Integrity
+        | RefusalCode::Superseded
+        | RefusalCode::TransferLimit
+        | RefusalCode::FilesOff
+        | RefusalCode::NoSuchUpload => false,
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::{string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
 
+use super::transfers::{FileInfo, LocalRequest, TransferEvent};
 use crate::{
     error::{ProtocolError, Refusal},
     ids::{DeviceId, RoomId, Seq, UserId},
@@ -34,6 +35,8 @@ pub enum ClientOutput {
     Drop,
     /// Computation that would stall the program: run it elsewhere, and hand what it gives to `Client::handle_work`.
     Work(Work),
+    /// Something to be done with the file of a transfer, off this thread: hand what it gives to `Client::handle_local`.
+    File(LocalRequest),
     /// `Client::saved` changed in a way that must survive the process. Write it down before sending on.
     Save,
     /// Something the application wants to know.
@@ -291,6 +294,25 @@ pub enum ClientEvent {
     },
     /// Answers `change_password`. All other devices are logged out.
     PasswordChanged {
+        /// The request.
+        request: RequestId,
+    },
+    /// Something happened to a transfer.
+    Transfer(TransferEvent),
+    /// Answers `files`: all of them, or the first hundred thousand.
+    Files {
+        /// The request.
+        request: RequestId,
+        /// Ascending by name.
+        files: Vec<FileInfo>,
+    },
+    /// Answers `delete_file`.
+    FileDeleted {
+        /// The request.
+        request: RequestId,
+    },
+    /// Answers `discard_upload`.
+    UploadDiscarded {
         /// The request.
         request: RequestId,
     },

@@ -36,6 +36,7 @@ impl Outputs {
             | ClientOutput::Close
             | ClientOutput::Drop
             | ClientOutput::Work(_)
+            | ClientOutput::File(_)
             | ClientOutput::Event(_) => {}
         }
         Some(output)

@@ -16,6 +16,7 @@ mod requests;
 mod rooms;
 mod saved;
 mod session;
+mod transfers;
 
 use alloc::string::String;
 use core::time::Duration;
@@ -29,6 +30,10 @@ pub use self::{
         goodbye,
     },
     saved::{SavedPost, SavedSession},
+    transfers::{
+        DownloadWish, FileInfo, LocalDone, LocalFailure, LocalOperation, LocalOutcome, LocalRequest,
+        TransferEvent, TransferFailure, TransferId, TransferProgress, UploadWish,
+    },
 };
 use self::{
     phase::{Offline, Phase},
@@ -44,6 +49,7 @@ use crate::{
     random,
     storage::EventKind,
     time::{Monotonic, Now},
+    transfer::{FileName, UploadKey, Version},
     wire::{MECHANISM_ACCOUNT, MECHANISM_GUEST, MECHANISM_INVITED, MECHANISM_REGISTER, ToClient, Token},
 };
 
@@ -172,6 +178,11 @@ impl Client {
     /// What [`ClientOutput::Work`] gave.
     pub fn handle_work(&mut self, done: WorkDone, now: Now) {
         self.step(now, |phase, session| phase.handle_work(done, session));
+    }
+
+    /// What [`ClientOutput::File`] gave.
+    pub fn handle_local(&mut self, done: LocalDone, now: Now) {
+        self.step(now, |phase, session| phase.handle_local(done, session));
     }
 
     /// The deadline of `poll_timeout` has come.
@@ -444,6 +455,92 @@ impl Client {
         self.ask(Ask::Rights { room, after: None, gathered: alloc::vec::Vec::new() }, now)
     }
 
+    /// Begins to upload: at once, or as soon as there is a connection. It goes on over other connections by itself, and
+    /// is told of by [`ClientEvent::Transfer`]; how far it is says [`transfer`](Self::transfer).
+    ///
+    /// # Errors
+    /// [`Misuse::Ended`], as all verbs.
+    pub fn upload(&mut self, wish: UploadWish, now: Now) -> Result<TransferId, Misuse> {
+        self.check_not_ended()?;
+        let transfer = self.session.add_upload(wish);
+        self.step(now, |phase, _| Ok(phase));
+        Ok(transfer)
+    }
+
+    /// Begins to download, likewise.
+    ///
+    /// # Errors
+    /// As [`upload`](Self::upload).
+    pub fn download(&mut self, wish: DownloadWish, now: Now) -> Result<TransferId, Misuse> {
+        self.check_not_ended()?;
+        let transfer = self.session.add_download(wish);
+        self.step(now, |phase, _| Ok(phase));
+        Ok(transfer)
+    }
+
+    /// Finishes an upload after [`TransferEvent::Conflict`], under this name and in place of this version. Whether it
+    /// waited for that.
+    pub fn finish_as(
+        &mut self,
+        transfer: TransferId,
+        name: FileName,
+        over: Option<Version>,
+        now: Now,
+    ) -> bool {
+        let mut waited = false;
+        self.step(now, |phase, session| {
+            waited = session.finish_as(transfer, name, over);
+            Ok(phase)
+        });
+        waited
+    }
+
+    /// Ends a transfer at this end; an upload is kept on the server, to be resumed by its key.
+    pub fn cancel(&mut self, transfer: TransferId, now: Now) {
+        self.step(now, |phase, session| {
+            session.cancel_transfer(transfer);
+            Ok(phase)
+        });
+    }
+
+    /// Has transfers take at most so many bytes a second, all together; `None` for as many as they can.
+    pub fn limit_rate(&mut self, bytes_per_second: Option<u64>, now: Now) {
+        self.step(now, |phase, session| {
+            session.transfers.limit_rate(bytes_per_second, session.now.monotonic);
+            Ok(phase)
+        });
+    }
+
+    /// Asks which files a room has; `None` for the user's own shelf. Answered by [`ClientEvent::Files`] or `Refused`.
+    ///
+    /// # Errors
+    /// As all verbs.
+    pub fn files(&mut self, room: Option<RoomId>, now: Now) -> Result<RequestId, Misuse> {
+        self.ask(Ask::Files { room, after: None, gathered: alloc::vec::Vec::new() }, now)
+    }
+
+    /// Deletes a file, where it has this version if one is said. Answered by [`ClientEvent::FileDeleted`] or `Refused`.
+    ///
+    /// # Errors
+    /// As all verbs.
+    pub fn delete_file(
+        &mut self,
+        room: Option<RoomId>,
+        name: FileName,
+        version: Option<Version>,
+        now: Now,
+    ) -> Result<RequestId, Misuse> {
+        self.ask(Ask::DeleteFile { room, name, version }, now)
+    }
+
+    /// Has the server forget an upload that is not finished. Answered by [`ClientEvent::UploadDiscarded`] or `Refused`.
+    ///
+    /// # Errors
+    /// As all verbs.
+    pub fn discard_upload(&mut self, key: UploadKey, now: Now) -> Result<RequestId, Misuse> {
+        self.ask(Ask::DiscardUpload { key }, now)
+    }
+
     /// Asks for the server's manual. Answered by [`ClientEvent::Manual`] or `Refused`.
     ///
     /// # Errors
@@ -578,6 +675,12 @@ impl Client {
     #[must_use]
     pub fn saved(&self) -> Option<SavedSession> {
         self.session.saved()
+    }
+
+    /// How far a transfer is; `None` once it has ended.
+    #[must_use]
+    pub fn transfer(&self, transfer: TransferId) -> Option<TransferProgress> {
+        self.session.transfers.progress(transfer)
     }
 
     /// How long the server has not been heard; zero without a connection.

@@ -191,6 +191,10 @@ pub(super) fn check_text(kind: EventKind, text: &str, limits: &TextLimits) -> Re
         | EventKind::Promoted
         | EventKind::Demoted
         | EventKind::Owned => ("The reason", limits.topic_bytes, |_| false),
+        EventKind::FileShared | EventKind::FileDeleted => {
+            let text = "Only the server tells of files; upload one.";
+            return Err(Misuse::Text(Refusal::new(RefusalCode::NotPossible, text)));
+        }
     };
     let refused = |code, text: String| Err(Misuse::Text(Refusal::new(code, text)));
     if matches!(kind, EventKind::Posted | EventKind::Action) && text.trim().is_empty() {

@@ -10,6 +10,7 @@ use super::{
     logging_in::LoggingIn,
     ready::Ready,
     session::Session,
+    transfers::LocalDone,
 };
 use crate::{channel::Channel, password::WorkDone, time::Monotonic, wire::Goodbye};
 
@@ -119,6 +120,12 @@ impl Phase {
         }
     }
 
+    /// Something was done with the file of a transfer.
+    pub(super) fn handle_local(self, done: LocalDone, session: &mut Session) -> Result<Self, OfflineCause> {
+        session.local_done(done)?;
+        Ok(self)
+    }
+
     /// A message of the server, which only comes over an open connection.
     pub(super) fn handle(self, arrival: Arrival<'_>, session: &mut Session) -> Result<Self, OfflineCause> {
         match self {
@@ -167,8 +174,10 @@ impl Phase {
             Self::LoggingIn(LoggingIn { deadline, .. }) | Self::Entering(Entering { deadline, .. }) => {
                 Some((*deadline, "enter"))
             }
-            Self::Naming(_) | Self::Waiting(_) | Self::Ready(_) => {
-                Some((session.keepalive.deadline(), "keep-alive"))
+            Self::Naming(_) | Self::Waiting(_) => Some((session.keepalive.deadline(), "keep-alive")),
+            Self::Ready(_) => {
+                let transfer = session.transfers.deadline().map(|at| (at, "transfer"));
+                transfer.into_iter().chain([(session.keepalive.deadline(), "keep-alive")]).min()
             }
             Self::Leaving(_) | Self::Ended => None,
         }

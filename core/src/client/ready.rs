@@ -55,6 +55,7 @@ impl Ready {
         session.queue_marks();
         session.send_requests(self.limits.requests);
         session.send_posts(&mut self.allowance, self.limits.posts);
+        session.send_transfers();
     }
 
     pub(super) fn handle(
@@ -77,6 +78,10 @@ impl Ready {
             Arrival::Notice(Notice::Read(read)) => session.handle_read(read.room, read.seq),
             Arrival::Notice(Notice::Removed(removed)) => session.handle_removed(&removed),
             Arrival::Notice(Notice::Invited(invited)) => session.handle_invited(&invited)?,
+            Arrival::Notice(Notice::Window(window)) => session.transfer_window(&window),
+            Arrival::Notice(Notice::Durable(durable)) => session.transfer_durable(&durable),
+            Arrival::Notice(Notice::Stopped(stopped)) => session.transfer_stopped(&stopped),
+            Arrival::Notice(Notice::Data(data)) => session.download_data(&data)?,
             Arrival::Challenge(challenge) => session.password_challenged(&challenge)?,
             Arrival::Welcome(_) | Arrival::Waiting(_) | Arrival::Ready(_) => {
                 return Err(ProtocolError::UnexpectedKind.into());

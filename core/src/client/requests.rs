@@ -7,7 +7,7 @@ use alloc::{
 };
 
 use super::{
-    ClientEvent, Governance, MemberInfo, ModeChange, RequestId, RoomListed, StandingInfo,
+    ClientEvent, FileInfo, Governance, MemberInfo, ModeChange, RequestId, RoomListed, StandingInfo,
     rooms::{FollowFrom, Wish},
     session::Session,
 };
@@ -17,6 +17,7 @@ use crate::{
     name::{Nick, RoomName},
     password::{Enrolment, REGISTRATION_REQUEST_BYTES, REGISTRATION_UPLOAD_BYTES},
     time::Monotonic,
+    transfer::{FileName, UploadKey, Version},
     wire,
 };
 
@@ -97,6 +98,19 @@ pub(super) enum Ask {
     },
     SetPassword {
         upload: Box<[u8; REGISTRATION_UPLOAD_BYTES]>,
+    },
+    Files {
+        room: Option<RoomId>,
+        after: Option<FileName>,
+        gathered: Vec<FileInfo>,
+    },
+    DeleteFile {
+        room: Option<RoomId>,
+        name: FileName,
+        version: Option<Version>,
+    },
+    DiscardUpload {
+        key: UploadKey,
     },
     /// Its number on the wire is its token.
     Ping {
@@ -219,7 +233,10 @@ impl Requests {
                 | Ask::History { .. }
                 | Ask::Govern(_)
                 | Ask::SetMode { .. }
-                | Ask::Rights { .. },
+                | Ask::Rights { .. }
+                | Ask::Files { .. }
+                | Ask::DeleteFile { .. }
+                | Ask::DiscardUpload { .. },
             ) => {
                 forgotten.push(*id);
                 false
@@ -323,6 +340,15 @@ impl Ask {
             Self::Rights { room, after, .. } => wire::Rights { id, room: *room, after: *after }.into(),
             Self::NewPassword { request, .. } => wire::NewPassword { id, request: *request }.into(),
             Self::SetPassword { upload } => wire::SetPassword { id, upload: **upload }.into(),
+            Self::Files { room, after, .. } => {
+                let after = after.as_ref().map(FileName::as_str);
+                wire::Files { id, room: room.unwrap_or_default(), after }.into()
+            }
+            Self::DeleteFile { room, name, version } => {
+                let (room, name) = (room.unwrap_or_default(), name.as_str());
+                wire::Delete { id, room, name, version: *version }.into()
+            }
+            Self::DiscardUpload { key } => wire::Discard { id, key: *key }.into(),
             Self::Ping { .. } => wire::Ping { token: u64::from(id) }.into(),
         }
     }

@@ -16,6 +16,7 @@ use super::{
     reconnect::Backoff,
     requests::Requests,
     rooms::Rooms,
+    transfers::Transfers,
 };
 use crate::{
     channel::Channel,
@@ -56,6 +57,7 @@ pub(super) struct Session {
     pub(super) rooms: Rooms,
     pub(super) outbox: Outbox,
     pub(super) requests: Requests,
+    pub(super) transfers: Transfers,
 }
 
 /// What the application decided once.
@@ -132,6 +134,7 @@ impl Session {
             rooms: Rooms::default(),
             outbox: Outbox::default(),
             requests: Requests::default(),
+            transfers: Transfers::default(),
         };
         if let Some(SavedSession { incarnation, user, nick, token, is_account, rooms, outbox }) = saved {
             session.incarnation = Some(incarnation);
@@ -241,6 +244,7 @@ impl Session {
         if self.incarnation.replace(incarnation).is_some_and(|known| known != incarnation) {
             self.forget_guest();
             self.rooms.forget_ids();
+            self.forget_transfers();
             let requests = self.requests.forget_rooms();
             self.tell_all(requests);
         }
@@ -264,6 +268,7 @@ impl Session {
         self.say_last_words(&cause);
         self.outbox.unsend();
         self.rooms.unset_cursors();
+        self.transfers.interrupt();
         let wait = self.backoff.lost(&cause, self.now.monotonic, &mut self.random);
         match wait.filter(|_| self.settings.reconnect) {
             Some(retry_in) => {

@@ -4,6 +4,7 @@ mod credit;
 mod outbound;
 mod phase;
 mod table;
+mod transfers;
 
 use alloc::vec::Vec;
 
@@ -15,6 +16,7 @@ pub(crate) use self::{
         Requests, Verifying, Waiting, hash_token,
     },
     table::Connections,
+    transfers::{Chunk, Download, Transfers},
 };
 use crate::{
     channel::Channel,
@@ -63,6 +65,8 @@ pub(crate) struct Connection {
     pub(crate) told: bool,
     /// Whether it is queued to be filled with what it missed.
     pub(crate) refilling: bool,
+    /// Whether it is queued to have content put into its buffer.
+    pub(crate) sends_bulk: bool,
     /// Whether it is queued to have its inbound bytes handled.
     pub(crate) resuming: bool,
 }
@@ -99,6 +103,7 @@ impl Connection {
             armed: None,
             told: false,
             refilling: false,
+            sends_bulk: false,
             resuming: false,
         }
     }

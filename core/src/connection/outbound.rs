@@ -1,6 +1,6 @@
 //! What waits to be sent on one connection.
 
-use alloc::vec::Vec;
+use alloc::{collections::VecDeque, vec::Vec};
 
 /// Buffers that no connection uses at the moment, so that an idle connection holds none.
 #[derive(Debug, Default)]
@@ -43,13 +43,23 @@ pub(crate) struct Outbound {
     /// Up to where, counted from the connection's start, the last reply reaches.
     replies_end: u64,
     replies_bytes: usize,
+    /// Where, counted likewise, content ends, and how many bytes it has.
+    bulk: VecDeque<(u64, usize)>,
     /// What of the shared part is accounted to this connection.
     extra: usize,
 }
 
 impl Outbound {
     pub(crate) const fn new() -> Self {
-        Self { bytes: Vec::new(), sent: 0, sent_total: 0, replies_end: 0, replies_bytes: 0, extra: 0 }
+        Self {
+            bytes: Vec::new(),
+            sent: 0,
+            sent_total: 0,
+            replies_end: 0,
+            replies_bytes: 0,
+            bulk: VecDeque::new(),
+            extra: 0,
+        }
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -83,6 +93,21 @@ impl Outbound {
         self.replies_bytes += count;
     }
 
+    /// Notes that the last `count` bytes appended are content of files.
+    pub(crate) fn count_bulk(&mut self, count: usize) {
+        if count > 0 {
+            self.bulk.push_back((self.sent_total + self.len() as u64, count));
+        }
+    }
+
+    /// The bytes that wait and are no content of files.
+    pub(crate) fn chat_bytes(&self) -> usize {
+        let waiting = |(end, count): &(u64, usize)| {
+            usize::try_from(end - self.sent_total).unwrap_or(usize::MAX).min(*count)
+        };
+        self.len() - self.bulk.iter().map(waiting).sum::<usize>()
+    }
+
     /// Forgets the first `count` bytes; they were sent.
     pub(crate) fn advance(&mut self, count: usize, pool: &mut BufferPool) {
         let count = count.min(self.len());
@@ -91,6 +116,9 @@ impl Outbound {
             self.sent -= 1;
         }
         self.sent_total += count as u64;
+        while self.bulk.front().is_some_and(|(end, _)| *end <= self.sent_total) {
+            self.bulk.pop_front();
+        }
         if self.sent_total >= self.replies_end {
             self.replies_bytes = 0;
         }
@@ -120,6 +148,7 @@ impl Outbound {
         pool.put(core::mem::take(&mut self.bytes));
         self.sent = 0;
         self.replies_bytes = 0;
+        self.bulk.clear();
     }
 }
 

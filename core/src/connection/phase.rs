@@ -3,7 +3,7 @@
 use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
 
 use crate::{
-    connection::credit::Posting,
+    connection::{credit::Posting, transfers::Transfers},
     hub::Holder,
     ids::{RoomId, UserId},
     name::{NameKey, Nick},
@@ -135,6 +135,7 @@ pub(crate) struct Ready {
     pub(crate) proved: bool,
     /// Whether a new password's `Challenge` was sent.
     pub(crate) changing_password: bool,
+    pub(crate) transfers: Transfers,
 }
 
 /// A room that a connection follows, and its place in the room's list of listeners.

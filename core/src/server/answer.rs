@@ -1,7 +1,7 @@
 //! Answers of storage, each to what asked for it.
 
 use super::{Pending, Server};
-use crate::storage::{StorageFailure, StorageOutcome, StorageReply};
+use crate::storage::{FileOutcome, StorageFailure, StorageOutcome, StorageReply};
 
 impl Server {
     pub(super) fn stored(&mut self, reply: StorageReply) {
@@ -77,6 +77,24 @@ impl Server {
                 self.read_back(ticket, connection, room, page(result));
             }
             Pending::History { asked, room } => self.history_read(asked, room, page(result)),
+            Pending::LookUpUpload { asked, transfer, record } => {
+                self.upload_looked_up(asked, transfer, *record, files(result));
+            }
+            Pending::OpenUpload { upload } => self.upload_stored(upload, done(result)),
+            Pending::Checkpoint { upload } => self.journaled(upload, done(result)),
+            Pending::Commit { upload, place, event } => {
+                self.committed(upload, place, event.map(|event| *event), files(result));
+            }
+            Pending::Discard { asked, upload } => self.discarded(asked, upload, done(result)),
+            Pending::Download { asked, wish } => self.download_found(asked, &wish, files(result)),
+            Pending::Files { asked, room } => self.files_listed(asked, room, files(result)),
+            Pending::FindToDelete { asked, room, name, version } => {
+                self.found_to_delete(asked, room, &name, version, files(result));
+            }
+            Pending::DeleteFile { asked, place, name, event } => {
+                self.file_deleted(asked, place, &name, event.map(|event| *event), files(result));
+            }
+            Pending::IsUsed { blob } => self.looked_for_use(blob, files(result)),
             Pending::Background => {
                 if let Err(failure) = result {
                     self.storage_refusal("write in the background", failure);
@@ -95,6 +113,13 @@ fn failure(result: Result<StorageOutcome, StorageFailure>) -> StorageFailure {
 fn done(result: Result<StorageOutcome, StorageFailure>) -> Result<(), StorageFailure> {
     match result {
         Ok(StorageOutcome::Done) => Ok(()),
+        other => Err(failure(other)),
+    }
+}
+
+fn files(result: Result<StorageOutcome, StorageFailure>) -> Result<FileOutcome, StorageFailure> {
+    match result {
+        Ok(StorageOutcome::Files(outcome)) => Ok(*outcome),
         other => Err(failure(other)),
     }
 }

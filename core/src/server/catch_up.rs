@@ -25,7 +25,7 @@ impl Server {
         let own = self.config.limits.outbound_own_bytes;
         for _ in 0..self.config.limits.user_rooms_max + self.config.limits.user_directs_max {
             let Some(connection) = self.peers.connections.get_mut(id) else { return };
-            let full = connection.outbound.len() > own / 2;
+            let full = connection.outbound.chat_bytes() > own / 2;
             let Some(ready) = connection.ready_mut() else { return };
             if full || ready.reading.is_some() || ready.read_again.is_some() || ready.behind.is_empty() {
                 return;

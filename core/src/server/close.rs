@@ -117,6 +117,7 @@ impl Server {
                 self.tell_positions();
             }
             Phase::Ready(ready) => {
+                self.end_transfers(&ready);
                 for following in ready.following {
                     self.remove_listener(following.room, following.listener);
                 }

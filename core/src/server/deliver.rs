@@ -98,14 +98,19 @@ impl Server {
         }
         connection.outbound.advance(count, &mut peers.pool);
         connection.outbound.account(limits.outbound_own_bytes, &mut peers.shared_bytes);
-        let drained = connection.outbound.len() <= limits.outbound_own_bytes / 2;
+        let drained = connection.outbound.chat_bytes() <= limits.outbound_own_bytes / 2;
+        let bulk = connection.outbound.len() < limits.bulk_bytes_max;
         let replied = connection.outbound.replies_bytes() <= limits.outbound_own_bytes;
         let ready = connection.ready();
         let wants = ready.is_some_and(|ready| {
             !ready.behind.is_empty() || ready.changes_held_back || !ready.untold_reads.is_empty()
         });
+        let content = bulk && ready.is_some_and(|ready| ready.transfers.has_content());
         if drained && wants {
             peers.queue_refill(id);
+        }
+        if content {
+            peers.queue_bulk(id);
         }
         if replied {
             peers.unpause_answered(id);
@@ -117,7 +122,7 @@ impl Server {
 fn fall_behind(room: &Room, listener: &mut Listener, peers: &mut super::Peers) {
     listener.behind = true;
     let Some(connection) = peers.connections.get_mut(listener.connection) else { return };
-    let drained = connection.outbound.is_empty();
+    let drained = connection.outbound.chat_bytes() == 0;
     if let Some(ready) = connection.ready_mut()
         && !ready.behind.contains(&room.id)
     {

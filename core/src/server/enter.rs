@@ -7,7 +7,7 @@ use rand_core::RngCore;
 use super::{NameHolder, Pending, Server, receive::Taken};
 use crate::{
     config::Registration,
-    connection::{Entering, Newcomer, Phase, Posting, Ready, Requests, Waiting, hash_token},
+    connection::{Entering, Newcomer, Phase, Posting, Ready, Requests, Transfers, Waiting, hash_token},
     error::{ProtocolError, Refusal, RefusalCode},
     hub::{Clash, Device, Holder, Seat, User},
     ids::{ConnectionId, DeviceId, UserId},
@@ -416,6 +416,7 @@ impl Server {
             rooms_created: 0,
             proved,
             changing_password: false,
+            transfers: Transfers::default(),
         };
         self.peers.move_to(id, Phase::Ready(ready), limits);
         self.say_ready(id, request, user_id, token);

@@ -219,6 +219,7 @@ impl Server {
         if let Some(room) = self.rooms.get_mut(room) {
             room.members.remove(&id);
         }
+        self.stop_downloads(id, room);
         (true, followed)
     }
 

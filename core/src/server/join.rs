@@ -271,6 +271,7 @@ impl Server {
         if let Some(room) = self.rooms.get_mut(part.room) {
             room.members.remove(&user);
         }
+        self.stop_downloads(user, part.room);
         self.tell_parted(id, user, part.room);
         self.hold(part.room, 1);
         let asked = self.begin(id, part.id);

@@ -11,6 +11,7 @@ mod devices;
 mod direct;
 mod drain;
 mod enter;
+mod files;
 mod govern;
 mod invitations;
 mod join;
@@ -42,6 +43,7 @@ use rand_chacha::ChaCha12Rng;
 use self::{
     attempts::Attempts,
     drain::Drain,
+    files::Files,
     invitations::Invitations,
     peers::Peers,
     pending::{Pending, PendingTable},
@@ -49,6 +51,7 @@ use self::{
     sources::Sources,
 };
 use crate::{
+    blob::BlobReply,
     channel::Channel,
     config::ServerConfig,
     error::ProtocolError,
@@ -68,7 +71,7 @@ use crate::{
 /// 1. Hand in what happened, each with the time: [`handle_connected`](Self::handle_connected),
 ///    [`handle_secured`](Self::handle_secured), [`handle_received`](Self::handle_received), [`handle_sent`](Self::handle_sent),
 ///    [`handle_disconnected`](Self::handle_disconnected), [`handle_storage`](Self::handle_storage),
-///    [`handle_work`](Self::handle_work), and
+///    [`handle_work`](Self::handle_work), [`handle_blob`](Self::handle_blob), and
 ///    [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) says so.
 /// 2. Drain [`poll_output`](Self::poll_output) until it answers `None`.
 /// 3. Write [`sendable`](Self::sendable) of the connections named by [`Output::Interest`], and say how much was
@@ -115,6 +118,7 @@ pub struct Server {
     /// Rooms with events or readers that are to be brought together.
     uneven: VecDeque<RoomId>,
     drain: Option<Drain>,
+    files: Files,
     counters: Stats,
 }
 
@@ -191,6 +195,12 @@ impl Server {
         self.verified(verified);
     }
 
+    /// The disk that keeps the content of files answered.
+    pub fn handle_blob(&mut self, reply: BlobReply, now: Now) {
+        self.observe(now);
+        self.disk_answered(reply);
+    }
+
     /// The deadline of `poll_timeout` has come.
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
@@ -216,6 +226,8 @@ impl Server {
                 self.deliver(room);
             } else if let Some(id) = self.peers.refill.pop_front() {
                 self.refill(id);
+            } else if let Some(id) = self.peers.bulk.pop_front() {
+                self.send_bulk(id);
             } else {
                 let id = self.peers.interest.pop_front()?;
                 if let Some(connection) = self.peers.connections.get_mut(id) {
@@ -263,12 +275,17 @@ impl Server {
             recent_bytes: self.rooms.recent_bytes as u64,
             pending: self.pending.len() as u64,
             shared_bytes: self.peers.shared_bytes as u64,
+            uploads: self.files.uploads.len() as u64,
+            files_bytes: self.files.bytes(),
+            window_bytes: self.files.windows_bytes,
             ..self.counters
         };
         for connection in self.peers.connections.iter() {
             stats.clients += u64::from(connection.ready().is_some());
             stats.outbound_bytes += connection.outbound.len() as u64;
             stats.inbound_bytes += connection.inbound.len() as u64;
+            stats.read_ahead_bytes +=
+                connection.ready().map_or(0, |ready| ready.transfers.read_ahead_bytes());
         }
         stats.lost = self.users.iter().filter(|user| user.expires().is_some()).count() as u64;
         stats.accounts = self.users.iter().filter(|user| user.is_account()).count() as u64;

@@ -26,6 +26,8 @@ pub(crate) struct Peers {
     pub(crate) interest: VecDeque<ConnectionId>,
     /// Connections with room for what they missed.
     pub(crate) refill: VecDeque<ConnectionId>,
+    /// Connections with content to send.
+    pub(crate) bulk: VecDeque<ConnectionId>,
     /// Connections with inbound bytes that may be handled again.
     pub(crate) resume: VecDeque<ConnectionId>,
 }
@@ -41,6 +43,7 @@ impl Peers {
             entering: 0,
             interest: VecDeque::new(),
             refill: VecDeque::new(),
+            bulk: VecDeque::new(),
             resume: VecDeque::new(),
         }
     }
@@ -94,7 +97,7 @@ impl Peers {
     pub(crate) fn event_space(&self, connection: &Connection, limits: &Limits) -> usize {
         let left = limits.outbound_shared_bytes_max.saturating_sub(self.shared_bytes);
         let extra = limits.outbound_extra_bytes_max.min(connection.outbound.extra().saturating_add(left));
-        (limits.outbound_own_bytes + extra).saturating_sub(connection.outbound.len())
+        (limits.outbound_own_bytes + extra).saturating_sub(connection.outbound.chat_bytes())
     }
 
     /// Asks the driver to look at a connection's interest.
@@ -147,6 +150,15 @@ impl Peers {
         }
     }
 
+    /// Has content put into a connection's buffer when outputs are next polled, behind what is delivered by then.
+    pub(crate) fn queue_bulk(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if !connection.sends_bulk {
+            connection.sends_bulk = true;
+            self.bulk.push_back(id);
+        }
+    }
+
     /// Arms the deadline of a connection anew if it is due earlier than armed.
     pub(crate) fn rearm(&mut self, id: ConnectionId, limits: &Limits) {
         if let Some(connection) = self.connections.get_mut(id) {
@@ -185,7 +197,10 @@ impl Peers {
 
     /// Whether something is to be done before time passes.
     pub(crate) fn has_work(&self) -> bool {
-        !self.interest.is_empty() || !self.refill.is_empty() || !self.resume.is_empty()
+        !self.interest.is_empty()
+            || !self.refill.is_empty()
+            || !self.bulk.is_empty()
+            || !self.resume.is_empty()
     }
 }
 

@@ -12,7 +12,9 @@ use crate::{
     name::{NameKey, Nick},
     password::PasswordRecord,
     rights::RoomChange,
-    storage::{DeviceToken, NewDevice, NewEvent, Ticket},
+    server::files::DownloadWish,
+    storage::{DeviceToken, NewDevice, NewEvent, Place, Ticket, UploadRecord},
+    transfer::{BlobHash, FileName, UploadId, Version},
 };
 
 /// A request of a connection.
@@ -61,6 +63,26 @@ pub(crate) enum Pending {
     CatchUp { connection: ConnectionId, room: RoomId },
     /// A page is being read for somebody who asked.
     History { asked: Asked, room: RoomId },
+    /// What is known of an upload is being looked up.
+    LookUpUpload { asked: Asked, transfer: u32, record: Box<UploadRecord> },
+    /// An upload is being written down.
+    OpenUpload { upload: UploadId },
+    /// How much of an upload is durable is being written down.
+    Checkpoint { upload: UploadId },
+    /// An upload is being made a file.
+    Commit { upload: UploadId, place: Place, event: Option<Box<NewEvent>> },
+    /// An upload is being forgotten, perhaps because somebody asked.
+    Discard { asked: Option<Asked>, upload: UploadId },
+    /// A file is being looked for that somebody wants.
+    Download { asked: Asked, wish: Box<DownloadWish> },
+    /// Files are being listed.
+    Files { asked: Asked, room: RoomId },
+    /// A file is being looked for that somebody wants to delete.
+    FindToDelete { asked: Asked, room: RoomId, name: FileName, version: Option<Version> },
+    /// A file is being deleted.
+    DeleteFile { asked: Asked, place: Place, name: FileName, event: Option<Box<NewEvent>> },
+    /// Whether any file has a content is being looked up.
+    IsUsed { blob: BlobHash },
     /// Nobody waits.
     Background,
 }
@@ -70,7 +92,7 @@ pub(crate) enum Pending {
 pub(crate) struct PendingTable {
     entries: Slab<(u32, Pending)>,
     generation: u32,
-    /// Posts and lookups among them.
+    /// Posts, lookups and uploads that become files among them.
     pub(crate) posts: usize,
     /// Reads for connections that are behind among them.
     pub(crate) catch_ups: usize,
@@ -97,7 +119,7 @@ impl PendingTable {
 
     fn count(&mut self, pending: &Pending, by: isize) {
         match pending {
-            Pending::Post { .. } | Pending::Lookup { .. } => {
+            Pending::Post { .. } | Pending::Lookup { .. } | Pending::Commit { .. } => {
                 self.posts = self.posts.saturating_add_signed(by)
             }
             Pending::CatchUp { .. } => self.catch_ups = self.catch_ups.saturating_add_signed(by),
@@ -114,6 +136,15 @@ impl PendingTable {
             | Pending::Create { .. }
             | Pending::Return { .. }
             | Pending::Rename { .. }
+            | Pending::LookUpUpload { .. }
+            | Pending::OpenUpload { .. }
+            | Pending::Checkpoint { .. }
+            | Pending::Discard { .. }
+            | Pending::Download { .. }
+            | Pending::Files { .. }
+            | Pending::FindToDelete { .. }
+            | Pending::DeleteFile { .. }
+            | Pending::IsUsed { .. }
             | Pending::History { .. }
             | Pending::Govern { .. }
             | Pending::Background => {}

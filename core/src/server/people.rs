@@ -66,6 +66,7 @@ impl Server {
         for room in rooms {
             self.drop_if_deserted(room);
         }
+        self.forget_uploads_of(id);
         self.report(Event::GuestRemoved { user: id });
     }
 

@@ -98,6 +98,11 @@ impl Server {
     fn judge(&mut self, id: ConnectionId, room: RoomId, kind: EventKind) -> Result<(), Refusal> {
         let user = self.membership(id, room)?;
         self.may_post(user, room, kind)?;
+        self.has_partner(user, room)
+    }
+
+    /// Whether the other one of a direct conversation is still known.
+    pub(super) fn has_partner(&self, user: UserId, room: RoomId) -> Result<(), Refusal> {
         let other = self.rooms.get(room).and_then(|room| room.other(user));
         match other {
             Some((other, nick)) if self.users.get(*other).is_none() => {

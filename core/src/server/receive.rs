@@ -184,8 +184,19 @@ impl Server {
             | ToServer::SetPassword(_)
             | ToServer::Devices(_)
             | ToServer::Revoke(_)
-            | ToServer::MarkRead(_) => self.kept_alive(id, message),
-            ToServer::Govern(_) | ToServer::SetMode(_) | ToServer::Rights(_) => self.kept_alive(id, message),
+            | ToServer::MarkRead(_)
+            | ToServer::Govern(_)
+            | ToServer::SetMode(_)
+            | ToServer::Rights(_)
+            | ToServer::Upload(_)
+            | ToServer::Finish(_)
+            | ToServer::Stop(_)
+            | ToServer::Discard(_)
+            | ToServer::Download(_)
+            | ToServer::Window(_)
+            | ToServer::Files(_)
+            | ToServer::Delete(_)
+            | ToServer::Data(_) => self.kept_alive(id, message),
         }
     }
 
@@ -233,10 +244,19 @@ impl Server {
             | ToServer::SetPassword(_)
             | ToServer::Devices(_)
             | ToServer::Revoke(_)
-            | ToServer::MarkRead(_) => self.accuse(id, ProtocolError::UnexpectedKind),
-            ToServer::Govern(_) | ToServer::SetMode(_) | ToServer::Rights(_) => {
-                self.accuse(id, ProtocolError::UnexpectedKind)
-            }
+            | ToServer::MarkRead(_)
+            | ToServer::Govern(_)
+            | ToServer::SetMode(_)
+            | ToServer::Rights(_)
+            | ToServer::Upload(_)
+            | ToServer::Finish(_)
+            | ToServer::Stop(_)
+            | ToServer::Discard(_)
+            | ToServer::Download(_)
+            | ToServer::Window(_)
+            | ToServer::Files(_)
+            | ToServer::Delete(_)
+            | ToServer::Data(_) => self.accuse(id, ProtocolError::UnexpectedKind),
         }
     }
 
@@ -245,7 +265,17 @@ impl Server {
         if let ToServer::Post(post) = message {
             return self.post(id, &post);
         }
-        let free = matches!(message, ToServer::Pong(_) | ToServer::Goodbye(_) | ToServer::Error(_));
+        if let ToServer::Data(data) = message {
+            return self.data(id, &data);
+        }
+        let free = matches!(
+            message,
+            ToServer::Pong(_)
+                | ToServer::Goodbye(_)
+                | ToServer::Error(_)
+                | ToServer::Window(_)
+                | ToServer::Stop(_)
+        );
         if !free && !self.admits_request(id, matches!(message, ToServer::History(_))) {
             return Taken::NotYet;
         }
@@ -268,6 +298,14 @@ impl Server {
             ToServer::Govern(govern) => self.govern(id, &govern),
             ToServer::SetMode(wish) => self.set_mode(id, &wish),
             ToServer::Rights(rights) => self.list_rights(id, &rights),
+            ToServer::Upload(upload) => return self.upload(id, &upload),
+            ToServer::Finish(finish) => return self.finish_upload(id, &finish),
+            ToServer::Stop(stop) => self.stop(id, &stop),
+            ToServer::Discard(discard) => self.discard(id, &discard),
+            ToServer::Download(download) => return self.download(id, &download),
+            ToServer::Window(window) => self.window(id, &window),
+            ToServer::Files(files) => self.list_files(id, &files),
+            ToServer::Delete(delete) => self.delete_file(id, &delete),
             ToServer::Ping(_)
             | ToServer::Pong(_)
             | ToServer::Goodbye(_)
@@ -280,7 +318,8 @@ impl Server {
             | ToServer::Login(_)
             | ToServer::Prove(_)
             | ToServer::Plain(_)
-            | ToServer::Post(_) => return self.kept_alive(id, &message),
+            | ToServer::Post(_)
+            | ToServer::Data(_) => return self.kept_alive(id, &message),
         }
         Taken::Yes
     }

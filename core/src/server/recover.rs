@@ -8,7 +8,9 @@ use alloc::{
 };
 use core::time::Duration;
 
-use super::{Attempts, Invitations, NameHolder, Peers, Pending, PendingTable, Places, Server, Sources};
+use super::{
+    Attempts, Files, Invitations, NameHolder, Peers, Pending, PendingTable, Places, Server, Sources,
+};
 use crate::{
     config::ServerConfig,
     hub::{Changes, Device, Ends, NameTable, Recent, Rights, Room, RoomKind, Rooms, User, Users},
@@ -46,6 +48,7 @@ pub(super) fn recover(config: ServerConfig, seed: [u8; 32], recovered: Recovered
         outputs: VecDeque::new(),
         uneven: VecDeque::new(),
         drain: None,
+        files: Files::default(),
         counters: Stats::default(),
     };
     for guest in recovered.guests {
@@ -56,6 +59,10 @@ pub(super) fn recover(config: ServerConfig, seed: [u8; 32], recovered: Recovered
     }
     for room in recovered.rooms {
         server.add_room(room);
+    }
+    server.files.usage = recovered.files.usage.into_iter().collect();
+    for upload in recovered.files.uploads {
+        server.recover_upload(upload, now);
     }
     server.open_lobby();
     server.drop_deserted();

@@ -31,8 +31,8 @@ impl Server {
         Ok(())
     }
 
-    /// Whether a member may post this now.
-    pub(super) fn may_post(&mut self, user: UserId, room: RoomId, kind: EventKind) -> Result<(), Refusal> {
+    /// Whether a member may add anything to a room, a post or a file.
+    pub(super) fn may_add(&self, user: UserId, room: RoomId) -> Result<(), Refusal> {
         let now = self.peers.now.monotonic;
         let (Some(user), Some(room)) = (self.users.get(user), self.rooms.get(room)) else { return Ok(()) };
         let (mode, role) = (room.rights.mode(), room.rights.role(user.id));
@@ -47,6 +47,15 @@ impl Server {
             let text = format!("{} is read-only: its moderators and owners post there.", room.name());
             return Err(Refusal::new(RefusalCode::ReadOnly, text).about(room.name()));
         }
+        Ok(())
+    }
+
+    /// Whether a member may post this now.
+    pub(super) fn may_post(&mut self, user: UserId, room: RoomId, kind: EventKind) -> Result<(), Refusal> {
+        self.may_add(user, room)?;
+        let now = self.peers.now.monotonic;
+        let (Some(user), Some(room)) = (self.users.get(user), self.rooms.get(room)) else { return Ok(()) };
+        let (mode, role) = (room.rights.mode(), room.rights.role(user.id));
         if kind == EventKind::Topic && mode.topic_locked && role < Role::Moderator {
             let text = format!("In {} moderators and owners set the topic; ask one of them.", room.name());
             return Err(Refusal::new(RefusalCode::RoleNeeded, text).about(room.name()));

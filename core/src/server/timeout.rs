@@ -25,6 +25,7 @@ impl Server {
                 Timer::Connection(id) => self.look_at(id),
                 Timer::Guest(user) => self.expire(user),
                 Timer::Presence(room) => self.tell_changes(room),
+                Timer::Upload(upload) => self.look_at_upload(upload),
                 Timer::Drain => self.end_drain(),
             }
         }

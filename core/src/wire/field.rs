@@ -7,6 +7,7 @@ use minicbor::{Decoder, Encoder, data::Type};
 use crate::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     time::WallTime,
+    transfer::{BlobHash, UploadKey, Version},
 };
 
 /// A body that is not what it should be. Which way it is wrong helps nobody who cannot fix the sender.
@@ -109,6 +110,25 @@ number!(Nonce, new, get);
 number!(Incarnation, new, get);
 number!(DeviceId, new, get);
 number!(WallTime, from_millis, as_millis);
+
+number!(Version, new, get);
+
+macro_rules! byte_string {
+    ($type:ident) => {
+        impl<'a> Field<'a> for $type {
+            fn encode(&self, out: &mut Writer<'_>) {
+                self.0.encode(out);
+            }
+
+            fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
+                Field::decode(from).map(Self)
+            }
+        }
+    };
+}
+
+byte_string!(UploadKey);
+byte_string!(BlobHash);
 
 impl<'a, const N: usize> Field<'a> for [u8; N] {
     fn encode(&self, out: &mut Writer<'_>) {

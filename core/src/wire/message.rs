@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 use minicbor::{Decoder, Encoder};
 
 use super::{
-    field::{Field, record},
+    field::{Field, Malformed, Writer, record},
     frame::{Frame, write_frame},
-    part::{Change, Device, Limits, Listed, LogEvent, Member, Room, Standing, Stretching, Token},
+    part::{Change, Device, File, Limits, Listed, LogEvent, Member, Room, Standing, Stretching, Token},
 };
 use crate::{
     error::ProtocolError,
@@ -16,6 +16,7 @@ use crate::{
         LOGIN_FINISH_BYTES, LOGIN_START_BYTES, REGISTRATION_REQUEST_BYTES, REGISTRATION_UPLOAD_BYTES,
     },
     time::WallTime,
+    transfer::{BlobHash, UploadKey, Version},
 };
 
 /// Makes the messages of a direction: structs, and an enum that knows their kinds.
@@ -88,7 +89,7 @@ fn decode_body<'a, T: Field<'a>>(body: &'a [u8]) -> Result<T, ProtocolError> {
 
 messages! {
     /// A message to the server.
-    ToServer, not here: [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4b, 0x4c, 0x4d, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57, 0x5c], {
+    ToServer, not here: [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4b, 0x4c, 0x4d, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57, 0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x7f, 0x5c], {
         Ping = 0x01,
         Pong = 0x02,
         Goodbye<'a> = 0x03,
@@ -120,12 +121,21 @@ messages! {
         Govern<'a> = 0x30,
         SetMode = 0x31,
         Rights = 0x32,
+        Upload<'a> = 0x60,
+        Finish<'a> = 0x61,
+        Stop = 0x62,
+        Discard = 0x63,
+        Download<'a> = 0x64,
+        Window = 0x65,
+        Files<'a> = 0x66,
+        Delete<'a> = 0x67,
+        Data<'a> = 0x6f,
     }
 }
 
 messages! {
     /// A message to the client.
-    ToClient, not here: [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x20, 0x21, 0x22, 0x23, 0x24, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e, 0x2f, 0x30, 0x31, 0x32], {
+    ToClient, not here: [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x20, 0x21, 0x22, 0x23, 0x24, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e, 0x2f, 0x30, 0x31, 0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x6f, 0x32], {
         Ping = 0x01,
         Pong = 0x02,
         Goodbye<'a> = 0x03,
@@ -153,6 +163,14 @@ messages! {
         Removed<'a> = 0x56,
         Invited<'a> = 0x57,
         ReadUpTo = 0x5c,
+        Accepted = 0x70,
+        Stored<'a> = 0x71,
+        Window = 0x72,
+        Durable = 0x73,
+        Sending<'a> = 0x74,
+        Stopped<'a> = 0x75,
+        FilesPage<'a> = 0x76,
+        Data<'a> = 0x7f,
     }
 }
 
@@ -412,3 +430,123 @@ Invited<'a> {
     /** By whom. */ by: &'a str,
     /** Why, or nothing. */ reason: &'a str,
 } }
+
+record! { /// Begins or resumes an upload (U3).
+Upload<'a> {
+    /** Of the request. */ id: u32,
+    /** What the transfer is called on this connection. */ transfer: u32,
+    /** What the upload is called by its user. */ key: UploadKey,
+    /** The place; 0 for the user's shelf. */ room: RoomId,
+    /** What the file is to be called. */ name: &'a str,
+    /** How many bytes it has, if that is known. */ size: Option<u64>,
+    /** Whether it is a program. */ executable: bool,
+    /** Which version it takes the place of (U8). */ over: Option<Version>,
+} }
+record! { /// Ends an upload, all of which was sent (U7).
+Finish<'a> {
+    /** Of the request. */ id: u32,
+    /** Of the upload. */ transfer: u32,
+    /** How many bytes it has. */ size: u64,
+    /** Of all of them. */ hash: BlobHash,
+    /** Another name than that of `Upload`. */ name: Option<&'a str>,
+    /** Another version than that of `Upload`. */ over: Option<Version>,
+} }
+record! { /// Ends a transfer; an upload is kept (U9).
+Stop { /** Which. */ transfer: u32, } }
+record! { /// Forgets an upload (U9).
+Discard { /** Of the request. */ id: u32, /** Which. */ key: UploadKey, } }
+record! { /// Asks for the content of a file (U11).
+Download<'a> {
+    /** Of the request. */ id: u32,
+    /** What the transfer is called on this connection. */ transfer: u32,
+    /** The place; 0 for the user's shelf. */ room: RoomId,
+    /** Which file. */ name: &'a str,
+    /** The content it must have. */ hash: Option<BlobHash>,
+    /** Where to begin. */ offset: u64,
+    /** Up to where it may be sent. */ limit: u64,
+} }
+record! { /// Raises how far a transfer may be sent (U4, U11).
+Window { /** Which. */ transfer: u32, /** Up to where. */ limit: u64, } }
+record! { /// Asks which files there are (U12).
+Files<'a> {
+    /** Of the request. */ id: u32,
+    /** The place; 0 for the user's shelf. */ room: RoomId,
+    /** Only those with a higher name. */ after: Option<&'a str>,
+} }
+record! { /// Asks to delete a file (U12).
+Delete<'a> {
+    /** Of the request. */ id: u32,
+    /** The place; 0 for the user's shelf. */ room: RoomId,
+    /** Which file. */ name: &'a str,
+    /** The version it must have. */ version: Option<Version>,
+} }
+
+record! { /// Answers `Upload` (U4).
+Accepted {
+    /** Of the request. */ id: u32,
+    /** Of the request. */ transfer: u32,
+    /** Where to go on. */ offset: u64,
+    /** Up to where it may be sent. */ limit: u64,
+} }
+record! { /// Answers `Finish`, and an `Upload` that was finished before: it is durable (U7, U3).
+Stored<'a> {
+    /** Of the request. */ id: u32,
+    /** The place. */ room: RoomId,
+    /** The file. */ file: File<'a>,
+} }
+record! { /// So much of an upload is durable (U6).
+Durable { /** Which. */ transfer: u32, /** Up to where. */ offset: u64, } }
+record! { /// Answers `Download` (U11).
+Sending<'a> {
+    /** Of the request. */ id: u32,
+    /** Of the request. */ transfer: u32,
+    /** The file. */ file: File<'a>,
+    /** Where its content begins to be sent. */ offset: u64,
+} }
+record! { /// A transfer was ended by the server (U9).
+Stopped<'a> {
+    /** Which. */ transfer: u32,
+    /** See section X. */ code: u16,
+    /** For people. */ text: &'a str,
+} }
+record! { /// Answers `Files` (U12).
+FilesPage<'a> {
+    /** Of the request. */ id: u32,
+    /** The place. */ room: RoomId,
+    /** Ascending by name. */ files: Vec<File<'a>>,
+    /** The `after` of the next page. */ next: Option<&'a str>,
+} }
+
+/// Content of a file, in either direction (U4). The only body that is no CBOR (U5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Data<'a> {
+    /// Of which transfer.
+    pub transfer: u32,
+    /// Where in the file it begins.
+    pub offset: u64,
+    /// 1 to 65,536 bytes.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Field<'a> for Data<'a> {
+    fn encode(&self, out: &mut Writer<'_>) {
+        let out: &mut Vec<u8> = out.writer_mut();
+        out.extend_from_slice(&self.transfer.to_be_bytes());
+        out.extend_from_slice(&self.offset.to_be_bytes());
+        out.extend_from_slice(self.bytes);
+    }
+
+    fn decode(from: &mut Decoder<'a>) -> Result<Self, Malformed> {
+        let body = from.input();
+        let (transfer, rest) = body.split_first_chunk::<4>().ok_or(Malformed)?;
+        let (offset, bytes) = rest.split_first_chunk::<8>().ok_or(Malformed)?;
+        from.set_position(body.len());
+        if bytes.is_empty() || bytes.len() > DATA_BYTES_MAX {
+            return Err(Malformed);
+        }
+        Ok(Self { transfer: u32::from_be_bytes(*transfer), offset: u64::from_be_bytes(*offset), bytes })
+    }
+}
+
+/// The most bytes of a `Data` frame (U5).
+pub const DATA_BYTES_MAX: usize = 65_536;

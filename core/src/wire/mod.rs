@@ -20,15 +20,17 @@ pub use self::{
     },
     head::EventHead,
     message::{
-        Away, Challenge, Credit, DeviceList, Devices, Direct, Done, Enrol, Error, Event, Follow, Goodbye,
+        Accepted, Away, Challenge, Credit, DATA_BYTES_MAX, Data, Delete, DeviceList, Devices, Direct,
+        Discard, Done, Download, Durable, Enrol, Error, Event, Files, FilesPage, Finish, Follow, Goodbye,
         Govern, Guest, Hello, History, HistoryPage, Invited, Join, Joined, Login, Manual, ManualText,
         MarkRead, Members, MembersPage, NewPassword, Opened, Part, Parted, Ping, Plain, Pong, Post, Posted,
         Presence, Prove, ReadUpTo, Ready, Refused, Register, Removed, Rename, Resume, Revoke, Rights,
-        RightsPage, Rooms, RoomsPage, SetMode, SetPassword, ToClient, ToServer, Trimmed, Waiting, Welcome,
+        RightsPage, Rooms, RoomsPage, Sending, SetMode, SetPassword, Stop, Stopped, Stored, ToClient,
+        ToServer, Trimmed, Upload, Waiting, Welcome, Window,
     },
     part::{
-        About, Change, Device, Limits, Listed, LogEvent, Member, Room, Standing, Stretching, Token, goodbye,
-        kind, role, state,
+        About, Change, Device, File, Limits, Listed, LogEvent, Member, Room, Standing, Stretching, Token,
+        goodbye, kind, role, state,
     },
 };
 

@@ -8,6 +8,7 @@ use super::field::{Field, Malformed, Writer, record};
 use crate::{
     ids::{DeviceId, RoomId, Seq, UserId},
     time::WallTime,
+    transfer::{BlobHash, Version},
 };
 
 /// What a guest resumes with. Whoever has it is the guest, so it is never printed.
@@ -66,6 +67,10 @@ pub mod kind {
     pub const ACTION: u8 = 2;
     /// Set the topic.
     pub const TOPIC: u8 = 3;
+    /// Shared a file.
+    pub const FILE_SHARED: u8 = 20;
+    /// Deleted a file.
+    pub const FILE_DELETED: u8 = 21;
 }
 
 /// Reasons of a `Goodbye`, as numbers on the wire (K3).
@@ -259,5 +264,27 @@ record! {
         seen: WallTime,
         /// Whether it is the one that asks.
         this: bool,
+    }
+}
+
+record! {
+    /// A file of a place.
+    File<'a> {
+        /// What it is called.
+        name: &'a str,
+        /// Which version it is.
+        version: Version,
+        /// How many bytes it has.
+        size: u64,
+        /// Of its content.
+        hash: BlobHash,
+        /// Whether it is a program.
+        executable: bool,
+        /// Who stored it.
+        by: UserId,
+        /// That user's name then.
+        nick: &'a str,
+        /// When the server heard that it was all there.
+        at: WallTime,
     }
 }

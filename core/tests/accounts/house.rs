@@ -223,6 +223,7 @@ impl House {
             while let Some(output) = self.server.poll_output() {
                 match output {
                     Output::Storage(request) => self.asked.push_back(request),
+                    Output::Blob(request) => panic!("no files are taken: {request:?}"),
                     Output::Close(_) | Output::Interest(_) => {}
                     Output::Event(event) => self.reported.push(event),
                     Output::Work(verification) => self.to_check.push_back(verification),
@@ -273,6 +274,7 @@ impl House {
                         self.server.handle_disconnected(id, self.now);
                     }
                 }
+                ClientOutput::File(request) => panic!("nothing is transferred: {request:?}"),
                 ClientOutput::Send | ClientOutput::Save | ClientOutput::Close => {}
             }
         }

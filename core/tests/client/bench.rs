@@ -302,10 +302,19 @@ impl Bench {
             ToServer::Govern(message) => message.id,
             ToServer::SetMode(message) => message.id,
             ToServer::Rights(message) => message.id,
+            ToServer::Upload(message) => message.id,
+            ToServer::Finish(message) => message.id,
+            ToServer::Discard(message) => message.id,
+            ToServer::Download(message) => message.id,
+            ToServer::Files(message) => message.id,
+            ToServer::Delete(message) => message.id,
             ToServer::Ping(_)
             | ToServer::Pong(_)
             | ToServer::Goodbye(_)
             | ToServer::Error(_)
+            | ToServer::Stop(_)
+            | ToServer::Window(_)
+            | ToServer::Data(_)
             | ToServer::Hello(_) => panic!("no request: {sent:?}"),
         }
     }
@@ -331,6 +340,7 @@ impl Bench {
                 | ClientOutput::Close
                 | ClientOutput::Drop
                 | ClientOutput::Work(_)
+                | ClientOutput::File(_)
                 | ClientOutput::Save => None,
             })
             .collect()

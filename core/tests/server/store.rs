@@ -7,8 +7,8 @@ use palabre_core::{
     rights::{Role, RoomChange, RoomMode, Standing},
     storage::{
         About, AccountRecord, Appended, DeviceRecord, FoundEvent, GuestRecord, InvitationRecord,
-        InvitationUse, NewDevice, NewEvent, PageRange, Recovered, RoomKey, RoomRecord, StorageFailure,
-        StorageOperation, StorageOutcome, StoredEvent, TokenHash,
+        InvitationUse, NewDevice, NewEvent, PageRange, Recovered, RecoveredFiles, RoomKey, RoomRecord,
+        StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
     },
     time::WallTime,
 };
@@ -35,6 +35,7 @@ impl Store {
             guests: self.guests.values().cloned().collect(),
             accounts: self.accounts.values().cloned().collect(),
             invitations: self.invitations.clone(),
+            files: RecoveredFiles::default(),
         }
     }
 
@@ -149,6 +150,8 @@ impl Store {
                 self.set_member(user, room, member);
                 Ok(StorageOutcome::Done)
             }
+            // Files are tested where there is a disk for them.
+            StorageOperation::Files(_) => Err(StorageFailure::Failed),
             StorageOperation::CreateAccount { nick, record, device, invitation } => {
                 if let Some(used) = invitation {
                     self.use_invitation(used);

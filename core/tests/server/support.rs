@@ -95,6 +95,7 @@ impl World {
         match output {
             Output::Interest(id) => self.send(id),
             Output::Storage(request) => self.waiting.push_back(request),
+            Output::Blob(request) => panic!("no files are taken: {request:?}"),
             Output::Close(id) => {
                 self.closed.push(id);
                 self.send(id);

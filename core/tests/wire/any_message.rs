@@ -3,13 +3,16 @@
 use palabre_core::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     time::WallTime,
+    transfer::{BlobHash, UploadKey, Version},
     wire::{
-        About, Away, Challenge, Change, Credit, Device, DeviceList, Devices, Direct, Done, Enrol, Error,
-        Event, Follow, Goodbye, Govern, Guest, Hello, History, HistoryPage, Invited, Join, Joined, Limits,
-        Listed, LogEvent, Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword,
-        Opened, Part, Parted, Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused,
-        Register, Removed, Rename, Resume, Revoke, Rights, RightsPage, Room, Rooms, RoomsPage, SetMode,
-        SetPassword, Standing, Stretching, ToClient, ToServer, Token, Trimmed, Waiting, Welcome,
+        About, Accepted, Away, Challenge, Change, Credit, Data, Delete, Device, DeviceList, Devices, Direct,
+        Discard, Done, Download, Durable, Enrol, Error, Event, File, Files, FilesPage, Finish, Follow,
+        Goodbye, Govern, Guest, Hello, History, HistoryPage, Invited, Join, Joined, Limits, Listed, LogEvent,
+        Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword, Opened, Part, Parted,
+        Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused, Register, Removed,
+        Rename, Resume, Revoke, Rights, RightsPage, Room, Rooms, RoomsPage, Sending, SetMode, SetPassword,
+        Standing, Stop, Stopped, Stored, Stretching, ToClient, ToServer, Token, Trimmed, Upload, Waiting,
+        Welcome, Window,
     },
 };
 use proptest::{collection::vec, option, prelude::*};
@@ -81,6 +84,38 @@ pub(crate) fn to_server() -> BoxedStrategy<ToServer<'static>> {
             slow_seconds: option::of(any::<u32>()),
         }),
         any_of!(Rights { id: any::<u32>(), room: room_id(), after: option::of(user_id()) }),
+        any_of!(Upload {
+            id: any::<u32>(),
+            transfer: any::<u32>(),
+            key: any::<[u8; 16]>().prop_map(UploadKey),
+            room: room_id(),
+            name: text(),
+            size: option::of(number()),
+            executable: any::<bool>(),
+            over: option::of(version()),
+        }),
+        any_of!(Finish {
+            id: any::<u32>(),
+            transfer: any::<u32>(),
+            size: number(),
+            hash: hash(),
+            name: option::of(text()),
+            over: option::of(version()),
+        }),
+        any_of!(Stop { transfer: any::<u32>() }),
+        any_of!(Discard { id: any::<u32>(), key: any::<[u8; 16]>().prop_map(UploadKey) }),
+        any_of!(Download {
+            id: any::<u32>(),
+            transfer: any::<u32>(),
+            room: room_id(),
+            name: text(),
+            hash: option::of(hash()),
+            offset: number(),
+            limit: number(),
+        }),
+        any_of!(Window { transfer: any::<u32>(), limit: number() }),
+        any_of!(Files { id: any::<u32>(), room: room_id(), after: option::of(text()) }),
+        any_of!(Delete { id: any::<u32>(), room: room_id(), name: text(), version: option::of(version()) }),
     ]
     .boxed()
 }
@@ -161,6 +196,18 @@ pub(crate) fn to_client() -> BoxedStrategy<ToClient<'static>> {
             until: option::of(time()),
         }),
         any_of!(Invited { room: room_id(), name: text(), by: text(), reason: text() }),
+        any_of!(Accepted { id: any::<u32>(), transfer: any::<u32>(), offset: number(), limit: number() }),
+        any_of!(Stored { id: any::<u32>(), room: room_id(), file: file() }),
+        any_of!(Window { transfer: any::<u32>(), limit: number() }),
+        any_of!(Durable { transfer: any::<u32>(), offset: number() }),
+        any_of!(Sending { id: any::<u32>(), transfer: any::<u32>(), file: file(), offset: number() }),
+        any_of!(Stopped { transfer: any::<u32>(), code: any::<u16>(), text: text() }),
+        any_of!(FilesPage {
+            id: any::<u32>(),
+            room: room_id(),
+            files: vec(file(), 0..10),
+            next: option::of(text())
+        }),
     ]
     .boxed()
 }
@@ -200,6 +247,36 @@ fn token() -> impl Strategy<Value = Token> {
 
 fn bytes<const N: usize>() -> impl Strategy<Value = [u8; N]> {
     vec(any::<u8>(), N).prop_map(|bytes| bytes.try_into().expect("of this length"))
+}
+
+/// Content of a file, the one body that is no CBOR.
+pub(crate) fn data() -> impl Strategy<Value = Data<'static>> {
+    (any::<u32>(), any::<u64>(), vec(any::<u8>(), 1..300)).prop_map(|(transfer, offset, bytes)| Data {
+        transfer,
+        offset,
+        bytes: bytes.leak(),
+    })
+}
+
+fn file() -> impl Strategy<Value = File<'static>> {
+    any_of!(File {
+        name: text(),
+        version: version(),
+        size: number(),
+        hash: hash(),
+        executable: any::<bool>(),
+        by: user_id(),
+        nick: text(),
+        at: time(),
+    })
+}
+
+fn version() -> impl Strategy<Value = Version> {
+    number().prop_map(Version::new)
+}
+
+fn hash() -> impl Strategy<Value = BlobHash> {
+    any::<[u8; 32]>().prop_map(BlobHash)
 }
 
 fn stretching() -> impl Strategy<Value = Stretching> {

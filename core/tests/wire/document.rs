@@ -108,7 +108,15 @@ fn parts_have_the_documented_fields() {
                 page.standings.iter().for_each(|it| part(&mut coded, "Standing", it))
             }
             ToClient::DeviceList(list) => list.devices.iter().for_each(|it| part(&mut coded, "Device", it)),
-            ToClient::Ping(_)
+            ToClient::Stored(stored) => part(&mut coded, "File", &stored.file),
+            ToClient::Accepted(_)
+            | ToClient::Window(_)
+            | ToClient::Durable(_)
+            | ToClient::Sending(_)
+            | ToClient::Stopped(_)
+            | ToClient::FilesPage(_)
+            | ToClient::Data(_)
+            | ToClient::Ping(_)
             | ToClient::Pong(_)
             | ToClient::Goodbye(_)
             | ToClient::Error(_)

@@ -3,14 +3,16 @@
 use palabre_core::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     time::WallTime,
+    transfer::{BlobHash, UploadKey, Version},
     wire::{
-        About, Away, Challenge, Change, Credit, Device, DeviceList, Devices, Direct, Done, Enrol, Error,
-        Event, Follow, Goodbye, Govern, Guest, Hello, History, HistoryPage, Invited, Join, Joined, Limits,
-        Listed, LogEvent, Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword,
-        Opened, Part, Parted, Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused,
-        Register, Removed, Rename, Resume, Revoke, Rights, RightsPage, Room, Rooms, RoomsPage, SetMode,
-        SetPassword, Standing, Stretching, ToClient, ToServer, Token, Trimmed, Waiting, Welcome, kind, role,
-        state,
+        About, Accepted, Away, Challenge, Change, Credit, Data, Delete, Device, DeviceList, Devices, Direct,
+        Discard, Done, Download, Durable, Enrol, Error, Event, File, Files, FilesPage, Finish, Follow,
+        Goodbye, Govern, Guest, Hello, History, HistoryPage, Invited, Join, Joined, Limits, Listed, LogEvent,
+        Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword, Opened, Part, Parted,
+        Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused, Register, Removed,
+        Rename, Resume, Revoke, Rights, RightsPage, Room, Rooms, RoomsPage, Sending, SetMode, SetPassword,
+        Standing, Stop, Stopped, Stored, Stretching, ToClient, ToServer, Token, Trimmed, Upload, Waiting,
+        Welcome, Window, kind, role, state,
     },
 };
 
@@ -29,6 +31,29 @@ const LIMITS: Limits = Limits {
     posts: 64,
     silence_seconds: 60,
 };
+
+const SHELF: RoomId = RoomId::new(0);
+
+fn key() -> UploadKey {
+    UploadKey(core::array::from_fn(|index| u8::try_from(index).unwrap()))
+}
+
+fn hash() -> BlobHash {
+    BlobHash(token().0)
+}
+
+fn file() -> File<'static> {
+    File {
+        name: "report.iso",
+        version: Version::new(300),
+        size: 5,
+        hash: hash(),
+        executable: true,
+        by: ANA,
+        nick: "ana",
+        at: at(0),
+    }
+}
 
 fn token() -> Token {
     Token(core::array::from_fn(|index| u8::try_from(index).unwrap()))
@@ -151,6 +176,72 @@ fn accounts_to_server() -> Vec<Named<ToServer<'static>>> {
         ),
         ("set-mode", mode.into()),
         ("rights", Rights { id: 11, room: TEA, after: None }.into()),
+        (
+            "upload",
+            Upload {
+                id: 1,
+                transfer: 1,
+                key: key(),
+                room: TEA,
+                name: "report.iso",
+                size: Some(5_000_000_000),
+                executable: false,
+                over: Some(Version::default()),
+            }
+            .into(),
+        ),
+        (
+            "upload-of-unknown-size",
+            Upload {
+                id: 2,
+                transfer: 2,
+                key: key(),
+                room: SHELF,
+                name: "a/b",
+                size: None,
+                executable: true,
+                over: None,
+            }
+            .into(),
+        ),
+        ("finish", Finish { id: 3, transfer: 1, size: 5, hash: hash(), name: None, over: None }.into()),
+        (
+            "finish-as",
+            Finish {
+                id: 4,
+                transfer: 1,
+                size: 5,
+                hash: hash(),
+                name: Some("b"),
+                over: Some(Version::new(70_000)),
+            }
+            .into(),
+        ),
+        ("stop", Stop { transfer: 1 }.into()),
+        ("discard", Discard { id: 5, key: key() }.into()),
+        (
+            "download",
+            Download { id: 6, transfer: 3, room: TEA, name: "b", hash: None, offset: 0, limit: 1 << 20 }
+                .into(),
+        ),
+        (
+            "download-of-the-same",
+            Download {
+                id: 7,
+                transfer: 4,
+                room: SHELF,
+                name: "b",
+                hash: Some(hash()),
+                offset: 65_536,
+                limit: 65_536,
+            }
+            .into(),
+        ),
+        ("window-of-a-download", Window { transfer: 3, limit: 2 << 20 }.into()),
+        ("files", Files { id: 8, room: TEA, after: None }.into()),
+        ("files-after", Files { id: 9, room: SHELF, after: Some("a") }.into()),
+        ("delete", Delete { id: 10, room: TEA, name: "b", version: Some(Version::new(300)) }.into()),
+        ("data-to-the-server", Data { transfer: 1, offset: 65_536, bytes: b"hello" }.into()),
     ]
 }
 
@@ -232,6 +323,15 @@ fn accounts_to_client() -> Vec<Named<ToClient<'static>>> {
         ("removed", Removed { room: TEA, kind: 8, by: "ana", reason: "spam", until: Some(at(0)) }.into()),
         ("removed-for-good", Removed { room: TEA, kind: 7, by: "ana", reason: "", until: None }.into()),
         ("invited", Invited { room: TEA, name: "#tea", by: "ana", reason: "come in" }.into()),
+        ("accepted", Accepted { id: 1, transfer: 1, offset: 65_536, limit: 1_114_112 }.into()),
+        ("stored", Stored { id: 3, room: TEA, file: file() }.into()),
+        ("window-of-an-upload", Window { transfer: 1, limit: 2 << 20 }.into()),
+        ("durable", Durable { transfer: 1, offset: 1_000_000 }.into()),
+        ("sending", Sending { id: 6, transfer: 3, file: file(), offset: 0 }.into()),
+        ("stopped", Stopped { transfer: 1, code: 67, text: "elsewhere" }.into()),
+        ("files-page", FilesPage { id: 8, room: TEA, files: vec![file()], next: Some("report.iso") }.into()),
+        ("files-page-last", FilesPage { id: 9, room: SHELF, files: vec![], next: None }.into()),
+        ("data-to-the-client", Data { transfer: 3, offset: 0, bytes: b"hello" }.into()),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 mod closing;
 mod connecting;
+mod files;
 mod link;
 mod probe;
 mod trust;
@@ -11,13 +12,19 @@ use std::{collections::VecDeque, io, num::NonZeroUsize, sync::Arc, time::Duratio
 
 use palabre_core::{
     channel::Channel,
-    client::{Client, ClientConfig, ClientEvent, ClientOutput, SavedSession},
+    client::{
+        Client, ClientConfig, ClientEvent, ClientOutput, DownloadWish, SavedSession, TransferEvent,
+        TransferId, UploadWish,
+    },
+    error::Misuse,
     time::{Monotonic, Now},
 };
 use polling::{Events, Poller};
 
+pub use self::files::LocalFile;
 pub(crate) use self::trust::Securing;
 use self::{
+    files::Files,
     link::{Arrived, Link, Sent},
     workshop::Workshop,
 };
@@ -48,6 +55,7 @@ pub struct ClientDriver {
     ready: Events,
     link: Link,
     workshop: Workshop,
+    files: Files,
     save: Box<dyn FnMut(Option<&SavedSession>, Option<ServerKey>)>,
     /// The key of the server that was talked to last.
     server_key: Option<ServerKey>,
@@ -84,6 +92,7 @@ impl ClientDriver {
             ready: Events::with_capacity(NonZeroUsize::new(16).expect("16 is not 0")),
             link: Link::new(host, port, securing, &poller),
             workshop: Workshop::new(&poller),
+            files: Files::new(&poller),
             poller,
             save,
             server_key: security.key(),
@@ -108,6 +117,41 @@ impl ClientDriver {
         answer
     }
 
+    /// Begins to upload a file.
+    ///
+    /// # Errors
+    /// [`Misuse`] as `Client::upload`; and the system has no thread to give.
+    pub fn upload(
+        &mut self,
+        wish: UploadWish,
+        file: Box<dyn LocalFile>,
+    ) -> Result<TransferId, TransferError> {
+        self.files.prepare()?;
+        let now = self.clock.now();
+        let transfer = self.client.upload(wish, now)?;
+        // Before anything is asked of it.
+        self.files.open(transfer, file);
+        self.settle(now);
+        Ok(transfer)
+    }
+
+    /// Begins to download into a file.
+    ///
+    /// # Errors
+    /// As [`upload`](Self::upload).
+    pub fn download(
+        &mut self,
+        wish: DownloadWish,
+        file: Box<dyn LocalFile>,
+    ) -> Result<TransferId, TransferError> {
+        self.files.prepare()?;
+        let now = self.clock.now();
+        let transfer = self.client.download(wish, now)?;
+        self.files.open(transfer, file);
+        self.settle(now);
+        Ok(transfer)
+    }
+
     /// Waits until something happens, at most for `timeout` (`None`: as long as it takes), and handles it.
     ///
     /// It also returns when it was woken, when a deadline of the client came, or for no reason an application
@@ -130,6 +174,9 @@ impl ClientDriver {
         }
         while let Some(done) = self.workshop.take() {
             self.client.handle_work(done, now);
+        }
+        while let Some(done) = self.files.take() {
+            self.client.handle_local(done, now);
         }
         if self.client.poll_timeout().is_some_and(|(deadline, _)| deadline <= now.monotonic) {
             self.client.handle_timeout(now);
@@ -247,7 +294,11 @@ impl ClientDriver {
                 ClientOutput::Drop => self.link.release(),
                 ClientOutput::Save => unsaved = true,
                 ClientOutput::Work(work) => self.workshop.start(work),
+                ClientOutput::File(request) => self.files.start(request),
                 ClientOutput::Event(event) => {
+                    if let Some(transfer) = ended_transfer(&event) {
+                        self.files.forget(transfer);
+                    }
                     self.ended |= matches!(event, ClientEvent::Ended { .. });
                     self.events.push_back(event);
                 }
@@ -258,6 +309,30 @@ impl ClientDriver {
             (self.save)(self.client.saved().as_ref(), self.server_key);
         }
     }
+}
+
+/// The transfer that has ended by this.
+const fn ended_transfer(event: &ClientEvent) -> Option<TransferId> {
+    match event {
+        ClientEvent::Transfer(
+            TransferEvent::Uploaded { transfer, .. }
+            | TransferEvent::Downloaded { transfer, .. }
+            | TransferEvent::Failed { transfer, .. },
+        ) => Some(*transfer),
+        #[expect(clippy::wildcard_enum_match_arm, reason = "no other event ends one")]
+        _ => None,
+    }
+}
+
+/// Why a transfer cannot be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum TransferError {
+    /// The operating system has no thread for it.
+    #[error(transparent)]
+    System(#[from] io::Error),
+    /// The client does not take it.
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
 }
 
 /// Why a driver cannot go on.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use palabre_core::config::Registration;
+use palabre_core::config::{FilesConfig, Registration};
 use serde::Deserialize;
 
 use crate::{listen::ListenAddress, plaintext::Plaintext};
@@ -74,6 +74,9 @@ pub struct Arguments {
     /// costs it 64 MiB for a while [default: false]
     #[arg(long, env = "PALABRE_PLAIN_LOGINS", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     pub plain_logins: Option<bool>,
+    /// Who may upload files [default: accounts]
+    #[arg(long, value_name = "WHO", env = "PALABRE_FILES")]
+    pub files: Option<MayUpload>,
     /// Show this certificate (PEM, followed by those that vouch for it) instead of one of the server's own making;
     /// needs --key
     #[arg(long, value_name = "FILE", env = "PALABRE_CERTIFICATE")]
@@ -150,6 +153,29 @@ impl From<MayRegister> for Registration {
             MayRegister::Open => Self::Open,
             MayRegister::Invite => Self::Invite,
             MayRegister::Closed => Self::Closed,
+        }
+    }
+}
+
+/// Who may upload files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MayUpload {
+    /// Nobody, and nobody downloads any.
+    Off,
+    /// Who has an account. Guests download.
+    #[default]
+    Accounts,
+    /// Guests too.
+    Everybody,
+}
+
+impl From<MayUpload> for FilesConfig {
+    fn from(who: MayUpload) -> Self {
+        match who {
+            MayUpload::Off => Self::Off,
+            MayUpload::Accounts => Self::Accounts,
+            MayUpload::Everybody => Self::Everybody,
         }
     }
 }

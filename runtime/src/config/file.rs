@@ -14,7 +14,7 @@ use toml::de::DeTable;
 
 use super::{
     ConfigError,
-    arguments::{LogFormat, LogLevel, MayRegister, Preset},
+    arguments::{LogFormat, LogLevel, MayRegister, MayUpload, Preset},
 };
 use crate::plaintext::Plaintext;
 
@@ -33,6 +33,7 @@ pub(super) const KEYS: &[&str] = &[
     "guests",
     "registration",
     "plain-logins",
+    "files",
     "drain",
     "log",
     "log-format",
@@ -57,6 +58,10 @@ pub(super) const LIMITS_KEYS: &[&str] = &[
     "stalled-seconds",
     "outbound-shared-bytes",
     "recent-bytes",
+    "file-mib",
+    "user-files-mib",
+    "window-bytes",
+    "windows-bytes",
 ];
 
 /// The file. What it does not say is `None`.
@@ -79,6 +84,7 @@ pub(super) struct File {
     pub(super) guests: Option<bool>,
     pub(super) registration: Option<MayRegister>,
     pub(super) plain_logins: Option<bool>,
+    pub(super) files: Option<MayUpload>,
     pub(super) drain: Option<u32>,
     pub(super) log: Option<LogLevel>,
     pub(super) log_format: Option<LogFormat>,
@@ -105,6 +111,10 @@ pub(super) struct FileLimits {
     pub(super) stalled_seconds: Option<u32>,
     pub(super) outbound_shared_bytes: Option<u32>,
     pub(super) recent_bytes: Option<u32>,
+    pub(super) file_mib: Option<u32>,
+    pub(super) user_files_mib: Option<u32>,
+    pub(super) window_bytes: Option<u32>,
+    pub(super) windows_bytes: Option<u32>,
 }
 
 impl File {

@@ -13,7 +13,7 @@ use std::{
 use palabre_core::{config::ServerConfig, limits::Limits, password::Stretching};
 
 pub use self::arguments::{
-    AccountsCommand, Arguments, Command, Invite, LogFormat, LogLevel, MayRegister, Preset,
+    AccountsCommand, Arguments, Command, Invite, LogFormat, LogLevel, MayRegister, MayUpload, Preset,
 };
 use self::file::{File, FileLimits};
 use crate::{
@@ -161,6 +161,7 @@ impl Settings {
         let manual = manual.map(|path| read_manual(&path, limits.manual_bytes_max)).transpose()?;
         let mut config = ServerConfig { limits, ..ServerConfig::default() };
         config.manual = manual.unwrap_or(config.manual);
+        config.files = typed.files.or(file.files).unwrap_or_default().into();
         config.guests = typed.guests.or(file.guests).unwrap_or(config.guests);
         let plaintext = Plaintext::of(&typed.plaintext).or(file.plaintext).unwrap_or_default();
         let ephemeral = typed.ephemeral.or(file.ephemeral).unwrap_or(false);
@@ -263,6 +264,13 @@ fn apply(file: &FileLimits, limits: &mut Limits) -> Result<(), ConfigError> {
     set("rooms-created", file.rooms_created, 0, ANY, &mut limits.rooms_created_max)?;
     set("outbound-shared-bytes", file.outbound_shared_bytes, 0, ANY, &mut limits.outbound_shared_bytes_max)?;
     set("recent-bytes", file.recent_bytes, 0, ANY, &mut limits.recent_bytes_max)?;
+    set("window-bytes", file.window_bytes, 131_072, limits.window_bytes_max, &mut limits.window_bytes)?;
+    set("windows-bytes", file.windows_bytes, 1 << 20, ANY, &mut limits.windows_bytes_max)?;
+    let mut file_mib = limits.file_bytes_max >> 20;
+    set("file-mib", file.file_mib, 1, ANY, &mut file_mib)?;
+    let mut user_files_mib = limits.user_files_bytes_max >> 20;
+    set("user-files-mib", file.user_files_mib, 0, ANY, &mut user_files_mib)?;
+    (limits.file_bytes_max, limits.user_files_bytes_max) = (file_mib << 20, user_files_mib << 20);
     let mut kept = limits.guest_kept.as_secs();
     set("guest-kept-seconds", file.guest_kept_seconds, 0, YEAR_SECONDS, &mut kept)?;
     let mut entering = limits.entering_max.as_secs();

@@ -10,6 +10,7 @@ use std::{
 };
 
 use palabre_core::{
+    blob::BlobReply,
     channel::Channel,
     ids::ConnectionId,
     output::{Event, Output, Source},
@@ -29,6 +30,7 @@ use super::{
     sockets::{Fate, Sockets},
 };
 use crate::{
+    blobs::{self, BlobThreads},
     clock::Clock,
     readiness::Watched,
     storage::{Storage, StorageStopped},
@@ -51,6 +53,8 @@ pub(super) struct Driver {
     pub(super) core: Seam,
     pub(super) storage: Storage,
     pub(super) checking: Checking,
+    /// Nothing where no files are taken.
+    pub(super) blobs: Option<BlobThreads>,
     pub(super) listeners: Listeners,
     pub(super) protection: Protecting,
     pub(super) commands: Receiver<Command>,
@@ -76,6 +80,7 @@ pub(super) struct Work {
     unread: Vec<ConnectionId>,
     requests: Vec<StorageRequest>,
     replies: Vec<StorageReply>,
+    blob_replies: Vec<BlobReply>,
     turns: u64,
     /// How far a shutdown is; `None` before it begins.
     shutdown: Option<Shutdown>,
@@ -97,6 +102,7 @@ impl Default for Work {
             unread: Vec::new(),
             requests: Vec::new(),
             replies: Vec::new(),
+            blob_replies: Vec::new(),
             turns: 0,
             shutdown: None,
         }
@@ -151,7 +157,11 @@ impl Driver {
     }
 
     fn wait_time(&self) -> Option<Duration> {
-        if self.sockets.any_noted() || self.sockets.any_unread() || !self.work.replies.is_empty() {
+        if self.sockets.any_noted()
+            || self.sockets.any_unread()
+            || !self.work.replies.is_empty()
+            || !self.work.blob_replies.is_empty()
+        {
             return Some(Duration::ZERO);
         }
         let deadline = self.core.deadline().into_iter().chain(self.listeners.deadline()).min()?;
@@ -276,6 +286,7 @@ impl Driver {
     /// Lets the core, its deadlines and storage answer each other until nothing is left, or for long enough.
     fn settle(&mut self) -> Result<(), Stop> {
         self.storage.poll_replies(&mut self.work.replies)?;
+        self.hear_blobs();
         for _ in 0..ROUNDS_MAX {
             let heard = !self.work.replies.is_empty();
             for reply in self.work.replies.drain(..) {
@@ -291,6 +302,15 @@ impl Driver {
             }
         }
         Ok(())
+    }
+
+    fn hear_blobs(&mut self) {
+        if let Some(blobs) = &self.blobs {
+            blobs.poll_replies(&mut self.work.blob_replies);
+        }
+        for reply in self.work.blob_replies.drain(..) {
+            self.core.feed(Input::Blob(reply));
+        }
     }
 
     /// Takes all that the core has for us, and hands to storage what it asks of it. Answers that are there at once
@@ -309,6 +329,10 @@ impl Driver {
             match output {
                 Output::Interest(id) => self.sockets.note(id),
                 Output::Storage(request) => self.work.requests.push(request),
+                Output::Blob(request) => match &self.blobs {
+                    Some(blobs) => blobs.submit(request),
+                    None => self.work.blob_replies.push(blobs::refused(&request)),
+                },
                 Output::Close(id) => {
                     if let Some(socket) = self.sockets.find(id) {
                         socket.close();

@@ -20,6 +20,8 @@ const LINES_PER_SECOND: u32 = 20;
 pub(super) struct EventLog {
     no_space: Episode,
     failed: Episode,
+    files_no_space: Episode,
+    files_failed: Episode,
     lag: Budget,
     faults: Budget,
 }
@@ -64,6 +66,21 @@ impl EventLog {
             Event::StorageFailed { operation, no_space: false } => {
                 if self.failed.begins(now) {
                     tracing::error!(operation, "storage failed; the peer was told. Look at the disk");
+                }
+            }
+            Event::FileStored { user, size } => tracing::debug!(%user, size, "file stored"),
+            Event::DiskFailed { operation, no_space: true } => {
+                if self.files_no_space.begins(now) {
+                    tracing::error!(
+                        operation,
+                        "no space left for files: uploads are refused, chat goes on. Free some space on the file \
+                         system of the data directory, or have files deleted"
+                    );
+                }
+            }
+            Event::DiskFailed { operation, no_space: false } => {
+                if self.files_failed.begins(now) {
+                    tracing::error!(operation, "the disk for files failed; the peer was told. Look at it");
                 }
             }
             Event::Drained => tracing::info!("all connections have ended"),

@@ -13,12 +13,13 @@ mod sockets;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     sync::{Arc, mpsc},
     thread,
 };
 
 use palabre_core::{
-    config::{AccountsConfig, Registration, ServerConfig},
+    config::{AccountsConfig, FilesConfig, Registration, ServerConfig},
     ids::Incarnation,
     password::{Setup, Stretching},
     storage::Recovered,
@@ -37,6 +38,7 @@ pub use self::{
 };
 use crate::{
     accounts::{self, SecretError},
+    blobs::{BlobDirectory, BlobThreads},
     clock::Clock,
     descriptors, entropy,
     listen::{self, ListenAddress, ListenError, Reach},
@@ -103,6 +105,14 @@ pub enum StartError {
     /// The secret of its accounts is not as it should be.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The files that were shared cannot be opened.
+    #[error("{}: {source}. Files that were shared are kept there; make it readable and writable.", .directory.display())]
+    Files {
+        /// Where they are.
+        directory: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The limit of open files leaves no room for clients.
     #[error(
         "Only {limit} files may be open at a time, which leaves no room for clients. Raise the limit (ulimit -n, \
@@ -159,7 +169,10 @@ impl ServerOptions {
         let addresses = addresses(&listeners).map_err(lacking("addresses"))?;
         let poller = Arc::new(Poller::new().map_err(lacking("poller"))?);
         let clock = Clock::start();
-        let (storage, recovered, setup) = open(self.data, clock, &poller)?;
+        let Opened { storage, recovered, setup, blobs } = open(self.data, self.config.files, clock, &poller)?;
+        if blobs.is_none() {
+            self.config.files = FilesConfig::Off;
+        }
         let (registration, stretching) = (self.registration, self.stretching);
         self.config.accounts =
             Some(AccountsConfig { setup, registration, plain: self.plain_logins, stretching });
@@ -176,6 +189,7 @@ impl ServerOptions {
             core: Seam::new(self.config, seed, recovered, clock.now()),
             storage,
             checking: checking::Checking::new(&poller),
+            blobs,
             listeners: Listeners::new(listeners, connections_max, &poller).map_err(lacking("poller"))?,
             protection,
             commands: incoming,
@@ -209,8 +223,15 @@ fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
     listeners.iter().map(TcpListener::local_addr).collect()
 }
 
-/// The storage, what is in it, and the secret of its accounts.
-fn open(data: Data, clock: Clock, poller: &Arc<Poller>) -> Result<(Storage, Recovered, Setup), StartError> {
+/// The storage, what is in it, the secret of its accounts, and the disk for files.
+struct Opened {
+    storage: Storage,
+    recovered: Recovered,
+    setup: Setup,
+    blobs: Option<BlobThreads>,
+}
+
+fn open(data: Data, files: FilesConfig, clock: Clock, poller: &Arc<Poller>) -> Result<Opened, StartError> {
     let seed = entropy::seed().map_err(lacking("randomness"))?;
     let [a, b, c, d, e, f, g, h, ..] = seed;
     let incarnation = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
@@ -219,17 +240,39 @@ fn open(data: Data, clock: Clock, poller: &Arc<Poller>) -> Result<(Storage, Reco
             let storage = MemoryStorage::with_bytes_max(Incarnation::new(incarnation), bytes_max);
             let recovered = storage.recovered();
             let setup = Setup::generate(entropy::seed().map_err(lacking("randomness"))?);
-            Ok((Storage::Memory(Box::new(ImmediateStorage::new(storage))), recovered, setup))
+            let storage = Storage::Memory(Box::new(ImmediateStorage::new(storage)));
+            Ok(Opened { storage, recovered, setup, blobs: None })
         }
         Data::Sqlite(options) => {
             let (storage, recovered) = SqliteStorage::open(options, incarnation)?;
             let setup = accounts::load_or_make(storage.directory(), &recovered.accounts)?;
+            let blobs = match files {
+                FilesConfig::Off => None,
+                FilesConfig::Accounts | FilesConfig::Everybody => {
+                    Some(open_files(&storage, &recovered, poller)?)
+                }
+            };
             let waker = Arc::clone(poller);
             let wake = Box::new(move || drop(waker.notify()));
             let thread = StorageThread::start(storage, move || clock.monotonic(), wake);
-            Ok((Storage::Thread(thread.map_err(lacking("thread"))?), recovered, setup))
+            let storage = Storage::Thread(thread.map_err(lacking("thread"))?);
+            Ok(Opened { storage, recovered, setup, blobs })
         }
     }
+}
+
+/// The disk for files, rid of what a crash left behind.
+fn open_files(
+    storage: &SqliteStorage,
+    recovered: &Recovered,
+    poller: &Arc<Poller>,
+) -> Result<BlobThreads, StartError> {
+    let fail = |source| StartError::Files { directory: storage.directory().join("files"), source };
+    let uploads = recovered.files.uploads.iter().map(|upload| upload.id).collect();
+    let directory = BlobDirectory::open(storage.directory()).map_err(fail)?;
+    directory.tidy(&uploads, |hash| storage.uses_blob(hash)).map_err(fail)?;
+    let waker = Arc::clone(poller);
+    BlobThreads::start(storage.directory(), move || drop(waker.notify())).map_err(fail)
 }
 
 /// Calls back when it is dropped, also by a panic.

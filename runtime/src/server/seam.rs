@@ -1,6 +1,7 @@
 //! The one way into the server's state machine.
 
 use palabre_core::{
+    blob::BlobReply,
     channel::Channel,
     config::ServerConfig,
     error::ProtocolError,
@@ -30,6 +31,8 @@ pub(super) enum Input<'a> {
     Storage(StorageReply),
     /// A password was checked.
     Work(Verified),
+    /// The disk that keeps the content of files answered.
+    Blob(BlobReply),
     /// The deadline has come.
     Timeout,
     /// The operator wants it to end, and tells the peers this.
@@ -83,6 +86,7 @@ impl Seam {
             Input::Disconnected(id) => server.handle_disconnected(id, now),
             Input::Storage(reply) => server.handle_storage(reply, now),
             Input::Work(verified) => server.handle_work(verified, now),
+            Input::Blob(reply) => server.handle_blob(reply, now),
             Input::Timeout => server.handle_timeout(now),
             Input::ShutDown(text) => server.shut_down(text, now),
         }

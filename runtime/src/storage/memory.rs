@@ -13,8 +13,8 @@ use palabre_core::{
     ids::{Incarnation, Nonce, RoomId, Seq, UserId},
     rights::{Role, RoomChange, Standing},
     storage::{
-        About, Appended, EventKind, FoundEvent, GuestRecord, NewEvent, PageRange, Recovered, RoomKey,
-        StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
+        About, Appended, EventKind, FoundEvent, GuestRecord, NewEvent, PageRange, Recovered, RecoveredFiles,
+        RoomKey, StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
     },
     time::WallTime,
 };
@@ -152,6 +152,8 @@ impl MemoryStorage {
                 self.accounts.set_password(user, record, keep).map(|()| StorageOutcome::Done)
             }
             StorageOperation::SetMember { user, room, member } => self.set_member(user, room, member),
+            // Files need a disk: a server on this storage takes none.
+            StorageOperation::Files(_) => Err(StorageFailure::Failed),
         }
     }
 
@@ -169,7 +171,15 @@ impl MemoryStorage {
         });
         let accounts = self.accounts.records(|user| self.rooms_of(user));
         let invitations = self.accounts.invitations();
-        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect(), accounts, invitations }
+        let files = RecoveredFiles::default();
+        Recovered {
+            incarnation: self.incarnation,
+            rooms,
+            guests: guests.collect(),
+            accounts,
+            invitations,
+            files,
+        }
     }
 
     /// What the events cost at present, in bytes.

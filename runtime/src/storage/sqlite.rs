@@ -4,6 +4,7 @@ mod accounts;
 mod batch;
 mod connection;
 mod error;
+mod files;
 mod lock;
 mod log;
 mod operations;
@@ -25,6 +26,7 @@ use std::{
 use palabre_core::{
     ids::Incarnation,
     storage::{Recovered, StorageReply, StorageRequest},
+    transfer::BlobHash,
 };
 use rusqlite::Connection;
 
@@ -162,6 +164,15 @@ impl SqliteStorage {
     /// too.
     pub fn execute_batch(&mut self, requests: &[StorageRequest]) -> Result<Vec<StorageReply>, Unrecoverable> {
         batch::execute(self, requests)
+    }
+
+    /// Whether any file has a content; unknown counts as yes.
+    #[must_use]
+    pub fn uses_blob(&self, hash: BlobHash) -> bool {
+        match &self.database {
+            Database::Open(connection) => files::is_used(connection, hash).unwrap_or(true),
+            Database::GivenUp(_) => true,
+        }
     }
 
     /// The data directory.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use palabre_core::{
-    storage::{StorageOperation, StorageReply, StorageRequest},
+    storage::{FileOperation, StorageOperation, StorageReply, StorageRequest},
     time::Monotonic,
 };
 
@@ -212,6 +212,17 @@ fn bytes_of(operation: &StorageOperation) -> usize {
     match operation {
         StorageOperation::Append { event, .. } => event.text.len() + event.nick.len(),
         StorageOperation::ReadPage { bytes_max, .. } => *bytes_max as usize,
+        StorageOperation::Files(operation) => match &**operation {
+            FileOperation::List { bytes_max, .. } => *bytes_max as usize,
+            FileOperation::LookUp { .. }
+            | FileOperation::OpenUpload { .. }
+            | FileOperation::Checkpoint { .. }
+            | FileOperation::DropUpload { .. }
+            | FileOperation::Commit { .. }
+            | FileOperation::Find { .. }
+            | FileOperation::Delete { .. }
+            | FileOperation::IsUsed { .. } => 0,
+        },
         // Passwords and devices of accounts are of a few hundred bytes, and so bounded by the number of requests.
         StorageOperation::OpenRoom { .. }
         | StorageOperation::DropRoom { .. }

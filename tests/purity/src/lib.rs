@@ -14,7 +14,7 @@ use palabre_core::{
     output::{Output, Source},
     password::Stretching,
     server::Server,
-    storage::Recovered,
+    storage::{Recovered, RecoveredFiles},
     time::{Monotonic, Now, WallTime},
 };
 
@@ -31,12 +31,14 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 pub extern "C" fn converse(seed: u8, millis: u64) -> usize {
     let now = Now { monotonic: Monotonic::from_millis(millis), wall: WallTime::from_millis(millis) };
     let incarnation = Incarnation::new(1);
+    let files = RecoveredFiles::default();
     let recovered = Recovered {
         incarnation,
         rooms: Vec::new(),
         guests: Vec::new(),
         accounts: Vec::new(),
         invitations: Vec::new(),
+        files,
     };
     let mut server = Server::new(ServerConfig::default(), [seed; 32], recovered, now);
     let Ok(nick) = Nick::parse("ana") else { return 0 };

@@ -21,6 +21,7 @@ mod planting {
     use palabre_core::seeded::{SEEDED_BUGS, SeededBug, plant};
     use palabre_tests::{
         campaign::{Campaign, Tally},
+        files,
         report::{Verdict, line},
         world::Options,
     };
@@ -74,6 +75,9 @@ mod planting {
     fn find(bug: &SeededBug, arguments: &Arguments) -> (bool, u64) {
         plant(Some(bug));
         let events = arguments.events.unwrap_or(bug.events);
+        if bug.in_files {
+            return find_in_files(bug, events, arguments);
+        }
         let tally = campaign(arguments.seeds, events, arguments);
         plant(None);
         let (found, how) = judge(&tally);
@@ -81,6 +85,21 @@ mod planting {
         let SeededBug { name, file, rule, .. } = bug;
         line(&format!("| `{name}` | `{file}` | {rule} | {how} | {seeds} | {events} |"));
         (found, seeds)
+    }
+
+    /// The same in the world of files.
+    fn find_in_files(bug: &SeededBug, events: u64, arguments: &Arguments) -> (bool, u64) {
+        let steps = u32::try_from(events).unwrap_or(u32::MAX);
+        let found = (1..=arguments.seeds).find_map(|seed| Some((seed, files::run(seed, steps).err()?)));
+        plant(None);
+        let SeededBug { name, file, rule, .. } = bug;
+        let (seeds, how) = match &found {
+            Some((seed, how)) => (*seed, how.as_str()),
+            None => (arguments.seeds, "**not found**"),
+        };
+        line(&format!("| `{name}` | `{file}` | {rule} | {how} | {seeds} | {events} |"));
+        let clean = found.is_some() && (1..=seeds).all(|seed| files::run(seed, steps).is_ok());
+        (clean, seeds)
     }
 
     fn judge(tally: &Tally) -> (bool, String) {
@@ -95,7 +114,11 @@ mod planting {
 
     /// The same seeds without any bug: what fails there as well was not found by it.
     fn is_clean(bugs: &[&SeededBug], seeds: u64, arguments: &Arguments) -> bool {
-        let mut events: Vec<_> = bugs.iter().map(|bug| arguments.events.unwrap_or(bug.events)).collect();
+        let mut events: Vec<_> = bugs
+            .iter()
+            .filter(|bug| !bug.in_files)
+            .map(|bug| arguments.events.unwrap_or(bug.events))
+            .collect();
         events.sort_unstable();
         events.dedup();
         events.into_iter().all(|events| {

@@ -124,6 +124,7 @@ impl Duet {
                 }
                 Output::Work(verification) => self.server.handle_work(verification.run(), self.now),
                 Output::Drop(id) => self.hang_up(id),
+                Output::Blob(request) => unreachable!("no files are taken: {request:?}"),
                 // What is left of a closing link flows like everything else, until its bytes are all taken.
                 Output::Close(_) | Output::Interest(_) | Output::Event(_) => {}
             }
@@ -154,6 +155,7 @@ impl Duet {
                 }
                 ClientOutput::Drop => self.cut(index),
                 ClientOutput::Work(work) => self.ends[index].client.handle_work(work.run(), self.now),
+                ClientOutput::File(request) => unreachable!("nothing is transferred: {request:?}"),
                 ClientOutput::Send | ClientOutput::Save => {}
                 ClientOutput::Event(event) => self.ends[index].hear(event, self.now),
             }

@@ -134,6 +134,7 @@ impl Driver {
                     let reply = StorageReply { ticket: request.ticket, result };
                     self.server.handle_storage(reply, self.now);
                 }
+                Output::Blob(request) => unreachable!("no files are taken: {request:?}"),
                 Output::Close(id) => {
                     self.collect(id, answering)?;
                     if let Some(line) = self.lines.iter_mut().find(|line| line.open && line.id == id) {

@@ -117,6 +117,10 @@ impl Model {
             ToClient::ManualText(manual) => Lane::Reply(manual.id),
             ToClient::Challenge(challenge) => Lane::Reply(challenge.id),
             ToClient::DeviceList(list) => Lane::Reply(list.id),
+            ToClient::Accepted(accepted) => Lane::Reply(accepted.id),
+            ToClient::Stored(stored) => Lane::Reply(stored.id),
+            ToClient::Sending(sending) => Lane::Reply(sending.id),
+            ToClient::FilesPage(page) => Lane::Reply(page.id),
             ToClient::Parted(_) | ToClient::ReadUpTo(_) => Lane::Opened,
             ToClient::RightsPage(page) => Lane::Reply(page.id),
             ToClient::Removed(_) | ToClient::Invited(_) => Lane::Opened,
@@ -127,7 +131,13 @@ impl Model {
             ToClient::Ping(_) => Lane::Ping,
             ToClient::Pong(_) => Lane::Pong,
             ToClient::Goodbye(_) | ToClient::Error(_) => Lane::End,
-            ToClient::Presence(_) | ToClient::Credit(_) | ToClient::Waiting(_) => return None,
+            ToClient::Presence(_)
+            | ToClient::Credit(_)
+            | ToClient::Waiting(_)
+            | ToClient::Window(_)
+            | ToClient::Durable(_)
+            | ToClient::Stopped(_)
+            | ToClient::Data(_) => return None,
         })
     }
 

@@ -146,7 +146,16 @@ impl Model {
             | ToServer::Devices(_)
             | ToServer::Revoke(_)
             | ToServer::MarkRead(_)
-            | ToServer::Plain(_) => return self.receive_waiting(at, message),
+            | ToServer::Plain(_)
+            | ToServer::Upload(_)
+            | ToServer::Finish(_)
+            | ToServer::Stop(_)
+            | ToServer::Discard(_)
+            | ToServer::Download(_)
+            | ToServer::Window(_)
+            | ToServer::Files(_)
+            | ToServer::Delete(_)
+            | ToServer::Data(_) => return self.receive_waiting(at, message),
         };
         match result {
             Ok(()) => true,

@@ -41,6 +41,18 @@ pub(super) fn refused(refused: &Refused<'_>) {
         RefusalCode::Outranked => sometimes!("refused outranked"),
         // A thousand users with rights in one room are more than a run has.
         RefusalCode::RightsFull => {}
+        // Files have a world of their own.
+        RefusalCode::FileNameInvalid
+        | RefusalCode::NoSuchFile
+        | RefusalCode::Conflict
+        | RefusalCode::Quota
+        | RefusalCode::FileTooLarge
+        | RefusalCode::FileChanged
+        | RefusalCode::Integrity
+        | RefusalCode::Superseded
+        | RefusalCode::TransferLimit
+        | RefusalCode::FilesOff
+        | RefusalCode::NoSuchUpload => {}
     }
 }
 

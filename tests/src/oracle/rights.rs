@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use palabre_core::{
     ids::{RoomId, Seq, UserId},
     rights::{RightChange, Role, RoomChange, RoomMode},
-    storage::{DeviceRecord, EventKind, NewEvent, StorageOperation, TokenHash},
+    storage::{
+        DeviceRecord, EventKind, FileOperation, NewEvent, NewFile, Place, StorageOperation, TokenHash,
+    },
     wire::Token,
 };
 
@@ -61,6 +63,7 @@ impl Rights {
                 }
                 Ok(())
             }
+            StorageOperation::Files(operation) => self.check_file(operation, durable),
             StorageOperation::RemoveDevice { device } => {
                 let devices = durable.recovered().accounts.into_iter().flat_map(|account| account.devices);
                 let tokens = devices.filter(|known| known.device == *device).flat_map(tokens_of);
@@ -185,6 +188,32 @@ impl Rights {
         ensure(!mode.read_only || role >= Role::Moderator, Invariant::Private, || facts("it is read-only"))?;
         let may_set_topic = event.kind != EventKind::Topic || !mode.topic_locked || role >= Role::Moderator;
         ensure(may_set_topic, Invariant::Private, || facts("its topic is locked"))
+    }
+
+    fn check_file(&self, operation: &FileOperation, durable: &Tables) -> Result<(), Violation> {
+        match operation {
+            FileOperation::Commit {
+                file: NewFile { place: Place::Room(room), .. },
+                event: Some(event),
+                ..
+            } => self.check_post(*room, event, durable),
+            FileOperation::Delete { place: Place::Room(room), name, by, event: Some(event), .. } => {
+                let user = event.author;
+                let may = *by == user || self.role(user, *room, durable) >= Role::Moderator;
+                ensure(may, Invariant::Private, || {
+                    format!("user {user} deletes {name} of user {by} in room {room}")
+                })
+            }
+            FileOperation::Commit { .. }
+            | FileOperation::Delete { .. }
+            | FileOperation::LookUp { .. }
+            | FileOperation::OpenUpload { .. }
+            | FileOperation::Checkpoint { .. }
+            | FileOperation::DropUpload { .. }
+            | FileOperation::Find { .. }
+            | FileOperation::List { .. }
+            | FileOperation::IsUsed { .. } => Ok(()),
+        }
     }
 
     fn check_act(

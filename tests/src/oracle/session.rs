@@ -174,7 +174,18 @@ impl Session {
         facts: &mut SessionFacts<'_>,
     ) -> Result<(), Violation> {
         let (id, asked) = match message {
-            ToServer::Ping(_) | ToServer::Pong(_) | ToServer::Hello(_) => return Ok(()),
+            ToServer::Ping(_)
+            | ToServer::Pong(_)
+            | ToServer::Hello(_)
+            | ToServer::Stop(_)
+            | ToServer::Window(_)
+            | ToServer::Data(_) => return Ok(()),
+            ToServer::Upload(upload) => (upload.id, Asked::Other),
+            ToServer::Finish(finish) => (finish.id, Asked::Other),
+            ToServer::Discard(discard) => (discard.id, Asked::Other),
+            ToServer::Download(download) => (download.id, Asked::Other),
+            ToServer::Files(files) => (files.id, Asked::Other),
+            ToServer::Delete(delete) => (delete.id, Asked::Other),
             ToServer::Goodbye(_) => {
                 self.up_over = true;
                 return Ok(());
@@ -234,6 +245,11 @@ impl Session {
             ToClient::Challenge(challenge) => self.answer(challenge.id).map(drop),
             ToClient::DeviceList(list) => self.answer(list.id).map(drop),
             ToClient::ReadUpTo(_) => Ok(()),
+            ToClient::Accepted(accepted) => self.answer(accepted.id).map(drop),
+            ToClient::Stored(stored) => self.answer(stored.id).map(drop),
+            ToClient::Sending(sending) => self.answer(sending.id).map(drop),
+            ToClient::FilesPage(page) => self.answer(page.id).map(drop),
+            ToClient::Window(_) | ToClient::Durable(_) | ToClient::Stopped(_) | ToClient::Data(_) => Ok(()),
             ToClient::Parted(parted) => {
                 self.cursors.remove(&parted.room);
                 Ok(())

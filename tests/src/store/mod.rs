@@ -5,6 +5,7 @@
 //! bits are beneath this line: they are tried on the real store, under its SQLite.
 
 mod accounts;
+mod files;
 mod rare;
 mod rights;
 mod tables;

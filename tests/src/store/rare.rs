@@ -36,6 +36,7 @@ pub(super) fn executed(operation: &StorageOperation, result: &Result<StorageOutc
         (StorageOperation::SeeDevice { .. }, Err(_)) => sometimes!("a device could not be noted as seen"),
         (StorageOperation::RemoveDevice { .. }, Err(_)) => sometimes!("a device could not be removed"),
         (StorageOperation::ForgetInvitation { .. } | StorageOperation::SetRead { .. }, Err(_)) => {}
+        (StorageOperation::Files(_), Err(_)) => {}
         (StorageOperation::SetPassword { .. }, Err(_)) => sometimes!("a password could not be written"),
     }
 }

@@ -16,7 +16,11 @@ use palabre_core::{
     time::WallTime,
 };
 
-use super::{accounts::Accounts, rights::Rights};
+use super::{
+    accounts::Accounts,
+    files::{self, FileTables},
+    rights::Rights,
+};
 use crate::plan::OUTBOX_POSTS_MAX;
 
 /// All that is stored.
@@ -32,6 +36,7 @@ pub struct Tables {
     accounts: Accounts,
     members: BTreeSet<(UserId, RoomId)>,
     nonces: BTreeMap<(UserId, Nonce), (RoomId, Seq)>,
+    pub(super) files: FileTables,
 }
 
 /// A room and its log.
@@ -90,6 +95,7 @@ impl Tables {
             accounts: Accounts::new(),
             members: BTreeSet::new(),
             nonces: BTreeMap::new(),
+            files: FileTables::new(),
         }
     }
 
@@ -166,6 +172,7 @@ impl Tables {
                 self.accounts.set_password(*user, record, *keep).map(|()| StorageOutcome::Done)
             }
             StorageOperation::SetMember { user, room, member } => self.set_member(*user, *room, *member),
+            StorageOperation::Files(operation) => files::execute(self, operation),
         }
     }
 
@@ -214,6 +221,7 @@ impl Tables {
             | StorageOperation::SetPassword { .. }
             | StorageOperation::ForgetInvitation { .. }
             | StorageOperation::SetRead { .. }
+            | StorageOperation::Files(_)
             | StorageOperation::SetMember { .. } => false,
         }
     }
@@ -231,7 +239,15 @@ impl Tables {
         });
         let accounts = self.accounts.records(|user| self.rooms_of(user).collect());
         let invitations = self.accounts.invitations();
-        Recovered { incarnation: self.incarnation, rooms, guests: guests.collect(), accounts, invitations }
+        let files = self.files.recovered();
+        Recovered {
+            incarnation: self.incarnation,
+            rooms,
+            guests: guests.collect(),
+            accounts,
+            invitations,
+            files,
+        }
     }
 
     /// A room.
@@ -317,7 +333,7 @@ impl Tables {
         Ok(appended)
     }
 
-    fn append_event(&mut self, id: RoomId, new: &NewEvent) -> Result<Appended, StorageFailure> {
+    pub(super) fn append_event(&mut self, id: RoomId, new: &NewEvent) -> Result<Appended, StorageFailure> {
         if !self.rooms.contains_key(&id) {
             return Err(StorageFailure::NoSuchRoom);
         }
@@ -362,7 +378,7 @@ impl Tables {
         }
     }
 
-    fn find_nonce(&self, author: UserId, nonce: Nonce) -> Option<FoundEvent> {
+    pub(super) fn find_nonce(&self, author: UserId, nonce: Nonce) -> Option<FoundEvent> {
         let (room, seq) = *self.nonces.get(&(author, nonce))?;
         let event = self.rooms.get(&room)?.event(seq)?;
         let about = event.about.as_ref().map(|about| about.id);

@@ -342,6 +342,7 @@ impl World {
                 self.start_work(actor, work);
                 Ok(())
             }
+            ClientOutput::File(request) => unreachable!("nothing is transferred: {request:?}"),
             ClientOutput::Event(event) => self.told(actor, event),
         }
     }

@@ -115,7 +115,11 @@ impl World {
                 self.ledger.give_up(number, Outcome::Indeterminate);
                 Ok(())
             }
-            ClientEvent::Members { request, .. }
+            ClientEvent::Transfer(event) => unreachable!("nothing is transferred: {event:?}"),
+            ClientEvent::Files { request, .. }
+            | ClientEvent::FileDeleted { request }
+            | ClientEvent::UploadDiscarded { request }
+            | ClientEvent::Members { request, .. }
             | ClientEvent::Rooms { request, .. }
             | ClientEvent::Manual { request, .. }
             | ClientEvent::Renamed { request, .. }
@@ -257,6 +261,17 @@ impl World {
             | RefusalCode::NoSuchDevice
             | RefusalCode::InvitationNeeded
             | RefusalCode::InvitationInvalid
+            | RefusalCode::FileNameInvalid
+            | RefusalCode::NoSuchFile
+            | RefusalCode::Conflict
+            | RefusalCode::Quota
+            | RefusalCode::FileTooLarge
+            | RefusalCode::FileChanged
+            | RefusalCode::Integrity
+            | RefusalCode::Superseded
+            | RefusalCode::TransferLimit
+            | RefusalCode::FilesOff
+            | RefusalCode::NoSuchUpload
             | RefusalCode::RoomLimit => false,
         };
         ensure(justified, Invariant::Peaceful, || {

@@ -197,6 +197,8 @@ impl World {
                 self.agenda.add(self.now.after(took), Task::Checked);
                 Ok(())
             }
+            // Its guests may not upload.
+            Output::Blob(request) => unreachable!("no files are taken: {request:?}"),
             Output::Close(id) => {
                 self.close_connection(id, "close");
                 Ok(())
@@ -244,6 +246,8 @@ impl World {
             Event::Queued { .. }
             | Event::Ended { .. }
             | Event::RoomCreated { .. }
+            | Event::FileStored { .. }
+            | Event::DiskFailed { .. }
             | Event::StorageFailed { .. } => {}
         }
         self.note(Step::Reported(format!("{event:?}")));

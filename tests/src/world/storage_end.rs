@@ -87,5 +87,6 @@ const fn operation_name(operation: &StorageOperation) -> &'static str {
         StorageOperation::SetPassword { .. } => "set password",
         StorageOperation::ForgetInvitation { .. } => "forget invitation",
         StorageOperation::SetRead { .. } => "set read",
+        StorageOperation::Files(_) => "files",
     }
 }

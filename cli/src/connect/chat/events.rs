@@ -78,7 +78,12 @@ impl Chat {
                     self.answered(request, event);
                 }
             }
-            ClientEvent::Connected { .. }
+            // The chat begins no transfers.
+            ClientEvent::Transfer(_)
+            | ClientEvent::Files { .. }
+            | ClientEvent::FileDeleted { .. }
+            | ClientEvent::UploadDiscarded { .. }
+            | ClientEvent::Connected { .. }
             | ClientEvent::Waiting { .. }
             | ClientEvent::Read { .. }
             | ClientEvent::Offline { .. }

@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use super::{
     accounts,
     error::Problem,
-    rights,
+    files, rights,
     rooms::{RoomLog, Rooms},
 };
 
@@ -61,6 +61,7 @@ pub(super) fn execute(
         StorageOperation::SetMember { user, room, member } => {
             set_member(connection, rooms, *user, *room, *member)
         }
+        StorageOperation::Files(operation) => files::execute(connection, rooms, operation),
     }
 }
 
@@ -68,6 +69,7 @@ pub(super) fn execute(
 pub(super) const fn only_reads(operation: &StorageOperation) -> bool {
     match operation {
         StorageOperation::FindNonce { .. } | StorageOperation::ReadPage { .. } => true,
+        StorageOperation::Files(operation) => files::only_reads(operation),
         StorageOperation::OpenRoom { .. }
         | StorageOperation::DropRoom { .. }
         | StorageOperation::Append { .. }
@@ -142,12 +144,13 @@ fn open_room(
 fn drop_room(connection: &Connection, rooms: &mut Rooms, room: RoomId) -> Result<StorageOutcome, Problem> {
     if rooms.log(room).is_some() {
         connection.prepare_cached("DELETE FROM rooms WHERE id = ?1")?.execute([signed(room.get())])?;
+        files::drop_of_room(connection, room)?;
         rooms.remove(room);
     }
     Ok(StorageOutcome::Done)
 }
 
-fn append(
+pub(super) fn append(
     connection: &Connection,
     rooms: &mut Rooms,
     room: RoomId,
@@ -232,6 +235,11 @@ fn find_nonce(
 ) -> Result<Option<FoundEvent>, Problem> {
     let found = stored_nonce(connection, author, nonce)?;
     Ok(found.filter(|found| rooms.log(found.room).is_some_and(|log| found.seq <= log.answered)))
+}
+
+/// Whether an author has an event with this number.
+pub(super) fn nonce_is_used(connection: &Connection, author: UserId, nonce: Nonce) -> rusqlite::Result<bool> {
+    Ok(stored_nonce(connection, author, nonce)?.is_some())
 }
 
 fn stored_nonce(

@@ -15,6 +15,7 @@ use rusqlite::{Connection, Row, Statement};
 
 use super::{
     error::OpenError,
+    files,
     rights::{read_mode, standings_of},
     rooms::{RoomLog, Rooms},
 };
@@ -28,6 +29,7 @@ pub(super) fn recover(connection: &Connection, path: &Path) -> Result<Recovered,
         guests: guest_records(connection).map_err(fail)?,
         accounts: account_records(connection, path)?,
         invitations: invitation_records(connection).map_err(fail)?,
+        files: files::recover(connection).map_err(fail)?,
     })
 }
 

@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { apply: |connection, _| connection.execute_batch(ADD_ABOUT) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_TOKENS_INVITATIONS_AND_MARKERS) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_RIGHTS) },
+    Migration { apply: |connection, _| connection.execute_batch(ADD_FILES) },
 ];
 
 /// Brings a database of version `version` to the newest, each step in a transaction of its own.
@@ -170,6 +171,77 @@ const ADD_RIGHTS: &str = "
         muted_until INTEGER,
         PRIMARY KEY (room, user)
     ) STRICT, WITHOUT ROWID;
+";
+
+/// Version 6. A file is in a room (and then `shelf` is 0) or on the shelf of a user (and then `room` is). What users have
+/// stored follows from the files by itself. Contents are files in the data directory, called by their hash.
+const ADD_FILES: &str = "
+    INSERT INTO meta (name, value) VALUES ('last_version', 0);
+
+    CREATE TABLE files (
+        room INTEGER NOT NULL,
+        shelf INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        executable INTEGER NOT NULL,
+        by INTEGER NOT NULL,
+        nick TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (room, shelf, name)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE INDEX files_by_hash ON files (hash);
+
+    CREATE TABLE usage (
+        user INTEGER PRIMARY KEY,
+        bytes INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TRIGGER file_added AFTER INSERT ON files BEGIN
+        INSERT INTO usage (user, bytes) VALUES (new.by, new.size)
+        ON CONFLICT (user) DO UPDATE SET bytes = bytes + new.size;
+    END;
+
+    CREATE TRIGGER file_removed AFTER DELETE ON files BEGIN
+        UPDATE usage SET bytes = bytes - old.size WHERE user = old.by;
+    END;
+
+    CREATE TABLE uploads (
+        id BLOB PRIMARY KEY,
+        user INTEGER NOT NULL,
+        key BLOB NOT NULL,
+        room INTEGER NOT NULL,
+        shelf INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        size INTEGER,
+        executable INTEGER NOT NULL,
+        over INTEGER,
+        durable INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        UNIQUE (user, key)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE finished_uploads (
+        id BLOB PRIMARY KEY,
+        user INTEGER NOT NULL,
+        key BLOB NOT NULL,
+        room INTEGER NOT NULL,
+        shelf INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        executable INTEGER NOT NULL,
+        by INTEGER NOT NULL,
+        nick TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        replaced INTEGER,
+        UNIQUE (user, key)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE INDEX finished_uploads_by_time ON finished_uploads (at);
 ";
 
 #[cfg(test)]

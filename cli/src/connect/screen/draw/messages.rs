@@ -124,6 +124,11 @@ fn said_rows(app: &App, stamp: Stamp, said: &Said, width: u16) -> Vec<Row> {
             before(&mut lines, &[(&said.nick, name), (" set the topic: ", theme.quiet)]);
             "*"
         }
+        EventKind::FileShared | EventKind::FileDeleted => {
+            let what = crate::output::about_file(said.kind, &said.text);
+            lines = vec![vec![Span::new(&said.nick, name), Span::new(&format!(" {what}"), style)]];
+            "*"
+        }
         EventKind::Mode
         | EventKind::Invited
         | EventKind::Uninvited

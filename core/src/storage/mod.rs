@@ -5,8 +5,11 @@
 //! request is idempotent: a storage that does not know whether a commit succeeded opens again and executes the
 //! request once more before it answers. One that cannot find out must stop the server rather than guess.
 
-use alloc::{sync::Arc, vec::Vec};
+mod files;
 
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+
+pub use self::files::{FileOperation, FileOutcome, FileRecord, NewFile, Place, RecoveredFiles, UploadRecord};
 use crate::{
     ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
     password::PasswordRecord,
@@ -183,6 +186,8 @@ pub enum StorageOperation {
         /// Whether it is one from now on.
         member: bool,
     },
+    /// Something about files. Answer: [`StorageOutcome::Files`], or `Done` where the operation says so.
+    Files(Box<FileOperation>),
 }
 
 /// A device that has no id yet.
@@ -291,6 +296,10 @@ pub enum EventKind {
     Demoted = 13,
     /// Somebody was made an owner.
     Owned = 14,
+    /// Somebody shared a file.
+    FileShared = 20,
+    /// Somebody deleted a file.
+    FileDeleted = 21,
 }
 
 impl EventKind {
@@ -318,6 +327,8 @@ impl EventKind {
             12 => Some(Self::Promoted),
             13 => Some(Self::Demoted),
             14 => Some(Self::Owned),
+            20 => Some(Self::FileShared),
+            21 => Some(Self::FileDeleted),
             _ => None,
         }
     }
@@ -411,6 +422,8 @@ pub enum StorageOutcome {
         /// Its id, never given before.
         device: DeviceId,
     },
+    /// To [`StorageOperation::Files`].
+    Files(Box<FileOutcome>),
     /// To the operations that only do something.
     Done,
 }
@@ -575,4 +588,6 @@ pub struct Recovered {
     pub accounts: Vec<AccountRecord>,
     /// Those that were used, ascending by id.
     pub invitations: Vec<InvitationRecord>,
+    /// Uploads, and what users have stored.
+    pub files: RecoveredFiles,
 }

@@ -1,0 +1,223 @@
+//! `cli upload`: share files.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use palabre_core::{
+    client::UploadWish,
+    ids::RoomId,
+    transfer::{FileName, UploadKey, Version},
+};
+
+use crate::{
+    arguments::{Shelf, parse_bytes},
+    context::Context,
+    failure::Failure,
+    session::{Session, with_session},
+    transfer::{Direction, FileSource, Job, Kind, Record, Records, Showing, StandardInput, run},
+};
+
+/// Share files in a room, with a person, or keep them on your shelf
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cli upload report.iso
+  cli upload *.jpg --to '#holiday'
+  cli upload notes.txt --to '~' --force
+  tar c src | cli upload - --as src.tar --to @ana")]
+pub(crate) struct Arguments {
+    /// The files; - takes what comes in by standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Where to: #room, @name, or ~ for your own shelf
+    #[arg(long, value_name = "TO", default_value_t = Shelf::default())]
+    to: Shelf,
+    /// Call it so there; for one file
+    #[arg(long = "as", value_name = "NAME", value_parser = FileName::parse)]
+    name: Option<FileName>,
+    /// Replace a file of the same name
+    #[arg(short, long)]
+    force: bool,
+    /// Take another name where there is a file of the same name
+    #[arg(long, conflicts_with = "force")]
+    keep_both: bool,
+    #[command(flatten)]
+    pub(super) pace: Pace,
+}
+
+/// How fast, and how that is shown.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Pace {
+    /// Take at most so many bytes a second: 500k, 10M
+    #[arg(long, value_name = "RATE", value_parser = parse_bytes)]
+    pub(crate) limit_rate: Option<u64>,
+    /// How to show how far it is
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ProgressStyle::Auto)]
+    pub(crate) progress: ProgressStyle,
+}
+
+/// How to show how far transfers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressStyle {
+    /// Bars on a terminal, else nothing
+    Auto,
+    /// A line each ten seconds
+    Plain,
+    /// Nothing
+    None,
+}
+
+impl Pace {
+    /// What suits the streams there are.
+    pub(crate) fn showing(self, context: &Context) -> Showing {
+        let common = &context.common;
+        match self.progress {
+            ProgressStyle::None => Showing::Nothing,
+            ProgressStyle::Plain => Showing::Lines,
+            ProgressStyle::Auto if common.quiet || common.json || !context.environment.terminals.error => {
+                Showing::Nothing
+            }
+            ProgressStyle::Auto if context.environment.dumb_terminal => Showing::Lines,
+            ProgressStyle::Auto => Showing::Bars,
+        }
+    }
+}
+
+pub(crate) fn run_command(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
+    if arguments.files.len() > 1 && arguments.name.is_some() {
+        return Err(Failure::usage("--as is for one file"));
+    }
+    // What cannot be read is told before anything is begun.
+    let sources: Vec<Source> =
+        arguments.files.iter().map(|file| Source::open(file, arguments)).collect::<Result<_, _>>()?;
+    let showing = arguments.pace.showing(context);
+    let records = Records::of(context);
+    with_session(context, |session| {
+        session.limit_rate(arguments.pace.limit_rate);
+        let room = session.shelf(&arguments.to)?;
+        let mut jobs = Vec::new();
+        for source in sources {
+            jobs.push(source.job(session, room, &records, arguments)?);
+        }
+        run(session, jobs, showing)
+    })
+}
+
+/// What is to be uploaded.
+enum Source {
+    File { path: PathBuf, name: FileName, source: FileSource },
+    Input { name: FileName },
+}
+
+impl Source {
+    fn open(file: &Path, arguments: &Arguments) -> Result<Self, Failure> {
+        if file == Path::new("-") {
+            let name = arguments.name.clone();
+            let name =
+                name.ok_or_else(|| Failure::usage("say --as NAME for what comes in by standard input"))?;
+            return Ok(Self::Input { name });
+        }
+        let fail = |error: &std::io::Error| not_readable(file, error);
+        let source = FileSource::open(file).map_err(|error| fail(&error))?;
+        let path = std::fs::canonicalize(file).map_err(|error| fail(&error))?;
+        let name = match &arguments.name {
+            Some(name) => name.clone(),
+            None => own_name(file)?,
+        };
+        Ok(Self::File { path, name, source })
+    }
+
+    fn job(
+        self,
+        session: &Session<'_>,
+        room: Option<RoomId>,
+        records: &Records,
+        arguments: &Arguments,
+    ) -> Result<Job, Failure> {
+        let over = if arguments.force { None } else { Some(Version::default()) };
+        let place = format!("{}/", arguments.to);
+        let keep_both = arguments.keep_both;
+        let new_key = new_key()?;
+        match self {
+            Self::Input { name } => {
+                let folder = records.folder().ok().flatten().map(Path::to_path_buf);
+                let folder = folder.unwrap_or_else(std::env::temp_dir);
+                let input =
+                    StandardInput::open(&folder).map_err(|error| Failure::local(folder.display(), &error))?;
+                let label = name.to_string();
+                let wish = UploadWish { key: new_key, room, name, size: None, executable: false, over };
+                let kind = Kind::Upload { wish, file: Box::new(input), keep_both };
+                Ok(Job { label, place, kind, held: None })
+            }
+            Self::File { path, name, source } => {
+                let stamp = source.stamp();
+                let record = Record {
+                    direction: Direction::Upload,
+                    server: session.server().to_string(),
+                    remote: format!("{place}{name}"),
+                    local: path.clone(),
+                    key: Some(new_key.to_string()),
+                    modified: i64::try_from(stamp.modified).ok(),
+                    size: Some(stamp.size),
+                    hash: None,
+                    force: arguments.force,
+                };
+                let held = records.find_or_add(record)?;
+                let key = held.as_ref().and_then(|held| held.record.upload_key()).unwrap_or(new_key);
+                let executable = source.is_executable();
+                let wish =
+                    UploadWish { key, room, name: name.clone(), size: Some(stamp.size), executable, over };
+                let kind = Kind::Upload { wish, file: Box::new(source), keep_both };
+                Ok(Job { label: name.to_string(), place, kind, held })
+            }
+        }
+    }
+}
+
+/// The name that a file has here, if it may have it there.
+fn own_name(file: &Path) -> Result<FileName, Failure> {
+    let shown = file.display();
+    let name = file.file_name().and_then(std::ffi::OsStr::to_str);
+    let name = name.ok_or_else(|| Failure::usage(format!("{shown}: say --as NAME: its own is no text")))?;
+    FileName::parse(name).map_err(|error| Failure::usage(format!("{shown}: {error}; say --as NAME")))
+}
+
+fn new_key() -> Result<UploadKey, Failure> {
+    let mut key = [0; 16];
+    getrandom::fill(&mut key)
+        .map_err(|error| Failure::local("randomness", &std::io::Error::other(error.to_string())))?;
+    Ok(UploadKey(key))
+}
+
+fn not_readable(file: &Path, error: &std::io::Error) -> Failure {
+    let mut failure = Failure::local(file.display(), error);
+    if error.kind() == std::io::ErrorKind::NotFound {
+        failure.status = crate::failure::ExitStatus::NotFound;
+    }
+    failure
+}
+
+/// Goes on with an upload that was begun in another run.
+pub(super) fn resumed(
+    session: &mut Session<'_>,
+    held: crate::transfer::Held,
+    remote: &crate::arguments::Remote,
+) -> Result<Job, Failure> {
+    let path = held.record.local.clone();
+    let source = FileSource::open(&path).map_err(|error| not_readable(&path, &error))?;
+    let stamp = source.stamp();
+    let same =
+        (held.record.size, held.record.modified) == (Some(stamp.size), i64::try_from(stamp.modified).ok());
+    let (true, Some(key)) = (same, held.record.upload_key()) else {
+        let sentence = format!("{}: it has changed since; upload it anew", path.display());
+        return Err(Failure::new(crate::failure::ExitStatus::Other, "source-changed", sentence));
+    };
+    let room = session.shelf(&remote.shelf)?;
+    let over = if held.record.force { None } else { Some(Version::default()) };
+    let executable = source.is_executable();
+    let name = remote.name.clone();
+    let label = name.to_string();
+    let wish = UploadWish { key, room, name, size: Some(stamp.size), executable, over };
+    let kind = Kind::Upload { wish, file: Box::new(source), keep_both: false };
+    Ok(Job { label, place: format!("{}/", remote.shelf), kind, held: Some(held) })
+}

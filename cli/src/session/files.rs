@@ -1,0 +1,76 @@
+//! What a session has to do with files.
+
+use palabre_core::{
+    client::{ClientEvent, DownloadWish, TransferId, UploadWish},
+    error::RefusalCode,
+    ids::RoomId,
+    transfer::{FileName, UploadKey, Version},
+};
+use palabre_runtime::client::{LocalFile, TransferError};
+
+use super::{Session, unexpected};
+use crate::{arguments::Shelf, failure::Failure};
+
+impl Session<'_> {
+    /// The room of a shelf, which is entered, or made; nothing for one's own.
+    pub(crate) fn shelf(&mut self, shelf: &Shelf) -> Result<Option<RoomId>, Failure> {
+        match shelf {
+            Shelf::Own => Ok(None),
+            Shelf::With(target) => self.join(target, None).map(|room| Some(room.id)),
+        }
+    }
+
+    /// The room of a shelf, which must exist.
+    pub(crate) fn shelf_existing(&mut self, shelf: &Shelf) -> Result<Option<RoomId>, Failure> {
+        match shelf {
+            Shelf::Own => Ok(None),
+            Shelf::With(target) => self.join_existing(target, None).map(|room| Some(room.id)),
+        }
+    }
+
+    pub(crate) fn limit_rate(&mut self, bytes_per_second: Option<u64>) {
+        self.driver.with_client(|client, now| client.limit_rate(bytes_per_second, now));
+    }
+
+    pub(crate) fn begin_upload(
+        &mut self,
+        wish: UploadWish,
+        file: Box<dyn LocalFile>,
+    ) -> Result<TransferId, Failure> {
+        self.driver.upload(wish, file).map_err(not_begun)
+    }
+
+    pub(crate) fn begin_download(
+        &mut self,
+        wish: DownloadWish,
+        file: Box<dyn LocalFile>,
+    ) -> Result<TransferId, Failure> {
+        self.driver.download(wish, file).map_err(not_begun)
+    }
+
+    /// Has an upload stored under another name. Whether it waited for that.
+    pub(crate) fn finish_as(&mut self, id: TransferId, name: FileName, over: Option<Version>) -> bool {
+        self.driver.with_client(|client, now| client.finish_as(id, name, over, now))
+    }
+
+    pub(crate) fn cancel_transfer(&mut self, id: TransferId) {
+        self.driver.with_client(|client, now| client.cancel(id, now));
+    }
+
+    /// Has the server forget an upload; one that it does not know is forgotten.
+    pub(crate) fn discard_upload(&mut self, key: UploadKey) -> Result<(), Failure> {
+        match self.ask(|client, now| client.discard_upload(key, now)) {
+            Ok(ClientEvent::UploadDiscarded { .. }) => Ok(()),
+            Ok(other) => Err(unexpected(&other)),
+            Err(failure) if failure.code == RefusalCode::NoSuchUpload.name() => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+fn not_begun(error: TransferError) -> Failure {
+    match error {
+        TransferError::System(error) => Failure::local("the transfer", &error),
+        TransferError::Misuse(misuse) => misuse.into(),
+    }
+}

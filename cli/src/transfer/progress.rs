@@ -1,0 +1,159 @@
+//! How far transfers are, as told to people: on safe bytes, not on those that are on their way.
+
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use palabre_core::{client::TransferProgress, time::Monotonic};
+
+use crate::output::{Output, Printable, Size};
+
+/// How often bars are drawn.
+const BARS_HZ: u8 = 10;
+/// How often a line is written instead.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+/// After how long without a byte a transfer stands still.
+const STALLED: Duration = Duration::from_secs(5);
+
+/// How it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Showing {
+    /// Bars, on a terminal.
+    Bars,
+    /// A line each ten seconds.
+    Lines,
+    /// Not at all.
+    Nothing,
+}
+
+/// The progress of all transfers of a run.
+pub(super) struct Progress {
+    showing: Showing,
+    bars: MultiProgress,
+    last_line: Monotonic,
+}
+
+/// That of one.
+pub(super) struct Meter {
+    label: String,
+    bar: Option<ProgressBar>,
+    begun: Monotonic,
+    moved_at: Monotonic,
+    last: u64,
+    /// What was safe before this run.
+    before: Option<u64>,
+}
+
+impl Progress {
+    pub(super) fn new(showing: Showing, now: Monotonic) -> Self {
+        let target = match showing {
+            Showing::Bars => ProgressDrawTarget::stderr_with_hz(BARS_HZ),
+            Showing::Lines | Showing::Nothing => ProgressDrawTarget::hidden(),
+        };
+        // A terminal without colours shows none; then lines do.
+        let showing = if showing == Showing::Bars && target.is_hidden() { Showing::Lines } else { showing };
+        Self { showing, bars: MultiProgress::with_draw_target(target), last_line: now }
+    }
+
+    pub(super) fn meter(&self, label: &str, now: Monotonic) -> Meter {
+        let bar = (self.showing == Showing::Bars).then(|| {
+            let style = ProgressStyle::with_template("{prefix:24!} {bar:20} {msg}");
+            let bar =
+                ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_prefix(Printable::new(label).to_string());
+            self.bars.add(bar)
+        });
+        Meter { label: label.to_owned(), bar, begun: now, moved_at: now, last: 0, before: None }
+    }
+
+    /// Shows how far transfers are.
+    pub(super) fn show<'a>(
+        &mut self,
+        meters: impl Iterator<Item = (&'a mut Meter, TransferProgress)>,
+        output: &mut Output,
+        now: Monotonic,
+    ) {
+        let lines = self.showing == Showing::Lines && now.since(self.last_line) >= LINE_EVERY;
+        if lines {
+            self.last_line = now;
+        }
+        for (meter, progress) in meters {
+            let text = meter.advance(progress, now);
+            if let Some(bar) = &meter.bar {
+                if let Some(size) = progress.size {
+                    bar.set_length(size);
+                }
+                bar.set_position(progress.done);
+                bar.set_message(text);
+            } else if lines {
+                output.status(format_args!("{}: {text}", Printable::new(&meter.label)));
+            }
+        }
+    }
+
+    /// Prints something that the bars must not overwrite.
+    pub(super) fn print<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bars.suspend(print)
+    }
+}
+
+impl Meter {
+    /// Takes note of how far it is, and says so.
+    fn advance(&mut self, progress: TransferProgress, now: Monotonic) -> String {
+        let TransferProgress { done, moved, from, size, is_open } = progress;
+        if is_open && self.before.is_none() {
+            (self.before, self.begun) = (Some(from), now);
+        }
+        if moved != self.last {
+            (self.last, self.moved_at) = (moved, now);
+        }
+        let of = size.map_or_else(String::new, |size| format!(" of {}", Size(size)));
+        if !is_open {
+            return format!("{}{of}, waits", Size(done));
+        }
+        if now.since(self.moved_at) >= STALLED {
+            return format!("{}{of}, stalled", Size(done));
+        }
+        let rate = self.rate(moved, now);
+        let left = size.filter(|_| rate > 0).map_or_else(String::new, |size| {
+            format!(", {} s left", size.saturating_sub(moved).div_ceil(rate.max(1)))
+        });
+        format!("{}{of}, {}/s{left}", Size(done), Size(rate))
+    }
+
+    /// It goes on after a cut: what has to be moved once more.
+    pub(super) fn went_on(&self, offset: u64) -> Option<String> {
+        self.before?;
+        let again = Size(self.last.saturating_sub(offset));
+        Some(format!("{}: goes on at {}, {again} are sent again", Printable::new(&self.label), Size(offset)))
+    }
+
+    fn rate(&self, moved: u64, now: Monotonic) -> u64 {
+        let millis = u64::try_from(now.since(self.begun).as_millis()).unwrap_or(u64::MAX).max(1);
+        let count = moved.saturating_sub(self.before.unwrap_or(0));
+        u64::try_from(u128::from(count) * 1_000 / u128::from(millis)).unwrap_or(u64::MAX)
+    }
+
+    /// The line that is left of it.
+    pub(super) fn summary(&self, size: u64, now: Monotonic) -> String {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        let took = now.since(self.begun);
+        let before = self.before.unwrap_or(0);
+        let resumed =
+            if before > 0 { format!(", {} were there already", Size(before)) } else { String::new() };
+        let rate = Size(self.rate(size, now));
+        format!(
+            "{}: {} in {:.1} s, {rate}/s{resumed}",
+            Printable::new(&self.label),
+            Size(size),
+            took.as_secs_f64()
+        )
+    }
+
+    pub(super) fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

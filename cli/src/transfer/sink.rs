@@ -1,0 +1,227 @@
+//! Where a download goes: a file that appears whole under its name or not at all, or standard output.
+//!
+//! The folder is opened once, and everything in it is named from there: whatever happens to the path meanwhile, nothing outside of
+//! the folder is touched. No link is followed, and nothing is replaced unasked.
+
+use std::{
+    fs::File,
+    io::{self, Write as _},
+    os::{fd::OwnedFd, unix::fs::FileExt as _},
+    path::{Path, PathBuf},
+};
+
+use palabre_core::{client::LocalFailure, transfer::BlobHash};
+use palabre_runtime::client::LocalFile;
+use rustix::{
+    fs::{AtFlags, CWD, Mode, OFlags, RenameFlags},
+    io::Errno,
+};
+
+/// What is read at a time to sum up what is here already.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// A file of a folder, and the part of it that is here.
+pub(crate) struct Destination {
+    folder: OwnedFd,
+    path: PathBuf,
+    name: String,
+    part: String,
+    file: File,
+    overwrite: bool,
+    hasher: blake3::Hasher,
+    written: u64,
+}
+
+impl Destination {
+    /// Opens the folder, and in it the part of a file that is to be called `name`: as it was left, if it is said that something of
+    /// it is to be there.
+    ///
+    /// # Errors
+    /// [`LocalFailure::Exists`], or what the system says.
+    pub(crate) fn open(
+        folder: &Path,
+        name: &str,
+        part: &str,
+        resume: bool,
+        overwrite: bool,
+    ) -> Result<Self, LocalFailure> {
+        let fail = |error: Errno| local_failure(&error.into());
+        let root = rustix::fs::openat(
+            CWD,
+            folder,
+            OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(fail)?;
+        if !overwrite && rustix::fs::statat(&root, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            return Err(LocalFailure::Exists);
+        }
+        let mut flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        if !resume {
+            // A part that is not ours is in the way.
+            flags |= OFlags::EXCL;
+        }
+        let file = rustix::fs::openat(&root, part, flags, Mode::from_raw_mode(0o666)).map_err(fail)?;
+        let file = File::from(file);
+        let length = file.metadata().map_err(|error| local_failure(&error))?.len();
+        let mut destination = Self {
+            folder: root,
+            path: folder.join(name),
+            name: name.to_owned(),
+            part: part.to_owned(),
+            file,
+            overwrite,
+            hasher: blake3::Hasher::new(),
+            written: 0,
+        };
+        destination.sum_up(length).map_err(|error| local_failure(&error))?;
+        Ok(destination)
+    }
+
+    /// How much of it is here.
+    pub(crate) const fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// What is here is of no use.
+    pub(crate) fn restart(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.hasher.reset();
+        self.written = 0;
+        Ok(())
+    }
+
+    /// Where the whole will be.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn sum_up(&mut self, end: u64) -> io::Result<()> {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        while self.written < end {
+            let count = self.file.read_at(&mut chunk, self.written)?;
+            if count == 0 {
+                return Ok(());
+            }
+            self.hasher.update(&chunk[..count]);
+            self.written += count as u64;
+        }
+        Ok(())
+    }
+
+    fn put_into_place(&self) -> Result<(), LocalFailure> {
+        let (folder, part, name) = (&self.folder, self.part.as_str(), self.name.as_str());
+        let moved = if self.overwrite {
+            rustix::fs::renameat(folder, part, folder, name)
+        } else {
+            match rustix::fs::renameat_with(folder, part, folder, name, RenameFlags::NOREPLACE) {
+                // A file system without it: a second name fails likewise where there is one.
+                Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                    rustix::fs::linkat(folder, part, folder, name, AtFlags::empty())
+                        .and_then(|()| rustix::fs::unlinkat(folder, part, AtFlags::empty()))
+                }
+                other => other,
+            }
+        };
+        match moved {
+            Ok(()) => rustix::fs::fsync(folder).map_err(|error| local_failure(&error.into())),
+            Err(Errno::EXIST) => Err(LocalFailure::Exists),
+            Err(error) => Err(local_failure(&error.into())),
+        }
+    }
+}
+
+/// Deletes the part of a download that is given up.
+pub(crate) fn delete_part(folder: &Path, part: &str) -> io::Result<()> {
+    let root =
+        rustix::fs::openat(CWD, folder, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    match rustix::fs::unlinkat(root, part, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl LocalFile for Destination {
+    fn read(&mut self, _: u64, _: usize) -> Result<Vec<u8>, LocalFailure> {
+        Err(LocalFailure::Failed("it is only written".into()))
+    }
+
+    fn hash(&mut self, _: u64) -> Result<BlobHash, LocalFailure> {
+        Err(LocalFailure::Failed("it is only written".into()))
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), LocalFailure> {
+        if offset != self.written {
+            return Err(LocalFailure::Failed("these bytes do not belong behind those that are there".into()));
+        }
+        self.file.write_all_at(bytes, offset).map_err(|error| local_failure(&error))?;
+        self.hasher.update(bytes);
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn keep(&mut self, size: u64, hash: BlobHash, executable: bool) -> Result<(), LocalFailure> {
+        if self.written != size || *self.hasher.finalize().as_bytes() != hash.0 {
+            // What is here is of no use to anybody.
+            let _ = rustix::fs::unlinkat(&self.folder, self.part.as_str(), AtFlags::empty());
+            return Err(LocalFailure::Mismatch);
+        }
+        let fail = |error: io::Error| local_failure(&error);
+        if executable {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mut permissions = self.file.metadata().map_err(fail)?.permissions();
+            // Whoever may read it may run it.
+            permissions.set_mode(permissions.mode() | ((permissions.mode() & 0o444) >> 2));
+            self.file.set_permissions(permissions).map_err(fail)?;
+        }
+        self.file.sync_all().map_err(fail)?;
+        self.put_into_place()
+    }
+}
+
+/// Standard output: what does not turn out to be right was written nevertheless, and the exit code says so.
+pub(crate) struct StandardOutput {
+    hasher: blake3::Hasher,
+    written: u64,
+}
+
+impl StandardOutput {
+    pub(crate) fn new() -> Self {
+        Self { hasher: blake3::Hasher::new(), written: 0 }
+    }
+}
+
+impl LocalFile for StandardOutput {
+    fn read(&mut self, _: u64, _: usize) -> Result<Vec<u8>, LocalFailure> {
+        Err(LocalFailure::Failed("it is only written".into()))
+    }
+
+    fn hash(&mut self, _: u64) -> Result<BlobHash, LocalFailure> {
+        Err(LocalFailure::Failed("it is only written".into()))
+    }
+
+    fn write(&mut self, _: u64, bytes: &[u8]) -> Result<(), LocalFailure> {
+        io::stdout().lock().write_all(bytes).map_err(|error| local_failure(&error))?;
+        self.hasher.update(bytes);
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn keep(&mut self, size: u64, hash: BlobHash, _: bool) -> Result<(), LocalFailure> {
+        io::stdout().lock().flush().map_err(|error| local_failure(&error))?;
+        if self.written == size && *self.hasher.finalize().as_bytes() == hash.0 {
+            Ok(())
+        } else {
+            Err(LocalFailure::Mismatch)
+        }
+    }
+}
+
+/// A failure of the system in the words that the client takes.
+pub(super) fn local_failure(error: &io::Error) -> LocalFailure {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => LocalFailure::Exists,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => LocalFailure::NoSpace,
+        _ => LocalFailure::Failed(error.to_string()),
+    }
+}

@@ -1,0 +1,230 @@
+//! What a client tells of its transfers, and what it asks of the files at its end.
+
+use alloc::{string::String, sync::Arc, vec::Vec};
+
+use crate::{
+    error::Refusal,
+    ids::{RoomId, UserId},
+    time::WallTime,
+    transfer::{BlobHash, FileName, UploadKey, Version},
+};
+
+/// Names a transfer of the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransferId(pub(crate) u32);
+
+impl TransferId {
+    /// Its number, for logs.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// What is to be uploaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadWish {
+    /// What the upload is called: drawn at random once, and kept for as long as it may have to be resumed.
+    pub key: UploadKey,
+    /// In which room; `None` for the user's own shelf.
+    pub room: Option<RoomId>,
+    /// What it is to be called.
+    pub name: FileName,
+    /// How many bytes it has, if that is known.
+    pub size: Option<u64>,
+    /// Whether it is a program.
+    pub executable: bool,
+    /// Which version it takes the place of: [`Version::default`] none, `None` whichever is there.
+    pub over: Option<Version>,
+}
+
+/// What is to be downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DownloadWish {
+    /// In which room; `None` for the user's own shelf.
+    pub room: Option<RoomId>,
+    /// What it is called.
+    pub name: FileName,
+    /// The content it must have, where some of it is here already.
+    pub hash: Option<BlobHash>,
+    /// How much of it is here already.
+    pub offset: u64,
+}
+
+/// A file on the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileInfo {
+    /// What it is called.
+    pub name: FileName,
+    /// Which version it is.
+    pub version: Version,
+    /// How many bytes it has.
+    pub size: u64,
+    /// Of its content.
+    pub hash: BlobHash,
+    /// Whether it is a program.
+    pub executable: bool,
+    /// Who stored it.
+    pub by: UserId,
+    /// That user's name then.
+    pub nick: Arc<str>,
+    /// When it was stored.
+    pub at: WallTime,
+}
+
+/// What happened to a transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferEvent {
+    /// It has begun, or goes on after a cut.
+    Begun {
+        /// Which.
+        transfer: TransferId,
+        /// From where on.
+        offset: u64,
+        /// How large the file is, if that is known.
+        size: Option<u64>,
+    },
+    /// A download has begun, or goes on: this is its file.
+    Found {
+        /// Which.
+        transfer: TransferId,
+        /// Its file.
+        file: FileInfo,
+    },
+    /// An upload has arrived, but another version of the file is there than it was to take the place of. It waits for
+    /// `Client::finish_as`, which sends nothing again, or `Client::cancel`.
+    Conflict {
+        /// Which.
+        transfer: TransferId,
+        /// Why, in a sentence.
+        refusal: Refusal,
+    },
+    /// An upload is a file now, durably.
+    Uploaded {
+        /// Which it was.
+        transfer: TransferId,
+        /// The file.
+        file: FileInfo,
+    },
+    /// A download is complete, verified and in its place.
+    Downloaded {
+        /// Which it was.
+        transfer: TransferId,
+        /// The file.
+        file: FileInfo,
+    },
+    /// It has ended otherwise. An upload is kept on the server, to be resumed by its key.
+    Failed {
+        /// Which it was.
+        transfer: TransferId,
+        /// Why.
+        failure: TransferFailure,
+    },
+}
+
+/// Why a transfer ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferFailure {
+    /// The server refused it, or stopped it.
+    Refused(Refusal),
+    /// The file at this end.
+    Local(LocalFailure),
+}
+
+/// How far a transfer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransferProgress {
+    /// Bytes that are safe: durable on the server, or written here.
+    pub done: u64,
+    /// Bytes that were sent, or have arrived.
+    pub moved: u64,
+    /// Where it began, or last went on.
+    pub from: u64,
+    /// How large the file is, if that is known.
+    pub size: Option<u64>,
+    /// Whether it goes on at the moment.
+    pub is_open: bool,
+}
+
+/// Something to be done with the file at this end: off the thread that drives the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalRequest {
+    /// Of which transfer.
+    pub transfer: TransferId,
+    /// To be carried back.
+    pub attempt: u32,
+    /// What.
+    pub operation: LocalOperation,
+}
+
+/// The operations. Those of one transfer are done, and answered, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LocalOperation {
+    /// Read some of what is uploaded; less than asked for means that it ends there. Answer: [`LocalOutcome::Read`].
+    Read {
+        /// Where to begin.
+        offset: u64,
+        /// How many bytes.
+        count: u32,
+    },
+    /// Say what was read in all, and make sure that it has not changed meanwhile. Answer: [`LocalOutcome::Hashed`].
+    Hash {
+        /// How many bytes it has.
+        size: u64,
+    },
+    /// Write some of what is downloaded. Answer: [`LocalOutcome::Written`].
+    Write {
+        /// Where.
+        offset: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// All of it is written: verify it, make it durable, and put it into its place. Answer: [`LocalOutcome::Kept`].
+    Keep {
+        /// How many bytes it has.
+        size: u64,
+        /// The hash it should have.
+        hash: BlobHash,
+        /// Whether it is a program.
+        executable: bool,
+    },
+}
+
+/// What became of a [`LocalRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalDone {
+    /// From the request.
+    pub transfer: TransferId,
+    /// From the request.
+    pub attempt: u32,
+    /// How it ended.
+    pub result: Result<LocalOutcome, LocalFailure>,
+}
+
+/// The answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LocalOutcome {
+    /// To `Read`.
+    Read(Vec<u8>),
+    /// To `Hash`.
+    Hashed(BlobHash),
+    /// To `Write`.
+    Written,
+    /// To `Keep`.
+    Kept,
+}
+
+/// Why the file at this end failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LocalFailure {
+    /// It changed while it was read.
+    Changed,
+    /// What was written is not what the server has.
+    Mismatch,
+    /// There is something in its place, which is not overwritten.
+    Exists,
+    /// There is no space for it.
+    NoSpace,
+    /// Something else, in the words of the system.
+    Failed(String),
+}

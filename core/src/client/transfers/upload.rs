@@ -1,0 +1,334 @@
+//! An upload of a client (`PROTOCOL.md` U3–U8).
+
+use alloc::{collections::VecDeque, vec::Vec};
+
+use super::{
+    LocalFailure, LocalOperation, TransferEvent, TransferFailure, TransferId, TransferProgress, UploadWish,
+    room_number,
+};
+use crate::{
+    client::{ClientEvent, convert, session::Session},
+    error::ProtocolError,
+    transfer::{BlobHash, FileName, Sending, Version},
+    wire::{self, Accepted, DATA_BYTES_MAX, Stored},
+};
+
+/// What is read at a time, and sent as one frame.
+const READ_BYTES: u32 = DATA_BYTES_MAX as u32;
+
+/// How many reads are on their way or wait to be sent.
+const READS_MAX: usize = 8;
+
+#[derive(Debug)]
+pub(super) struct Upload {
+    wish: UploadWish,
+    state: State,
+    /// Counts connections, so that what was read for an earlier one is not taken for this one's.
+    attempt: u32,
+    durable: u64,
+    from: u64,
+    /// Of the whole, once all of it was read, and its size.
+    whole: Option<(u64, BlobHash)>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// For a connection, or its turn.
+    Waiting,
+    Opening {
+        wire: u32,
+    },
+    Sending(Flow),
+    Finishing {
+        wire: u32,
+    },
+    /// For another name.
+    Conflicting {
+        wire: u32,
+    },
+}
+
+#[derive(Debug)]
+struct Flow {
+    wire: u32,
+    sending: Sending,
+    /// Up to where it was asked to be read.
+    asked: u64,
+    reading: usize,
+    chunks: VecDeque<Vec<u8>>,
+    /// How many bytes of the first chunk were sent.
+    sent: usize,
+    /// Where it ends, once that is known.
+    end: Option<u64>,
+    hashing: bool,
+}
+
+impl Upload {
+    pub(super) const fn new(wish: UploadWish) -> Self {
+        Self { wish, state: State::Waiting, attempt: 0, durable: 0, from: 0, whole: None }
+    }
+
+    pub(super) const fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    pub(super) const fn waits(&self) -> bool {
+        matches!(self.state, State::Waiting)
+    }
+
+    pub(super) const fn is_open(&self) -> bool {
+        !self.waits()
+    }
+
+    pub(super) const fn is_finishing(&self) -> bool {
+        matches!(self.state, State::Finishing { .. })
+    }
+
+    pub(super) const fn wire(&self) -> Option<u32> {
+        match &self.state {
+            State::Waiting => None,
+            State::Opening { wire }
+            | State::Finishing { wire }
+            | State::Conflicting { wire }
+            | State::Sending(Flow { wire, .. }) => Some(*wire),
+        }
+    }
+
+    pub(super) fn progress(&self) -> TransferProgress {
+        let moved = match &self.state {
+            State::Sending(flow) => flow.sending.next(),
+            State::Finishing { .. } | State::Conflicting { .. } => self.whole.map_or(0, |(size, _)| size),
+            State::Waiting | State::Opening { .. } => self.durable,
+        };
+        TransferProgress {
+            done: self.durable,
+            moved,
+            from: self.from,
+            size: self.wish.size.or_else(|| self.whole.map(|(size, _)| size)),
+            is_open: !matches!(self.state, State::Waiting | State::Opening { .. }),
+        }
+    }
+
+    pub(super) fn interrupt(&mut self) {
+        self.attempt += 1;
+        self.state = State::Waiting;
+    }
+
+    /// Waits again; the number of the transfer that did not come about.
+    pub(super) fn put_off(&mut self) -> Option<u32> {
+        let wire = self.wire();
+        self.interrupt();
+        wire
+    }
+
+    pub(super) fn open(&mut self, id: u32, wire: u32) -> wire::Upload<'_> {
+        self.attempt += 1;
+        self.state = State::Opening { wire };
+        wire::Upload {
+            id,
+            transfer: wire,
+            key: self.wish.key,
+            room: room_number(self.wish.room),
+            name: self.wish.name.as_str(),
+            size: self.wish.size,
+            executable: self.wish.executable,
+            over: self.wish.over,
+        }
+    }
+
+    pub(super) fn grant(&mut self, limit: u64) {
+        if let State::Sending(flow) = &mut self.state {
+            flow.sending.grant(limit);
+        }
+    }
+
+    pub(super) fn durable(&mut self, offset: u64) {
+        self.durable = self.durable.max(offset);
+    }
+
+    pub(super) fn can_send(&self) -> bool {
+        match &self.state {
+            State::Sending(flow) => !flow.chunks.is_empty() && flow.sending.credit() > 0,
+            State::Waiting | State::Opening { .. } | State::Finishing { .. } | State::Conflicting { .. } => {
+                false
+            }
+        }
+    }
+
+    pub(super) fn conflict(&mut self) {
+        if let State::Finishing { wire } = self.state {
+            self.state = State::Conflicting { wire };
+        }
+    }
+
+    /// Takes another name. Whether it waited for one.
+    pub(super) fn rename(&mut self, name: FileName, over: Option<Version>) -> bool {
+        let State::Conflicting { wire } = self.state else { return false };
+        self.wish.name = name;
+        self.wish.over = over;
+        self.state = State::Finishing { wire };
+        true
+    }
+}
+
+impl Session {
+    /// The server takes an upload from an offset on (U4).
+    pub(in crate::client) fn upload_accepted(&mut self, accepted: &Accepted) -> Result<(), ProtocolError> {
+        let asked = self.transfers.asked.remove(&accepted.id).ok_or(ProtocolError::SequenceBroken)?;
+        let Some(id) = asked else {
+            self.send(wire::Stop { transfer: accepted.transfer });
+            return Ok(());
+        };
+        let Some(upload) = self.transfers.upload_mut(id) else { return Ok(()) };
+        let expected = matches!(upload.state, State::Opening { wire } if wire == accepted.transfer);
+        if !expected || upload.wish.size.is_some_and(|size| accepted.offset > size) {
+            return Err(ProtocolError::SequenceBroken);
+        }
+        let offset = accepted.offset;
+        upload.durable = offset;
+        upload.from = offset;
+        upload.state = State::Sending(Flow {
+            wire: accepted.transfer,
+            sending: Sending::new(offset, accepted.limit),
+            asked: offset,
+            reading: 0,
+            chunks: VecDeque::new(),
+            sent: 0,
+            end: upload.wish.size,
+            hashing: false,
+        });
+        let size = upload.wish.size;
+        self.tell(ClientEvent::Transfer(TransferEvent::Begun { transfer: id, offset, size }));
+        self.read_on(id);
+        Ok(())
+    }
+
+    /// Has more read, or, at the end, has all that was read summed up.
+    fn read_on(&mut self, id: TransferId) {
+        loop {
+            let Some(upload) = self.transfers.upload_mut(id) else { return };
+            let (attempt, whole) = (upload.attempt, upload.whole);
+            let State::Sending(flow) = &mut upload.state else { return };
+            if flow.end.is_some_and(|end| flow.sending.next() == end && flow.chunks.is_empty()) {
+                let end = flow.sending.next();
+                if whole.is_some_and(|(size, _)| size == end) {
+                    let wire = flow.wire;
+                    upload.state = State::Finishing { wire };
+                    return self.send_finish(id);
+                }
+                if !set(&mut flow.hashing) {
+                    self.ask_file(id, attempt, LocalOperation::Hash { size: end });
+                }
+                return;
+            }
+            let left = flow.end.map_or(u64::MAX, |end| end.saturating_sub(flow.asked));
+            if left == 0 || flow.reading + flow.chunks.len() >= READS_MAX {
+                return;
+            }
+            let count = u32::try_from(left).unwrap_or(u32::MAX).min(READ_BYTES);
+            let offset = flow.asked;
+            flow.asked += u64::from(count);
+            flow.reading += 1;
+            self.ask_file(id, attempt, LocalOperation::Read { offset, count });
+        }
+    }
+
+    pub(super) fn was_read(&mut self, id: TransferId, bytes: Vec<u8>) {
+        let Some(upload) = self.transfers.upload_mut(id) else { return };
+        let State::Sending(flow) = &mut upload.state else { return };
+        flow.reading = flow.reading.saturating_sub(1);
+        let waiting: u64 = flow.chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>() - flow.sent as u64;
+        let start = flow.sending.next() + waiting;
+        let wanted = flow.end.map_or(u64::from(READ_BYTES), |end| (end - start).min(u64::from(READ_BYTES)));
+        if (bytes.len() as u64) < wanted {
+            if flow.end.is_some_and(|_| upload.wish.size.is_some()) {
+                return self.fail_transfer(id, TransferFailure::Local(LocalFailure::Changed));
+            }
+            flow.end = Some(start + bytes.len() as u64);
+        }
+        if !bytes.is_empty() {
+            flow.chunks.push_back(bytes);
+        }
+        self.read_on(id);
+    }
+
+    /// Sends a frame of content, as much as there is credit for. Whether it did.
+    pub(super) fn send_data(&mut self, id: TransferId) -> bool {
+        let now = self.now.monotonic;
+        let Some(upload) = self.transfers.upload_mut(id) else { return false };
+        let State::Sending(flow) = &upload.state else { return false };
+        let Some(chunk) = flow.chunks.front() else { return false };
+        let ready = (chunk.len() - flow.sent) as u64;
+        let ready = ready.min(flow.sending.credit());
+        let allowed = self.transfers.rate_allows(ready, now);
+        if allowed < ready {
+            return false;
+        }
+        let Some(upload) = self.transfers.upload_mut(id) else { return false };
+        let State::Sending(flow) = &mut upload.state else { return false };
+        let Some(chunk) = flow.chunks.front() else { return false };
+        let count = usize::try_from(ready).unwrap_or(usize::MAX);
+        let data = wire::Data {
+            transfer: flow.wire,
+            offset: flow.sending.next(),
+            bytes: &chunk[flow.sent..flow.sent + count],
+        };
+        self.link.send(&data.into(), &mut self.outputs);
+        flow.sending.sent(ready);
+        flow.sent += count;
+        if flow.sent == chunk.len() {
+            flow.chunks.pop_front();
+            flow.sent = 0;
+        }
+        self.transfers.rate_takes(ready);
+        self.read_on(id);
+        true
+    }
+
+    pub(super) fn was_hashed(&mut self, id: TransferId, hash: BlobHash) {
+        let Some(upload) = self.transfers.upload_mut(id) else { return };
+        let State::Sending(flow) = &upload.state else { return };
+        let (wire, size) = (flow.wire, flow.sending.next());
+        upload.whole = Some((size, hash));
+        upload.state = State::Finishing { wire };
+        self.send_finish(id);
+    }
+
+    pub(super) fn send_finish(&mut self, id: TransferId) {
+        let request = self.requests.next_wire_id();
+        let Some(upload) = self.transfers.upload_mut(id) else { return };
+        let (State::Finishing { wire }, Some((size, hash))) = (&upload.state, upload.whole) else { return };
+        let finish = wire::Finish {
+            id: request,
+            transfer: *wire,
+            size,
+            hash,
+            name: Some(upload.wish.name.as_str()),
+            over: upload.wish.over,
+        };
+        let message = finish.into();
+        self.link.send(&message, &mut self.outputs);
+        self.transfers.asked.insert(request, Some(id));
+    }
+
+    /// An upload is a file (U7).
+    pub(in crate::client) fn upload_stored(&mut self, stored: &Stored<'_>) -> Result<(), ProtocolError> {
+        let asked = self.transfers.asked.remove(&stored.id).ok_or(ProtocolError::SequenceBroken)?;
+        let file = convert::file(&stored.file)?;
+        let Some(id) = asked else { return Ok(()) };
+        let Some(upload) = self.transfers.upload_mut(id) else { return Ok(()) };
+        if upload.whole.is_some_and(|(size, hash)| (size, hash) != (file.size, file.hash)) {
+            return Err(ProtocolError::SequenceBroken);
+        }
+        let wire = upload.wire();
+        self.transfers.open.retain(|number, _| Some(*number) != wire);
+        self.transfers.entries.remove(&id);
+        self.tell(ClientEvent::Transfer(TransferEvent::Uploaded { transfer: id, file }));
+        Ok(())
+    }
+}
+
+/// Sets a flag; what it was.
+const fn set(flag: &mut bool) -> bool {
+    core::mem::replace(flag, true)
+}

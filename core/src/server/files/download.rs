@@ -1,0 +1,228 @@
+//! How content is taken (`PROTOCOL.md` U11).
+
+use alloc::{collections::VecDeque, vec::Vec};
+
+use super::{Work, no_such_file, wire_file};
+use crate::{
+    blob::{BlobFailure, BlobOperation},
+    connection::{Chunk, Download, Ready},
+    error::{ProtocolError, Refusal, RefusalCode},
+    ids::{ConnectionId, RoomId, UserId},
+    server::{Pending, Server, pending::Asked, receive::Taken},
+    storage::{FileOperation, FileOutcome, FileRecord, Place, StorageFailure, StorageOperation},
+    transfer::{BlobHash, FileName, Sending},
+    wire,
+};
+
+/// Reads of one download that the disk is asked for at a time.
+const READS_MAX: u32 = 2;
+
+/// A download that is being opened.
+#[derive(Debug)]
+pub(crate) struct DownloadWish {
+    transfer: u32,
+    room: RoomId,
+    name: FileName,
+    hash: Option<BlobHash>,
+    offset: u64,
+    limit: u64,
+}
+
+impl Server {
+    pub(in crate::server) fn download(&mut self, id: ConnectionId, wish: &wire::Download<'_>) -> Taken {
+        if !self.takes_transfer(id, wish.transfer) {
+            return self.accuse(id, ProtocolError::SequenceBroken);
+        }
+        match self.check_download(id, wish) {
+            Ok((place, name)) => {
+                self.note_opening(id, 1);
+                let asked = self.begin(id, wish.id);
+                let operation = FileOperation::Find { place, name: name.clone() };
+                let wire::Download { transfer, room, hash, offset, limit, .. } = *wish;
+                let wish = DownloadWish { transfer, room, name, hash, offset, limit };
+                let pending = Pending::Download { asked, wish: wish.into() };
+                self.ask_storage(pending, StorageOperation::Files(operation.into()));
+            }
+            Err(refusal) => self.refuse(id, wish.id, &refusal),
+        }
+        Taken::Yes
+    }
+
+    fn check_download(
+        &self,
+        id: ConnectionId,
+        wish: &wire::Download<'_>,
+    ) -> Result<(Place, FileName), Refusal> {
+        self.check_transfers(id)?;
+        let (_, place) = self.readable_place(id, wish.room)?;
+        Ok((place, FileName::parse(wish.name)?))
+    }
+
+    /// Storage has looked for a file that somebody wants. Whether they may have it is judged once more.
+    pub(in crate::server) fn download_found(
+        &mut self,
+        asked: Asked,
+        wish: &DownloadWish,
+        result: Result<FileOutcome, StorageFailure>,
+    ) {
+        let found = match result {
+            Ok(FileOutcome::Found(found)) => Ok(found),
+            Ok(_) => Err(StorageFailure::Failed),
+            Err(failure) => Err(failure),
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(failure) => {
+                let refusal = self.storage_refusal("look for the file", failure);
+                return self.refuse_upload(asked, &refusal);
+            }
+        };
+        match self.check_found(asked.connection, wish, found) {
+            Ok(file) => self.begin_download(asked, wish, &file),
+            Err(refusal) => self.refuse_upload(asked, &refusal),
+        }
+    }
+
+    fn check_found(
+        &self,
+        id: ConnectionId,
+        wish: &DownloadWish,
+        found: Option<FileRecord>,
+    ) -> Result<FileRecord, Refusal> {
+        self.readable_place(id, wish.room)?;
+        let file = found.ok_or_else(|| no_such_file(&wish.name))?;
+        if wish.hash.is_some_and(|hash| hash != file.hash) || wish.offset > file.size {
+            let text = "The file has another content now; take it from its beginning.";
+            return Err(Refusal::new(RefusalCode::FileChanged, text).about(wish.name.as_str()));
+        }
+        Ok(file)
+    }
+
+    fn begin_download(&mut self, asked: Asked, wish: &DownloadWish, file: &FileRecord) {
+        self.note_opening(asked.connection, -1);
+        self.finish(asked);
+        let (transfer, offset) = (wish.transfer, wish.offset);
+        let ready =
+            self.peers.connections.get_mut(asked.connection).and_then(|connection| connection.ready_mut());
+        let Some(ready) = ready else { return };
+        if offset < file.size {
+            ready.transfers.downloads.push_back(Download {
+                transfer,
+                room: wish.room,
+                blob: file.hash,
+                size: file.size,
+                sending: Sending::new(offset, wish.limit),
+                asked: offset,
+                reading: 0,
+                chunks: VecDeque::new(),
+            });
+            self.lease(file.hash);
+        }
+        let sending = wire::Sending { id: asked.request, transfer, file: wire_file(file), offset };
+        self.peers.answer(asked.connection, sending, &self.config.limits);
+        self.read_ahead(asked.connection, transfer);
+    }
+
+    /// The client takes more of a download (U11).
+    pub(in crate::server) fn window(&mut self, id: ConnectionId, window: &wire::Window) {
+        let ready = self.peers.connections.get_mut(id).and_then(|connection| connection.ready_mut());
+        let Some(download) = ready.and_then(|ready| ready.transfers.download(window.transfer)) else {
+            return;
+        };
+        download.sending.grant(window.limit);
+        self.read_ahead(id, window.transfer);
+        self.peers.queue_bulk(id);
+    }
+
+    /// Ends a transfer as its client wants (U9).
+    pub(in crate::server) fn stop(&mut self, id: ConnectionId, stop: &wire::Stop) {
+        let ready = self.peers.connections.get_mut(id).and_then(|connection| connection.ready_mut());
+        let Some(ready) = ready else { return };
+        if let Some(upload) = ready.transfers.upload(stop.transfer) {
+            ready.transfers.uploads.retain(|(number, _)| *number != stop.transfer);
+            return self.detach(upload);
+        }
+        self.end_download(id, stop.transfer);
+    }
+
+    /// Forgets a download.
+    pub(super) fn end_download(&mut self, id: ConnectionId, transfer: u32) {
+        let ready = self.peers.connections.get_mut(id).and_then(|connection| connection.ready_mut());
+        let Some(downloads) = ready.map(|ready| &mut ready.transfers.downloads) else { return };
+        let Some(index) = downloads.iter().position(|download| download.transfer == transfer) else { return };
+        if let Some(Download { blob, .. }) = downloads.remove(index) {
+            self.end_lease(blob);
+        }
+    }
+
+    /// A user may not read a room any more: nothing of its files is sent from now on.
+    pub(in crate::server) fn stop_downloads(&mut self, user: UserId, room: RoomId) {
+        let connections: Vec<_> =
+            self.users.get(user).into_iter().flat_map(|user| user.connections()).collect();
+        for id in connections {
+            let ready = self.peers.connections.get(id).and_then(|connection| connection.ready());
+            let downloads = ready.into_iter().flat_map(|ready| &ready.transfers.downloads);
+            let of_room = downloads.filter(|download| download.room == room);
+            let transfers: Vec<_> = of_room.map(|download| download.transfer).collect();
+            for transfer in transfers {
+                self.end_download(id, transfer);
+                let code = RefusalCode::NotAMember.number();
+                let text = "You are not a member of the room any more.";
+                self.peers.answer(id, wire::Stopped { transfer, code, text }, &self.config.limits);
+            }
+        }
+    }
+
+    /// The transfers of a connection that has ended.
+    pub(in crate::server) fn end_transfers(&mut self, ready: &Ready) {
+        for (_, upload) in &ready.transfers.uploads {
+            self.detach(*upload);
+        }
+        for download in &ready.transfers.downloads {
+            self.end_lease(download.blob);
+        }
+    }
+
+    /// Has the disk read what may soon be sent.
+    pub(super) fn read_ahead(&mut self, id: ConnectionId, transfer: u32) {
+        let most = self.config.limits.read_bytes;
+        loop {
+            let ready = self.peers.connections.get_mut(id).and_then(|connection| connection.ready_mut());
+            let Some(download) = ready.and_then(|ready| ready.transfers.download(transfer)) else { return };
+            let waiting = download.reading + u32::try_from(download.chunks.len()).unwrap_or(u32::MAX);
+            let end = download.sending.next().saturating_add(download.sending.credit()).min(download.size);
+            let count = u32::try_from(end.saturating_sub(download.asked)).unwrap_or(u32::MAX).min(most);
+            if count == 0 || waiting >= READS_MAX {
+                return;
+            }
+            let (blob, offset) = (download.blob, download.asked);
+            download.asked += u64::from(count);
+            download.reading += 1;
+            let work = Work::Read { connection: id, transfer, count };
+            self.ask_disk(work, BlobOperation::Read { blob, offset, count });
+        }
+    }
+
+    /// The disk has read some of a content. Answers come in the order of the questions.
+    pub(super) fn was_read(&mut self, id: ConnectionId, transfer: u32, count: u32, bytes: Vec<u8>) {
+        let ready = self.peers.connections.get_mut(id).and_then(|connection| connection.ready_mut());
+        let Some(download) = ready.and_then(|ready| ready.transfers.download(transfer)) else { return };
+        if bytes.len() != count as usize {
+            return self.not_read(id, transfer, BlobFailure::Failed);
+        }
+        download.reading -= 1;
+        download.chunks.push_back(Chunk { bytes, sent: 0 });
+        self.peers.queue_bulk(id);
+    }
+
+    pub(super) fn not_read(&mut self, id: ConnectionId, transfer: u32, failure: BlobFailure) {
+        let refusal = self.disk_refusal("read a file", failure);
+        let ready = self.peers.connections.get_mut(id).and_then(|connection| connection.ready_mut());
+        if ready.is_none_or(|ready| ready.transfers.download(transfer).is_none()) {
+            return;
+        }
+        self.end_download(id, transfer);
+        let stopped = wire::Stopped { transfer, code: refusal.code.number(), text: &refusal.text };
+        self.peers.answer(id, stopped, &self.config.limits);
+    }
+}

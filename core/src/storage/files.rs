@@ -1,0 +1,233 @@
+//! What storage knows of files. Their content is elsewhere: see [`blob`](crate::blob).
+
+use alloc::{sync::Arc, vec::Vec};
+
+use super::{Appended, NewEvent};
+use crate::{
+    ids::{RoomId, UserId},
+    time::WallTime,
+    transfer::{BlobHash, FileName, UploadId, UploadKey, Version},
+};
+
+/// Where files are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// In a room or direct conversation. They go with it.
+    Room(RoomId),
+    /// On a user's own shelf.
+    Shelf(UserId),
+}
+
+/// The operations on files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileOperation {
+    /// Find out what is known before an upload begins. Answer: [`FileOutcome::LookedUp`].
+    LookUp {
+        /// Whose upload.
+        user: UserId,
+        /// Its key.
+        key: UploadKey,
+        /// Where it is to go.
+        place: Place,
+        /// What it is to be called.
+        name: FileName,
+    },
+    /// Store an upload of which nothing is durable yet, in place of another with its user and key. One that is stored already stays.
+    /// Answer: `Done`.
+    OpenUpload {
+        /// It.
+        upload: UploadRecord,
+    },
+    /// Write how much of an upload is durable. One that does not exist stays so. Answer: `Done`.
+    Checkpoint {
+        /// Which.
+        upload: UploadId,
+        /// How much.
+        durable: u64,
+        /// When.
+        at: WallTime,
+    },
+    /// Delete an upload. One that does not exist is deleted already. Answer: `Done`.
+    DropUpload {
+        /// Which.
+        upload: UploadId,
+    },
+    /// Make an upload a file, unless another version is there than the one it takes the place of: in one step the file, the event about
+    /// it, what its owner has stored, and the end of the upload, whose key is remembered for a week. An upload that was made a file before is answered with that file.
+    /// Answer: [`FileOutcome::Committed`] or [`FileOutcome::Conflict`]; or [`StorageFailure::NoSuchRoom`](super::StorageFailure), and
+    /// [`StorageFailure::Failed`](super::StorageFailure) for an upload that does not exist.
+    Commit {
+        /// Which.
+        upload: UploadId,
+        /// The file. Its version is given by storage.
+        file: NewFile,
+        /// The event to append to the room's log; its text is written by storage, which knows the version.
+        event: Option<NewEvent>,
+    },
+    /// Find a file. Answer: [`FileOutcome::Found`].
+    Find {
+        /// Where.
+        place: Place,
+        /// What it is called.
+        name: FileName,
+    },
+    /// List files in the order of the bytes of their names. Answer: [`FileOutcome::Page`].
+    List {
+        /// Where.
+        place: Place,
+        /// Only those with a higher name.
+        after: Option<FileName>,
+        /// At most so many.
+        files_max: u32,
+        /// Stop before the one whose names would go past so many bytes, but read at least one.
+        bytes_max: u32,
+    },
+    /// Delete a file, if it has this version, with the event about it. Answer: [`FileOutcome::Deleted`].
+    Delete {
+        /// Where.
+        place: Place,
+        /// What it is called.
+        name: FileName,
+        /// Which version.
+        version: Version,
+        /// Whose it is.
+        by: UserId,
+        /// The event to append to the room's log.
+        event: Option<NewEvent>,
+    },
+    /// Whether any file has this content. Answer: [`FileOutcome::Used`].
+    IsUsed {
+        /// Which.
+        hash: BlobHash,
+    },
+}
+
+/// An upload as storage keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadRecord {
+    /// What it is called here.
+    pub id: UploadId,
+    /// Whose it is.
+    pub user: UserId,
+    /// What it is called there.
+    pub key: UploadKey,
+    /// Where it is to go.
+    pub place: Place,
+    /// What it is to be called.
+    pub name: FileName,
+    /// How large it will be, if that is known.
+    pub size: Option<u64>,
+    /// Whether it is a program.
+    pub executable: bool,
+    /// Which version it takes the place of.
+    pub over: Option<Version>,
+    /// How much of it is durable.
+    pub durable: u64,
+    /// When that was written.
+    pub at: WallTime,
+}
+
+/// A file that has no version yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewFile {
+    /// Where it is to be.
+    pub place: Place,
+    /// What it is to be called.
+    pub name: FileName,
+    /// Which version it takes the place of: [`Version::default`] none, `None` whichever is there.
+    pub over: Option<Version>,
+    /// How many bytes it has.
+    pub size: u64,
+    /// Of its content.
+    pub hash: BlobHash,
+    /// Whether it is a program.
+    pub executable: bool,
+    /// Whose it is.
+    pub by: UserId,
+    /// That user's name now.
+    pub nick: Arc<str>,
+    /// When the server heard that it was all there.
+    pub at: WallTime,
+}
+
+/// A file as storage keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRecord {
+    /// Where it is.
+    pub place: Place,
+    /// What it is called.
+    pub name: FileName,
+    /// Which version it is.
+    pub version: Version,
+    /// How many bytes it has.
+    pub size: u64,
+    /// Of its content.
+    pub hash: BlobHash,
+    /// Whether it is a program.
+    pub executable: bool,
+    /// Whose it is.
+    pub by: UserId,
+    /// That user's name then.
+    pub nick: Arc<str>,
+    /// When the server heard that it was all there.
+    pub at: WallTime,
+}
+
+/// The answers to [`FileOperation`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileOutcome {
+    /// To [`FileOperation::LookUp`].
+    LookedUp {
+        /// What the upload of this key became.
+        committed: Option<FileRecord>,
+        /// The version of the file that has the name now; [`Version::default`] where none has.
+        current: Version,
+    },
+    /// To [`FileOperation::Commit`].
+    Committed {
+        /// The file.
+        file: FileRecord,
+        /// What became of the event about it, and its text.
+        event: Option<(Appended, Arc<str>)>,
+        /// Contents that no file has any more.
+        unused: Option<BlobHash>,
+        /// What those have stored now whose files changed.
+        usage: Vec<(UserId, u64)>,
+    },
+    /// To [`FileOperation::Commit`]: nothing was changed.
+    Conflict {
+        /// The version of the file that has the name now.
+        current: Version,
+    },
+    /// To [`FileOperation::Find`].
+    Found(Option<FileRecord>),
+    /// To [`FileOperation::List`].
+    Page {
+        /// Ascending by name.
+        files: Vec<FileRecord>,
+        /// Whether there are more.
+        more: bool,
+    },
+    /// To [`FileOperation::Delete`].
+    Deleted {
+        /// What became of the event about it.
+        event: Option<Appended>,
+        /// Whether there was such a file.
+        existed: bool,
+        /// Contents that no file has any more.
+        unused: Option<BlobHash>,
+        /// What those have stored now whose files changed.
+        usage: Vec<(UserId, u64)>,
+    },
+    /// To [`FileOperation::IsUsed`].
+    Used(bool),
+}
+
+/// What storage knows of files at start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveredFiles {
+    /// The uploads that are not files yet, ascending by id.
+    pub uploads: Vec<UploadRecord>,
+    /// What users have stored, ascending by id.
+    pub usage: Vec<(UserId, u64)>,
+}

@@ -1,0 +1,262 @@
+//! Where contents are kept, and what is done about them one at a time.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::{DirBuilderExt as _, FileExt as _},
+    path::{Path, PathBuf},
+};
+
+use palabre_core::{
+    blob::{BlobFailure, BlobOperation, BlobOutcome},
+    transfer::{BlobHash, UploadId},
+};
+use rustix::{fs::statvfs, io::Errno};
+
+use super::upload::OpenUpload;
+
+/// Blobs that are kept open for reading.
+const READERS_MAX: usize = 64;
+
+/// What is left to the database, whatever is uploaded: so much, or a twentieth of a smaller disk.
+const RESERVE_BYTES: u64 = 64 << 20;
+
+/// The directory, and what of it is open. Several may work on one directory as long as each has uploads and blobs of its own.
+#[derive(Debug)]
+pub struct BlobDirectory {
+    uploads: PathBuf,
+    blobs: PathBuf,
+    open: HashMap<UploadId, OpenUpload>,
+    readers: HashMap<BlobHash, File>,
+}
+
+impl BlobDirectory {
+    /// The directory `files` in a data directory; it is made where there is none.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open(data: &Path) -> io::Result<Self> {
+        let (uploads, blobs) = (data.join("files/uploads"), data.join("files/blobs"));
+        for directory in [&uploads, &blobs] {
+            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        }
+        sync_directory(&data.join("files"))?;
+        sync_directory(data)?;
+        Ok(Self { uploads, blobs, open: HashMap::new(), readers: HashMap::new() })
+    }
+
+    /// Deletes what a crash left behind: uploads that nobody knows, and contents that no file has.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn tidy(&self, uploads: &HashSet<UploadId>, is_used: impl Fn(BlobHash) -> bool) -> io::Result<()> {
+        let known: HashSet<String> = uploads.iter().map(ToString::to_string).collect();
+        for entry in fs::read_dir(&self.uploads)? {
+            let entry = entry?;
+            if !entry.file_name().to_str().is_some_and(|name| known.contains(name)) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        for outer in folders_in(&self.blobs)? {
+            for inner in folders_in(&outer)? {
+                for entry in fs::read_dir(inner)? {
+                    let entry = entry?;
+                    let hash = entry.file_name().to_str().and_then(BlobHash::parse);
+                    if hash.is_some_and(|hash| !is_used(hash)) {
+                        fs::remove_file(entry.path())?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Executes one operation. Takes as long as the disk does.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub fn execute(&mut self, operation: BlobOperation) -> Result<BlobOutcome, BlobFailure> {
+        match operation {
+            BlobOperation::Open { upload, epoch, offset, size } => {
+                self.open_upload(upload, epoch, offset, size)
+            }
+            BlobOperation::Write { upload, epoch, offset, bytes } => self
+                .with_upload(upload, epoch, |upload| upload.write(offset, &bytes))
+                .map(|()| BlobOutcome::Written),
+            BlobOperation::Sync { upload, epoch } => {
+                let directory = self.uploads.clone();
+                self.with_upload(upload, epoch, |upload| upload.sync(&directory))
+                    .map(|()| BlobOutcome::Synced)
+            }
+            BlobOperation::Seal { upload, epoch, size, hash } => self.seal(upload, epoch, size, hash),
+            BlobOperation::Close { upload } => {
+                self.open.remove(&upload);
+                Ok(BlobOutcome::Done)
+            }
+            BlobOperation::Discard { upload } => {
+                self.open.remove(&upload);
+                done(fs::remove_file(self.upload_path(upload)))
+            }
+            BlobOperation::Read { blob, offset, count } => self.read(blob, offset, count),
+            BlobOperation::Remove { blob } => {
+                self.readers.remove(&blob);
+                done(fs::remove_file(self.blob_path(blob)))
+            }
+        }
+    }
+
+    fn upload_path(&self, upload: UploadId) -> PathBuf {
+        self.uploads.join(upload.to_string())
+    }
+
+    fn blob_path(&self, blob: BlobHash) -> PathBuf {
+        let name = blob.to_string();
+        self.blobs.join(&name[..2]).join(&name[2..4]).join(name)
+    }
+
+    fn open_upload(
+        &mut self,
+        upload: UploadId,
+        epoch: u32,
+        offset: u64,
+        size: Option<u64>,
+    ) -> Result<BlobOutcome, BlobFailure> {
+        self.open.remove(&upload);
+        let wanted = size.unwrap_or(offset).saturating_sub(offset);
+        self.check_space(wanted)?;
+        let opened = OpenUpload::open(&self.upload_path(upload), epoch, offset, size)
+            .map_err(|error| told("opened", &error))?;
+        let offset = opened.length();
+        self.open.insert(upload, opened);
+        Ok(BlobOutcome::Opened { offset })
+    }
+
+    /// The database must never lack space for the sake of files.
+    fn check_space(&self, wanted: u64) -> Result<(), BlobFailure> {
+        let Ok(space) = statvfs(&self.uploads) else { return Ok(()) };
+        let total = space.f_blocks.saturating_mul(space.f_frsize);
+        let free = space.f_bavail.saturating_mul(space.f_frsize);
+        let reserve = RESERVE_BYTES.min(total / 20);
+        if free < wanted.saturating_add(reserve) { Err(BlobFailure::NoSpace) } else { Ok(()) }
+    }
+
+    /// Does something with an open upload. One that fails is not trusted any more.
+    fn with_upload<T>(
+        &mut self,
+        id: UploadId,
+        epoch: u32,
+        act: impl FnOnce(&mut OpenUpload) -> io::Result<T>,
+    ) -> Result<T, BlobFailure> {
+        let upload = self.open.get_mut(&id).filter(|upload| upload.epoch() == epoch);
+        let upload = upload.ok_or(BlobFailure::Missing)?;
+        act(upload).map_err(|error| {
+            self.open.remove(&id);
+            told("written", &error)
+        })
+    }
+
+    fn seal(
+        &mut self,
+        upload: UploadId,
+        epoch: u32,
+        size: u64,
+        hash: BlobHash,
+    ) -> Result<BlobOutcome, BlobFailure> {
+        let (from, to) = (self.upload_path(upload), self.blob_path(hash));
+        let directory = self.uploads.clone();
+        let kept = self.with_upload(upload, epoch, |upload| {
+            if !upload.is(size, hash) {
+                return Ok(false);
+            }
+            upload.sync(&directory)?;
+            upload.seal();
+            Ok(true)
+        })?;
+        if !kept {
+            return Ok(BlobOutcome::Mismatched);
+        }
+        self.link(&from, &to).map_err(|error| told("kept", &error))?;
+        Ok(BlobOutcome::Sealed)
+    }
+
+    /// Has a content found by its hash: by a second name, so that the first is there until the journal has the file.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let inner = to.parent().unwrap_or(&self.blobs);
+        let outer = inner.parent().unwrap_or(&self.blobs);
+        for (directory, parent) in [(outer, self.blobs.as_path()), (inner, outer)] {
+            match DirBuilder::new().mode(0o700).create(directory) {
+                Ok(()) => sync_directory(parent)?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match fs::hard_link(from, to) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        sync_directory(inner)
+    }
+
+    fn read(&mut self, blob: BlobHash, offset: u64, count: u32) -> Result<BlobOutcome, BlobFailure> {
+        if self.readers.len() >= READERS_MAX && !self.readers.contains_key(&blob) {
+            self.readers.clear();
+        }
+        let path = self.blob_path(blob);
+        let file = match self.readers.entry(blob) {
+            std::collections::hash_map::Entry::Occupied(found) => found.into_mut(),
+            std::collections::hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(File::open(path).map_err(|error| told("read", &error))?)
+            }
+        };
+        let mut bytes = vec![0; count as usize];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match file.read_at(&mut bytes[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(told("read", &error)),
+            }
+        }
+        bytes.truncate(filled);
+        Ok(BlobOutcome::Read(bytes))
+    }
+}
+
+/// The folders in a folder; what else is there is not ours.
+fn folders_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
+}
+
+/// What is deleted already is deleted.
+fn done(result: io::Result<()>) -> Result<BlobOutcome, BlobFailure> {
+    match result {
+        Ok(()) => Ok(BlobOutcome::Done),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BlobOutcome::Done),
+        Err(error) => Err(told("deleted", &error)),
+    }
+}
+
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Tells the operator, and says what it comes to.
+fn told(what: &str, error: &io::Error) -> BlobFailure {
+    let full = [Errno::NOSPC, Errno::DQUOT, Errno::FBIG].map(Errno::raw_os_error);
+    let failure = match error.raw_os_error() {
+        Some(number) if full.contains(&number) => BlobFailure::NoSpace,
+        Some(_) | None => BlobFailure::Failed,
+    };
+    tracing::error!(%error, "a file could not be {what}");
+    failure
+}

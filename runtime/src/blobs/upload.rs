@@ -1,0 +1,128 @@
+//! What has arrived of one upload.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::Path,
+};
+
+use palabre_core::transfer::BlobHash;
+use rustix::fs::{FallocateFlags, fallocate};
+
+use super::directory::sync_directory;
+
+/// What is read at a time to sum up what is there already.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// An upload that is open for writing, with the hash of what is there.
+#[derive(Debug)]
+pub(super) struct OpenUpload {
+    file: File,
+    epoch: u32,
+    length: u64,
+    hasher: blake3::Hasher,
+    /// Whether its name is durable.
+    named: bool,
+    /// Whether it is a blob by another name, which must not change any more.
+    sealed: bool,
+}
+
+impl OpenUpload {
+    /// Opens what has arrived of an upload and cuts it off behind `offset`; less is there only if the disk has lost something, and
+    /// then nothing of it is believed.
+    pub(super) fn open(path: &Path, epoch: u32, offset: u64, size: Option<u64>) -> io::Result<Self> {
+        let file = open_own(path, offset)?;
+        let offset = if file.metadata()?.len() < offset { 0 } else { offset };
+        file.set_len(offset)?;
+        if let Some(more) = size.and_then(|size| size.checked_sub(offset)).filter(|more| *more > 0) {
+            match fallocate(&file, FallocateFlags::KEEP_SIZE, offset, more) {
+                // Some file systems cannot; they say that there is no space when it comes to that.
+                Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let mut upload =
+            Self { file, epoch, length: 0, hasher: blake3::Hasher::new(), named: offset > 0, sealed: false };
+        upload.sum_up(offset)?;
+        Ok(upload)
+    }
+
+    fn sum_up(&mut self, end: u64) -> io::Result<()> {
+        let mut chunk = vec![0; CHUNK_BYTES.min(usize::try_from(end).unwrap_or(CHUNK_BYTES))];
+        while self.length < end {
+            let count = chunk.len().min(usize::try_from(end - self.length).unwrap_or(usize::MAX));
+            self.file.read_exact_at(&mut chunk[..count], self.length)?;
+            self.hasher.update(&chunk[..count]);
+            self.length += count as u64;
+        }
+        Ok(())
+    }
+
+    pub(super) const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    pub(super) const fn length(&self) -> u64 {
+        self.length
+    }
+
+    pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if offset != self.length || self.sealed {
+            return Err(io::Error::other("these bytes do not belong behind those that are there"));
+        }
+        self.file.write_all_at(bytes, offset)?;
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Makes durable what was written, and, the first time, that there is such a file.
+    pub(super) fn sync(&mut self, directory: &Path) -> io::Result<()> {
+        self.file.sync_data()?;
+        if !self.named {
+            sync_directory(directory)?;
+            self.named = true;
+        }
+        Ok(())
+    }
+
+    /// Whether it has this size and hash.
+    pub(super) fn is(&self, size: u64, hash: BlobHash) -> bool {
+        self.length == size && *self.hasher.finalize().as_bytes() == hash.0
+    }
+
+    pub(super) const fn seal(&mut self) {
+        self.sealed = true;
+    }
+}
+
+/// Opens the file of an upload, which is nobody else's. One that became a blob before its server ended is left to that,
+/// and copied.
+fn open_own(path: &Path, offset: u64) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600).custom_flags(nofollow());
+    let file = match options.open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return options.create_new(true).open(path);
+        }
+        Err(error) => return Err(error),
+    };
+    if file.metadata()?.nlink() == 1 {
+        return Ok(file);
+    }
+    let copy = path.with_extension("copy");
+    let mut own = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&copy)?;
+    io::copy(&mut io::Read::take(&file, offset), &mut own)?;
+    own.sync_all()?;
+    fs::rename(&copy, path)?;
+    if let Some(directory) = path.parent() {
+        sync_directory(directory)?;
+    }
+    options.open(path)
+}
+
+const fn nofollow() -> i32 {
+    rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
+}

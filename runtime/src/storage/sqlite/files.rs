@@ -1,0 +1,385 @@
+//! The operations on files in SQL. Whoever calls is responsible for the transaction around it.
+//!
+//! Nothing is written before everything is judged: an operation that is refused leaves no trace, also where its transaction goes on.
+
+use std::sync::Arc;
+
+use palabre_core::{
+    ids::{RoomId, UserId},
+    storage::{
+        Appended, FileOperation, FileOutcome, FileRecord, NewEvent, NewFile, Place, RecoveredFiles,
+        StorageOutcome, UploadRecord,
+    },
+    time::WallTime,
+    transfer::{BlobHash, FileName, SharedFile, UploadId, UploadKey, Version},
+};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, types::Type};
+
+use super::{
+    error::Problem,
+    operations::{self, count_up, signed},
+    rooms::Rooms,
+};
+
+/// How long it is remembered what an upload became (`PROTOCOL.md` U3), in milliseconds.
+const FINISHED_KEPT_MILLIS: u64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// The columns of a file, as [`file_record`] reads them.
+const FILE: &str = "room, shelf, name, version, size, hash, executable, by, nick, at";
+
+/// Executes one operation.
+pub(super) fn execute(
+    connection: &Connection,
+    rooms: &mut Rooms,
+    operation: &FileOperation,
+) -> Result<StorageOutcome, Problem> {
+    let outcome = match operation {
+        FileOperation::LookUp { user, key, place, name } => look_up(connection, *user, *key, *place, name)?,
+        FileOperation::OpenUpload { upload } => {
+            open_upload(connection, upload)?;
+            return Ok(StorageOutcome::Done);
+        }
+        FileOperation::Checkpoint { upload, durable, at } => {
+            connection
+                .prepare_cached("UPDATE uploads SET durable = ?2, at = ?3 WHERE id = ?1")?
+                .execute(params![upload.0, signed(*durable), signed(at.as_millis())])?;
+            return Ok(StorageOutcome::Done);
+        }
+        FileOperation::DropUpload { upload } => {
+            connection.prepare_cached("DELETE FROM uploads WHERE id = ?1")?.execute([upload.0])?;
+            return Ok(StorageOutcome::Done);
+        }
+        FileOperation::Commit { upload, file, event } => {
+            commit(connection, rooms, *upload, file, event.as_ref())?
+        }
+        FileOperation::Find { place, name } => FileOutcome::Found(find(connection, *place, name)?),
+        FileOperation::List { place, after, files_max, bytes_max } => {
+            list(connection, *place, after.as_ref(), *files_max, *bytes_max)?
+        }
+        FileOperation::Delete { place, name, version, by, event } => {
+            delete(connection, rooms, *place, name, (*version, *by), event.as_ref())?
+        }
+        FileOperation::IsUsed { hash } => FileOutcome::Used(is_used(connection, *hash)?),
+    };
+    Ok(StorageOutcome::Files(Box::new(outcome)))
+}
+
+/// Whether the operation leaves everything as it is.
+pub(super) const fn only_reads(operation: &FileOperation) -> bool {
+    match operation {
+        FileOperation::LookUp { .. }
+        | FileOperation::Find { .. }
+        | FileOperation::List { .. }
+        | FileOperation::IsUsed { .. } => true,
+        FileOperation::OpenUpload { .. }
+        | FileOperation::Checkpoint { .. }
+        | FileOperation::DropUpload { .. }
+        | FileOperation::Commit { .. }
+        | FileOperation::Delete { .. } => false,
+    }
+}
+
+/// What is known of files at start.
+pub(super) fn recover(connection: &Connection) -> rusqlite::Result<RecoveredFiles> {
+    let mut uploads = connection.prepare(
+        "SELECT id, user, key, room, shelf, name, size, executable, over, durable, at FROM uploads ORDER BY id",
+    )?;
+    let mut usage = connection.prepare("SELECT user, bytes FROM usage WHERE bytes > 0 ORDER BY user")?;
+    Ok(RecoveredFiles {
+        uploads: uploads.query_map([], upload_record)?.collect::<Result<_, _>>()?,
+        usage: usage.query_map([], usage_of)?.collect::<Result<_, _>>()?,
+    })
+}
+
+/// Whether any file has a content.
+pub(super) fn is_used(connection: &Connection, hash: BlobHash) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM files WHERE hash = ?1")?.exists([hash.0])
+}
+
+/// Deletes the files of a room that ceases.
+pub(super) fn drop_of_room(connection: &Connection, room: RoomId) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM files WHERE room = ?1")?.execute([signed(room.get())]).map(drop)
+}
+
+fn look_up(
+    connection: &Connection,
+    user: UserId,
+    key: UploadKey,
+    place: Place,
+    name: &FileName,
+) -> rusqlite::Result<FileOutcome> {
+    let committed = connection
+        .prepare_cached(&format!("SELECT {FILE} FROM finished_uploads WHERE user = ?1 AND key = ?2"))?
+        .query_row(params![signed(user.get()), key.0], file_record)
+        .optional()?;
+    let current = find(connection, place, name)?.map_or(Version::default(), |file| file.version);
+    Ok(FileOutcome::LookedUp { committed, current })
+}
+
+fn open_upload(connection: &Connection, upload: &UploadRecord) -> rusqlite::Result<()> {
+    let (room, shelf) = columns(upload.place);
+    connection
+        .prepare_cached("DELETE FROM uploads WHERE user = ?1 AND key = ?2 AND id IS NOT ?3")?
+        .execute(params![signed(upload.user.get()), upload.key.0, upload.id.0])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO uploads (id, user, key, room, shelf, name, size, executable, over, durable, at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            upload.id.0,
+            signed(upload.user.get()),
+            upload.key.0,
+            room,
+            shelf,
+            upload.name.as_str(),
+            upload.size.map(signed),
+            upload.executable,
+            upload.over.map(|over| signed(over.get())),
+            signed(upload.durable),
+            signed(upload.at.as_millis()),
+        ])
+        .map(drop)
+}
+
+fn commit(
+    connection: &Connection,
+    rooms: &mut Rooms,
+    upload: UploadId,
+    new: &NewFile,
+    event: Option<&NewEvent>,
+) -> Result<FileOutcome, Problem> {
+    let finished = connection
+        .prepare_cached(&format!("SELECT {FILE} FROM finished_uploads WHERE id = ?1"))?
+        .query_row([upload.0], file_record)
+        .optional()?;
+    if let Some(file) = finished {
+        let event = announce(connection, rooms, &file, event)?;
+        let replaced = connection
+            .prepare_cached("SELECT replaced FROM finished_uploads WHERE id = ?1")?
+            .query_row([upload.0], |row| row.get::<_, Option<i64>>(0))?;
+        let replaced = replaced.map_or(file.by, |user| UserId::new(user.cast_unsigned()));
+        let usage = usage(connection, [file.by, replaced])?;
+        return Ok(FileOutcome::Committed { file, event, unused: None, usage });
+    }
+    if !connection.prepare_cached("SELECT 1 FROM uploads WHERE id = ?1")?.exists([upload.0])? {
+        return Err(Problem::NameTaken);
+    }
+    if let Place::Room(room) = new.place
+        && rooms.log(room).is_none()
+    {
+        return Err(Problem::NoSuchRoom);
+    }
+    let replaced = find(connection, new.place, &new.name)?;
+    let current = replaced.as_ref().map_or(Version::default(), |file| file.version);
+    if new.over.is_some_and(|over| over != current) {
+        return Ok(FileOutcome::Conflict { current });
+    }
+    if let Some(event) = event
+        && operations::nonce_is_used(connection, event.author, event.nonce)?
+    {
+        return Err(Problem::NameTaken);
+    }
+    let version = Version::new(count_up(connection, "last_version")?.cast_unsigned());
+    let NewFile { place, name, over: _, size, hash, executable, by, nick, at } = new.clone();
+    let file = FileRecord { place, name, version, size, hash, executable, by, nick, at };
+    let appended = announce(connection, rooms, &file, event)?;
+    if let Some(replaced) = &replaced {
+        remove(connection, replaced)?;
+    }
+    insert(connection, "files", None, &file)?;
+    let replaced_by = replaced.as_ref().map(|replaced| signed(replaced.by.get()));
+    let key = connection
+        .prepare_cached("DELETE FROM uploads WHERE id = ?1 RETURNING key")?
+        .query_row([upload.0], |row| row.get::<_, [u8; 16]>(0))?;
+    insert(connection, "finished_uploads", Some((upload, UploadKey(key), replaced_by)), &file)?;
+    connection
+        .prepare_cached("DELETE FROM finished_uploads WHERE at < ?1")?
+        .execute([signed(file.at.as_millis().saturating_sub(FINISHED_KEPT_MILLIS))])?;
+    let unused = match &replaced {
+        Some(replaced) if !is_used(connection, replaced.hash)? => Some(replaced.hash),
+        Some(_) | None => None,
+    };
+    let usage = usage(connection, [file.by, replaced.map_or(file.by, |replaced| replaced.by)])?;
+    Ok(FileOutcome::Committed { file, event: appended, unused, usage })
+}
+
+/// Appends the event about a file to its room's log.
+fn announce(
+    connection: &Connection,
+    rooms: &mut Rooms,
+    file: &FileRecord,
+    event: Option<&NewEvent>,
+) -> Result<Option<(Appended, Arc<str>)>, Problem> {
+    let (Place::Room(room), Some(event)) = (file.place, event) else { return Ok(None) };
+    let FileRecord { name, version, size, hash, .. } = file.clone();
+    let text: Arc<str> = SharedFile { name, version, size, hash }.to_text().into();
+    let event = NewEvent { text: Arc::clone(&text), ..event.clone() };
+    Ok(Some((operations::append(connection, rooms, room, &event, None)?, text)))
+}
+
+fn find(connection: &Connection, place: Place, name: &FileName) -> rusqlite::Result<Option<FileRecord>> {
+    let (room, shelf) = columns(place);
+    connection
+        .prepare_cached(&format!("SELECT {FILE} FROM files WHERE room = ?1 AND shelf = ?2 AND name = ?3"))?
+        .query_row(params![room, shelf, name.as_str()], file_record)
+        .optional()
+}
+
+fn list(
+    connection: &Connection,
+    place: Place,
+    after: Option<&FileName>,
+    files_max: u32,
+    bytes_max: u32,
+) -> rusqlite::Result<FileOutcome> {
+    let (room, shelf) = columns(place);
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {FILE} FROM files WHERE room = ?1 AND shelf = ?2 AND name > ?3 ORDER BY name LIMIT ?4"
+    ))?;
+    // No file is called nothing.
+    let after = after.map_or("", FileName::as_str);
+    let mut rows = statement.query(params![room, shelf, after, files_max.saturating_add(1)])?;
+    let (mut files, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let file = file_record(row)?;
+        bytes += file.name.as_str().len() + file.nick.len();
+        let full = files.len() == files_max as usize || bytes > bytes_max as usize;
+        if full && !files.is_empty() {
+            return Ok(FileOutcome::Page { files, more: true });
+        }
+        files.push(file);
+    }
+    Ok(FileOutcome::Page { files, more: false })
+}
+
+fn delete(
+    connection: &Connection,
+    rooms: &mut Rooms,
+    place: Place,
+    name: &FileName,
+    (version, by): (Version, UserId),
+    event: Option<&NewEvent>,
+) -> Result<FileOutcome, Problem> {
+    let found = find(connection, place, name)?.filter(|file| file.version == version);
+    let Some(file) = found else {
+        // It may have been deleted by this very request, before a doubt.
+        let existed = match (place, event) {
+            (Place::Room(_), Some(event)) => {
+                operations::nonce_is_used(connection, event.author, event.nonce)?
+            }
+            (Place::Shelf(_), _) | (_, None) => true,
+        };
+        let event = match (place, event) {
+            (Place::Room(room), Some(event)) if existed => {
+                Some(operations::append(connection, rooms, room, event, None)?)
+            }
+            (Place::Room(_) | Place::Shelf(_), _) => None,
+        };
+        let usage = usage(connection, [by, by])?;
+        return Ok(FileOutcome::Deleted { event, existed, unused: None, usage });
+    };
+    let appended = match (place, event) {
+        (Place::Room(room), Some(event)) => Some(operations::append(connection, rooms, room, event, None)?),
+        (Place::Room(_) | Place::Shelf(_), _) => None,
+    };
+    remove(connection, &file)?;
+    let unused = if is_used(connection, file.hash)? { None } else { Some(file.hash) };
+    let usage = usage(connection, [file.by, file.by])?;
+    Ok(FileOutcome::Deleted { event: appended, existed: true, unused, usage })
+}
+
+fn insert(
+    connection: &Connection,
+    table: &str,
+    upload: Option<(UploadId, UploadKey, Option<i64>)>,
+    file: &FileRecord,
+) -> rusqlite::Result<()> {
+    let (room, shelf) = columns(file.place);
+    let (size, version, by) = (signed(file.size), signed(file.version.get()), signed(file.by.get()));
+    let at = signed(file.at.as_millis());
+    let (name, nick) = (file.name.as_str(), &*file.nick);
+    let mut values: Vec<&dyn ToSql> =
+        vec![&room, &shelf, &name, &version, &size, &file.hash.0, &file.executable, &by, &nick, &at];
+    let (columns, marks) = match &upload {
+        None => ("", ""),
+        Some((id, key, replaced)) => {
+            values.extend([&id.0 as &dyn ToSql, &by, &key.0, replaced]);
+            (", id, user, key, replaced", ", ?11, ?12, ?13, ?14")
+        }
+    };
+    connection
+        .prepare_cached(&format!(
+            "INSERT INTO {table} ({FILE}{columns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10{marks})"
+        ))?
+        .execute(values.as_slice())
+        .map(drop)
+}
+
+fn remove(connection: &Connection, file: &FileRecord) -> rusqlite::Result<()> {
+    let (room, shelf) = columns(file.place);
+    connection
+        .prepare_cached("DELETE FROM files WHERE room = ?1 AND shelf = ?2 AND name = ?3")?
+        .execute(params![room, shelf, file.name.as_str()])
+        .map(drop)
+}
+
+/// What two users, who may be one, have stored.
+fn usage(connection: &Connection, users: [UserId; 2]) -> rusqlite::Result<Vec<(UserId, u64)>> {
+    let mut statement = connection.prepare_cached("SELECT user, bytes FROM usage WHERE user IN (?1, ?2)")?;
+    statement.query_map(users.map(|user| signed(user.get())), usage_of)?.collect()
+}
+
+fn usage_of(row: &Row<'_>) -> rusqlite::Result<(UserId, u64)> {
+    Ok((UserId::new(row.get::<_, i64>(0)?.cast_unsigned()), row.get::<_, i64>(1)?.cast_unsigned()))
+}
+
+/// A place as it is stored: as a room, or as the user whose shelf it is.
+const fn columns(place: Place) -> (i64, i64) {
+    match place {
+        Place::Room(room) => (signed(room.get()), 0),
+        Place::Shelf(user) => (0, signed(user.get())),
+    }
+}
+
+fn place(room: i64, shelf: i64) -> Place {
+    if room == 0 {
+        Place::Shelf(UserId::new(shelf.cast_unsigned()))
+    } else {
+        Place::Room(RoomId::new(room.cast_unsigned()))
+    }
+}
+
+fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<FileName> {
+    FileName::parse(row.get_ref(column)?.as_str()?)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
+}
+
+fn file_record(row: &Row<'_>) -> rusqlite::Result<FileRecord> {
+    Ok(FileRecord {
+        place: place(row.get(0)?, row.get(1)?),
+        name: name(row, 2)?,
+        version: Version::new(row.get::<_, i64>(3)?.cast_unsigned()),
+        size: row.get::<_, i64>(4)?.cast_unsigned(),
+        hash: BlobHash(row.get(5)?),
+        executable: row.get(6)?,
+        by: UserId::new(row.get::<_, i64>(7)?.cast_unsigned()),
+        nick: Arc::from(row.get_ref(8)?.as_str()?),
+        at: WallTime::from_millis(row.get::<_, i64>(9)?.cast_unsigned()),
+    })
+}
+
+fn upload_record(row: &Row<'_>) -> rusqlite::Result<UploadRecord> {
+    Ok(UploadRecord {
+        id: UploadId(row.get(0)?),
+        user: UserId::new(row.get::<_, i64>(1)?.cast_unsigned()),
+        key: UploadKey(row.get(2)?),
+        place: place(row.get(3)?, row.get(4)?),
+        name: name(row, 5)?,
+        size: row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned),
+        executable: row.get(7)?,
+        over: row.get::<_, Option<i64>>(8)?.map(|over| Version::new(over.cast_unsigned())),
+        durable: row.get::<_, i64>(9)?.cast_unsigned(),
+        at: WallTime::from_millis(row.get::<_, i64>(10)?.cast_unsigned()),
+    })
+}

@@ -1,0 +1,202 @@
+//! What the storage port means about files, as plainly as it can be written down.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use palabre_core::{
+    ids::UserId,
+    storage::{
+        Appended, FileOperation, FileOutcome, FileRecord, NewEvent, NewFile, Place, RecoveredFiles,
+        StorageFailure, StorageOutcome, UploadRecord,
+    },
+    transfer::{FileName, SharedFile, UploadId, UploadKey, Version},
+};
+
+use super::Tables;
+
+/// What is stored about files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct FileTables {
+    versions_given: u64,
+    files: BTreeMap<(Place, FileName), FileRecord>,
+    uploads: BTreeMap<UploadId, UploadRecord>,
+    /// With whose file each took the place of.
+    finished: BTreeMap<UploadId, (UploadKey, FileRecord, UserId)>,
+}
+
+impl FileTables {
+    pub(super) const fn new() -> Self {
+        Self {
+            versions_given: 0,
+            files: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            finished: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn recovered(&self) -> RecoveredFiles {
+        let mut usage: BTreeMap<UserId, u64> = BTreeMap::new();
+        for file in self.files.values() {
+            *usage.entry(file.by).or_default() += file.size;
+        }
+        RecoveredFiles {
+            uploads: self.uploads.values().cloned().collect(),
+            usage: usage.into_iter().filter(|(_, bytes)| *bytes > 0).collect(),
+        }
+    }
+
+    fn usage(&self, user: UserId) -> (UserId, u64) {
+        (user, self.files.values().filter(|file| file.by == user).map(|file| file.size).sum())
+    }
+
+    fn current(&self, place: Place, name: &FileName) -> Option<&FileRecord> {
+        self.files.get(&(place, name.clone()))
+    }
+
+    fn unused(&self, file: &FileRecord) -> Option<palabre_core::transfer::BlobHash> {
+        let used = self.files.values().any(|other| other.hash == file.hash);
+        if used { None } else { Some(file.hash) }
+    }
+}
+
+impl Tables {
+    /// All files, with the content each must have.
+    pub fn files(&self) -> impl Iterator<Item = &FileRecord> {
+        self.files.files.values()
+    }
+
+    /// All uploads that are not files yet.
+    pub fn uploads(&self) -> impl Iterator<Item = &UploadRecord> {
+        self.files.uploads.values()
+    }
+}
+
+/// Executes one operation.
+pub(super) fn execute(
+    tables: &mut Tables,
+    operation: &FileOperation,
+) -> Result<StorageOutcome, StorageFailure> {
+    let outcome = match operation {
+        FileOperation::LookUp { user, key, place, name } => {
+            let finished = tables.files.finished.values();
+            let committed = finished.filter(|(known, file, _)| known == key && file.by == *user);
+            let current = tables.files.current(*place, name).map_or(Version::default(), |file| file.version);
+            FileOutcome::LookedUp { committed: committed.map(|(_, file, _)| file.clone()).next(), current }
+        }
+        FileOperation::OpenUpload { upload } => {
+            let other = |(id, known): (&UploadId, &UploadRecord)| {
+                *id != upload.id && (known.user, known.key) == (upload.user, upload.key)
+            };
+            tables.files.uploads.retain(|id, known| !other((id, known)));
+            tables.files.uploads.entry(upload.id).or_insert_with(|| upload.clone());
+            return Ok(StorageOutcome::Done);
+        }
+        FileOperation::Checkpoint { upload, durable, at } => {
+            if let Some(upload) = tables.files.uploads.get_mut(upload) {
+                upload.durable = *durable;
+                upload.at = *at;
+            }
+            return Ok(StorageOutcome::Done);
+        }
+        FileOperation::DropUpload { upload } => {
+            tables.files.uploads.remove(upload);
+            return Ok(StorageOutcome::Done);
+        }
+        FileOperation::Commit { upload, file, event } => commit(tables, *upload, file, event.as_ref())?,
+        FileOperation::Find { place, name } => {
+            FileOutcome::Found(tables.files.current(*place, name).cloned())
+        }
+        FileOperation::List { place, after, files_max, bytes_max: _ } => {
+            let listed =
+                tables.files.files.values().filter(|file| {
+                    file.place == *place && after.as_ref().is_none_or(|after| file.name > *after)
+                });
+            let mut files: Vec<_> = listed.take(*files_max as usize + 1).cloned().collect();
+            let more = files.len() > *files_max as usize;
+            files.truncate(*files_max as usize);
+            FileOutcome::Page { files, more }
+        }
+        FileOperation::Delete { place, name, version, by, event } => {
+            delete(tables, *place, name, (*version, *by), event.as_ref())?
+        }
+        FileOperation::IsUsed { hash } => {
+            FileOutcome::Used(tables.files.files.values().any(|file| file.hash == *hash))
+        }
+    };
+    Ok(StorageOutcome::Files(Box::new(outcome)))
+}
+
+fn commit(
+    tables: &mut Tables,
+    id: UploadId,
+    new: &NewFile,
+    event: Option<&NewEvent>,
+) -> Result<FileOutcome, StorageFailure> {
+    if let Some((_, file, replaced)) = tables.files.finished.get(&id).cloned() {
+        let event = announce(tables, &file, event)?;
+        let usage = vec![tables.files.usage(file.by), tables.files.usage(replaced)];
+        return Ok(FileOutcome::Committed { file, event, unused: None, usage });
+    }
+    let key = tables.files.uploads.get(&id).map(|upload| upload.key).ok_or(StorageFailure::Failed)?;
+    if let Place::Room(room) = new.place
+        && tables.room(room).is_none()
+    {
+        return Err(StorageFailure::NoSuchRoom);
+    }
+    let replaced = tables.files.current(new.place, &new.name).cloned();
+    let current = replaced.as_ref().map_or(Version::default(), |file| file.version);
+    if new.over.is_some_and(|over| over != current) {
+        return Ok(FileOutcome::Conflict { current });
+    }
+    if event.is_some_and(|event| tables.find_nonce(event.author, event.nonce).is_some()) {
+        return Err(StorageFailure::Failed);
+    }
+    tables.files.versions_given += 1;
+    let version = Version::new(tables.files.versions_given);
+    let NewFile { place, name, over: _, size, hash, executable, by, nick, at } = new.clone();
+    let file = FileRecord { place, name: name.clone(), version, size, hash, executable, by, nick, at };
+    let event = announce(tables, &file, event)?;
+    tables.files.files.insert((place, name), file.clone());
+    tables.files.uploads.remove(&id);
+    let replaced_by = replaced.as_ref().map_or(file.by, |replaced| replaced.by);
+    tables.files.finished.insert(id, (key, file.clone(), replaced_by));
+    let unused = replaced.as_ref().and_then(|replaced| tables.files.unused(replaced));
+    let usage = [Some(file.by), replaced.map(|replaced| replaced.by)];
+    let usage = usage.into_iter().flatten().map(|user| tables.files.usage(user)).collect();
+    Ok(FileOutcome::Committed { file, event, unused, usage })
+}
+
+fn announce(
+    tables: &mut Tables,
+    file: &FileRecord,
+    event: Option<&NewEvent>,
+) -> Result<Option<(Appended, Arc<str>)>, StorageFailure> {
+    let (Place::Room(room), Some(event)) = (file.place, event) else { return Ok(None) };
+    let FileRecord { name, version, size, hash, .. } = file.clone();
+    let text: Arc<str> = SharedFile { name, version, size, hash }.to_text().into();
+    let event = NewEvent { text: Arc::clone(&text), ..event.clone() };
+    Ok(Some((tables.append_event(room, &event)?, text)))
+}
+
+fn delete(
+    tables: &mut Tables,
+    place: Place,
+    name: &FileName,
+    (version, by): (Version, UserId),
+    event: Option<&NewEvent>,
+) -> Result<FileOutcome, StorageFailure> {
+    let found = tables.files.current(place, name).filter(|file| file.version == version).cloned();
+    let told_before = event.is_some_and(|event| tables.find_nonce(event.author, event.nonce).is_some());
+    let existed = found.is_some() || told_before || event.is_none();
+    let event = match (place, event) {
+        (Place::Room(room), Some(event)) if existed => Some(tables.append_event(room, event)?),
+        (Place::Room(_) | Place::Shelf(_), _) => None,
+    };
+    let Some(file) = found else {
+        let usage = vec![tables.files.usage(by)];
+        return Ok(FileOutcome::Deleted { event, existed, unused: None, usage });
+    };
+    tables.files.files.remove(&(place, name.clone()));
+    let unused = tables.files.unused(&file);
+    let usage = vec![tables.files.usage(file.by)];
+    Ok(FileOutcome::Deleted { event, existed, unused, usage })
+}
