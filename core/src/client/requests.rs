@@ -192,11 +192,19 @@ impl Requests {
     }
 
     /// The connection is gone: joins wait to be repeated, the client's own requests are made anew, and of the
-    /// others nobody can say whether they were done.
+    /// others nobody can say whether they were done. A new password answers a challenge of this connection: on another
+    /// it would be out of place (A11).
     pub(super) fn interrupt(&mut self) -> Vec<ClientEvent> {
         let mut interrupted = Vec::new();
         let mut repeated = VecDeque::new();
-        self.waiting.retain(|request| matches!(request, Request::Verb(..)));
+        self.waiting.retain(|request| match request {
+            Request::Verb(id, Ask::SetPassword { .. }) => {
+                interrupted.push(*id);
+                false
+            }
+            Request::Verb(..) => true,
+            Request::Follow(_) | Request::Rejoin(_) | Request::Mark(..) => false,
+        });
         for request in core::mem::take(&mut self.sent).into_values() {
             match request {
                 Request::Verb(_, Ask::Join { .. } | Ask::Direct { .. }) => repeated.push_back(request),

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use palabre_core::{
     client::ClientEvent,
+    config::Registration,
     ids::{DeviceId, Seq},
+    limits::Limits,
+    name::RoomName,
     output::Source,
 };
 
@@ -165,6 +168,28 @@ fn a_token_alone_changes_no_password() {
     assert!(house.ends[ana].client.is_ready());
     house.act(ana, |client, now| client.change_password(password("battery staple"), now).expect("it may"));
     assert_eq!(house.refused(ana), Some("not-allowed"));
+}
+
+#[test]
+fn a_new_password_that_was_not_sent_before_a_cut_is_not_sent_on_the_next_connection() {
+    let limits = Limits { requests_in_flight_max: 1, ..Limits::default() };
+    let mut house = House::with(limits, Registration::Open, true);
+    let ana = house.register("ana", "correct horse");
+    house.prompt = false;
+    let now = house.now;
+    let client = &mut house.ends[ana].client;
+    let change = client.change_password(password("battery staple"), now).expect("it may");
+    // This one goes out while the password is stretched, and keeps the place.
+    let name = RoomName::parse("#tea").expect("a name");
+    house.act(ana, |client, now| client.join(&name, None, now).expect("it may"));
+    house.cut(ana);
+    house.prompt = true;
+    house.pass(Duration::from_secs(2));
+    let events = &house.ends[ana].events;
+    let interrupted =
+        |event: &ClientEvent| matches!(event, ClientEvent::Interrupted { request } if *request == change);
+    assert_eq!(events.iter().filter(|event| interrupted(event)).count(), 1, "{events:?}");
+    assert!(house.ends[ana].client.is_ready(), "{events:?}");
 }
 
 #[test]
