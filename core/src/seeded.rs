@@ -228,6 +228,18 @@ pub const SEEDED_BUGS: &[SeededBug] = &[
         "no event of an author follows the one that took its right (G2)",
         10_000,
     ),
+    bug(
+        "anybody-deletes",
+        "core/src/server/rights.rs",
+        "a message is deleted by its author and by moderators (N3)",
+        10_000,
+    ),
+    bug(
+        "deleted-text-at-hand",
+        "core/src/server/deliver.rs",
+        "a deleted text reaches nobody after its deletion (N4)",
+        10_000,
+    ),
 ];
 
 /// The place of a bug in the list.

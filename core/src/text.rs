@@ -18,7 +18,11 @@ pub fn check_text(
     topic_bytes_max: usize,
 ) -> Result<(), Refusal> {
     let (what, bytes_max, lines) = match kind {
-        EventKind::Posted | EventKind::Action => ("message", text_bytes_max, true),
+        EventKind::Posted | EventKind::Action | EventKind::Edited => ("message", text_bytes_max, true),
+        EventKind::Deleted if text.is_empty() => return Ok(()),
+        EventKind::Deleted => {
+            return Err(Refusal::new(RefusalCode::TextInvalid, "A deletion has no text; leave it out."));
+        }
         EventKind::Topic => ("topic", topic_bytes_max, false),
         EventKind::Mode
         | EventKind::Invited

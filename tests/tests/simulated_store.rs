@@ -6,7 +6,7 @@ use palabre_core::{
     rights::{RightChange, Role, RoomChange, RoomMode, Term},
     storage::{
         About, DeviceToken, EventKind, InvitationId, InvitationUse, NewDevice, NewEvent, PageRange, RoomKey,
-        StorageOperation, StorageRequest, Ticket, TokenHash,
+        StorageOperation, StorageRequest, Ticket, TokenHash, Whose,
     },
     time::WallTime,
 };
@@ -48,6 +48,18 @@ fn new_event() -> impl Strategy<Value = NewEvent> {
             about,
         },
     )
+}
+
+fn about_kind() -> impl Strategy<Value = EventKind> {
+    prop_oneof![Just(EventKind::Posted), Just(EventKind::Edited), Just(EventKind::Deleted)]
+}
+
+fn whose() -> impl Strategy<Value = Whose> {
+    prop_oneof![
+        2 => Just(Whose::Anybodys),
+        1 => Just(Whose::Own),
+        1 => user().prop_map(|user| Whose::AllBut([user].into())),
+    ]
 }
 
 /// An act's change, with terms that end and terms that do not.
@@ -146,6 +158,11 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
             .prop_map(|(room, event)| StorageOperation::Append { room, event, change: None }),
         4 => (room(), new_event(), change())
             .prop_map(|(room, event, change)| StorageOperation::Append { room, event, change: Some(change) }),
+        8 => (room(), new_event(), seq(), about_kind(), whose()).prop_map(|(room, event, to, kind, whose)| {
+            let text = if kind == EventKind::Deleted { "".into() } else { event.text };
+            let about = Some(About { id: to.get(), name: "".into(), until: None });
+            StorageOperation::AppendAbout { room, event: NewEvent { kind, text, about, ..event }, whose }
+        }),
         2 => (user(), 0_u64..10).prop_map(|(author, nonce)| {
             StorageOperation::FindNonce { author, nonce: Nonce::new(nonce) }
         }),

@@ -51,6 +51,10 @@ pub(crate) enum Body<'a> {
     Action(Event<'a>),
     /// Somebody set the topic.
     Topic(Event<'a>),
+    /// Somebody wrote a message anew.
+    Edited(Event<'a>),
+    /// Somebody deleted a message.
+    Deleted(Event<'a>),
     /// Somebody did something about the rights in the room.
     Act(ActRecord<'a>),
     /// What is particular about somebody in a room.
@@ -147,6 +151,15 @@ pub(crate) struct Event<'a> {
     from: &'a str,
     at: String,
     text: &'a str,
+    /// The message that it answers, edits or deletes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<u64>,
+    /// Whether its author wrote it anew.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    edited: bool,
+    /// Whether it was deleted, and so has no text.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deleted: bool,
 }
 
 /// An act upon the rights in a room.
@@ -180,6 +193,8 @@ const fn act_name(kind: EventKind) -> &'static str {
         EventKind::Owned => "owner",
         EventKind::FileShared => "share",
         EventKind::FileDeleted => "delete",
+        EventKind::Edited => "edited",
+        EventKind::Deleted => "deleted",
     }
 }
 
@@ -236,7 +251,7 @@ pub(crate) struct Presence<'a> {
 
 impl<'a> Body<'a> {
     fn about_file(kind: EventKind, event: Event<'a>, file: &SharedFile) -> Self {
-        let Event { r#in, seq, from, at, text: _ } = event;
+        let Event { r#in, seq, from, at, .. } = event;
         let SharedFile { name, version, size, hash } = file;
         let (version, size) = (version.get(), *size);
         let event =
@@ -268,8 +283,13 @@ impl<'a> Body<'a> {
             from: &event.nick,
             at: utc(event.at),
             text: &event.text,
+            to: event.to().map(Seq::get),
+            edited: event.is_edited(),
+            deleted: event.is_deleted(),
         };
         match event.kind {
+            EventKind::Edited => Self::Edited(body),
+            EventKind::Deleted => Self::Deleted(body),
             EventKind::Posted => Self::Message(body),
             EventKind::Action => Self::Action(body),
             EventKind::Topic => Self::Topic(body),
@@ -396,6 +416,7 @@ mod tests {
             kind,
             text: text.into(),
             about: None,
+            revised: None,
         }
     }
 

@@ -330,7 +330,10 @@ const fn passes_by_itself(code: RefusalCode) -> bool {
         | RefusalCode::Superseded
         | RefusalCode::TransferLimit
         | RefusalCode::FilesOff
-        | RefusalCode::NoSuchUpload => false,
+        | RefusalCode::NoSuchUpload
+        | RefusalCode::NoSuchMessage
+        | RefusalCode::MessageDeleted
+        | RefusalCode::NotYours => false,
     }
 }
 

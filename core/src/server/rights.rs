@@ -9,7 +9,7 @@ use crate::{
     hub::{Room, User, Who},
     ids::{ConnectionId, RoomId, UserId},
     rights::Role,
-    storage::EventKind,
+    storage::{EventKind, Whose},
     time::{Monotonic, WallTime},
     wire,
 };
@@ -60,7 +60,7 @@ impl Server {
             let text = format!("In {} moderators and owners set the topic; ask one of them.", room.name());
             return Err(Refusal::new(RefusalCode::RoleNeeded, text).about(room.name()));
         }
-        if kind == EventKind::Topic {
+        if matches!(kind, EventKind::Topic | EventKind::Deleted) {
             return Ok(());
         }
         let (user, room) = (user.id, room.id);
@@ -73,6 +73,33 @@ impl Server {
                 Err(Refusal::new(RefusalCode::SlowDown, text).about(name))
             }
             None => Ok(()),
+        }
+    }
+
+    /// Whose messages a post of this kind may be about (N2, N3).
+    pub(super) fn whose(&self, user: UserId, room: RoomId, kind: EventKind) -> Whose {
+        let Some(room) = self.rooms.get(room) else { return Whose::Own };
+        let role = room.rights.role(user);
+        match kind {
+            EventKind::Deleted if crate::seeded_bug!("anybody-deletes") => Whose::Anybodys,
+            EventKind::Deleted if role >= Role::Moderator => Whose::AllBut(room.rights.not_below(role)),
+            EventKind::Edited | EventKind::Deleted => Whose::Own,
+            EventKind::Posted
+            | EventKind::Action
+            | EventKind::Topic
+            | EventKind::Mode
+            | EventKind::Invited
+            | EventKind::Uninvited
+            | EventKind::Kicked
+            | EventKind::Banned
+            | EventKind::Unbanned
+            | EventKind::Muted
+            | EventKind::Unmuted
+            | EventKind::Promoted
+            | EventKind::Demoted
+            | EventKind::Owned
+            | EventKind::FileShared
+            | EventKind::FileDeleted => Whose::Anybodys,
         }
     }
 

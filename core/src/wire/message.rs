@@ -254,6 +254,7 @@ Post<'a> {
     /** The author's number for the event (P6). */ nonce: Nonce,
     /** A number of [`kind`](super::kind). */ kind: u8,
     /** What to say. */ text: &'a str,
+    /** The message that it answers, edits or deletes (N1). */ to: Option<Seq>,
 } }
 record! { /// Asks who is in a room (R8).
 Members {

@@ -28,6 +28,8 @@ pub struct Post {
     pub room: RoomId,
     /// Of which kind.
     pub kind: EventKind,
+    /// The message that it is about.
+    pub to: Option<Seq>,
     /// What it said.
     pub text: String,
     /// What its author was told.
@@ -35,6 +37,17 @@ pub struct Post {
     stored: Option<Seq>,
     saved: bool,
     failed: bool,
+}
+
+/// What a client wants to say.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Of which kind.
+    pub kind: EventKind,
+    /// The message that it is about.
+    pub to: Option<Seq>,
+    /// The text, which begins with the post's number; a deletion has none, its nonce is the number.
+    pub text: String,
 }
 
 /// What an author was told of a post.
@@ -83,18 +96,21 @@ impl Ledger {
     }
 
     /// A client has taken a post into its outbox.
-    pub fn written(&mut self, actor: usize, user: UserId, room: RoomId, kind: EventKind, text: String) {
-        let outcome = Outcome::Open;
+    pub fn written(&mut self, actor: usize, user: UserId, room: RoomId, said: Said) {
+        let Said { kind, to, text } = said;
+        // A deletion has no text to be known by when it is saved or fails.
+        let has_no_text = kind == EventKind::Deleted;
         self.posts.push(Post {
             actor,
             user,
             room,
             kind,
+            to,
             text,
-            outcome,
+            outcome: Outcome::Open,
             stored: None,
-            saved: false,
-            failed: false,
+            saved: has_no_text,
+            failed: has_no_text,
         });
     }
 
@@ -195,15 +211,15 @@ impl Ledger {
     pub fn inspect_logs(&mut self, durable: &Tables) -> Result<(), Violation> {
         for (id, room) in durable.rooms() {
             let seen = self.seen_of_log.get(&id).map_or(0, |(_, seen)| *seen);
-            for (event, _) in room.log.iter().skip(seen) {
-                self.logged(id, event)?;
+            for (event, nonce) in room.log.iter().skip(seen) {
+                self.logged(id, event, *nonce)?;
             }
             self.seen_of_log.insert(id, (room.key.clone(), room.log.len().max(seen)));
         }
         Ok(())
     }
 
-    fn logged(&mut self, room: RoomId, event: &StoredEvent) -> Result<(), Violation> {
+    fn logged(&mut self, room: RoomId, event: &StoredEvent, nonce: Nonce) -> Result<(), Violation> {
         let facts =
             || format!("in room {room} number {}: {:?} by user {}", event.seq, event.text, event.author);
         match self.authors.get(&event.author) {
@@ -216,7 +232,13 @@ impl Ledger {
         if !event.kind.is_post() {
             return Ok(());
         }
-        let number = self.number_in(&event.text).filter(|number| self.posts[number.0].text == *event.text);
+        let number = match event.kind {
+            EventKind::Deleted => usize::try_from(nonce.get()).ok().map(PostNumber),
+            _ => self.number_in(&event.text),
+        };
+        let number = number.filter(|number| {
+            self.posts.get(number.0).is_some_and(|post| post.text == *event.text && post.to == event.to())
+        });
         let Some(number) = number else {
             return Err(Violation::new(Invariant::Authentic, format!("{}, which nobody wrote", facts())));
         };

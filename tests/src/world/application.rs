@@ -13,7 +13,7 @@ use palabre_core::{
 use super::{Phase, Task, World, actor::name, operations::Request};
 use crate::{
     choices::Subsystem,
-    oracle::{Invariant, Outcome, PostNumber, Violation, ensure},
+    oracle::{Invariant, Outcome, Post, PostNumber, Violation, ensure},
     plan::Fault,
     sometimes,
     trace::Step,
@@ -242,6 +242,10 @@ impl World {
                 self.ledger.rights.is_governed(post.room)
             }
             RefusalCode::NoSuchUser => true,
+            RefusalCode::NoSuchMessage
+            | RefusalCode::MessageDeleted
+            | RefusalCode::NotYours
+            | RefusalCode::Outranked => self.is_unfit(post, refusal.code),
             RefusalCode::NameInUse
             | RefusalCode::NameInvalid
             | RefusalCode::NameLooksAlike
@@ -249,7 +253,6 @@ impl World {
             | RefusalCode::ServerFull
             | RefusalCode::Banned
             | RefusalCode::InviteOnly
-            | RefusalCode::Outranked
             | RefusalCode::RightsFull
             | RefusalCode::TextEmpty
             | RefusalCode::TextTooLong
@@ -277,6 +280,20 @@ impl World {
         ensure(justified, Invariant::Peaceful, || {
             format!("post {} of c{actor} was refused without reason: {refusal:?}; {post:?}", number.0)
         })
+    }
+}
+
+impl World {
+    /// Whether the message that a post is about is what the refusal says.
+    fn is_unfit(&self, post: &Post, code: RefusalCode) -> bool {
+        let Some(to) = post.to else { return false };
+        let Some(room) = self.store.durable().room_ever(post.room) else { return true };
+        let found = room.event(to).filter(|found| found.kind.is_message());
+        match code {
+            RefusalCode::NoSuchMessage => found.is_none() || to < room.first,
+            RefusalCode::MessageDeleted => room.revisions.is_deleted(to),
+            _ => found.is_some_and(|found| found.author != post.user),
+        }
     }
 }
 

@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { apply: |connection, _| connection.execute_batch(ADD_TOKENS_INVITATIONS_AND_MARKERS) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_RIGHTS) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_FILES) },
+    Migration { apply: |connection, _| connection.execute_batch(ADD_REVISIONS) },
 ];
 
 /// Brings a database of version `version` to the newest, each step in a transaction of its own.
@@ -242,6 +243,14 @@ const ADD_FILES: &str = "
     ) STRICT, WITHOUT ROWID;
 
     CREATE INDEX finished_uploads_by_time ON finished_uploads (at);
+";
+
+/// Version 7. The text of a message is the one it has now; `revised` is the event that gave it. A deletion looks for the
+/// edits of its message.
+const ADD_REVISIONS: &str = "
+    ALTER TABLE events ADD COLUMN revised INTEGER;
+
+    CREATE INDEX edits_by_message ON events (room, about_id) WHERE kind = 30;
 ";
 
 #[cfg(test)]

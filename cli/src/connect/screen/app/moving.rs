@@ -98,7 +98,7 @@ impl App {
 
     fn ask_older(&mut self) {
         let room = self.room_mut();
-        if let (Past::More, Some(before)) = (room.past, room.log.earliest()) {
+        if let (Past::More, Some(before)) = (room.past, room.earliest()) {
             room.past = Past::Asked;
             let room = room.id;
             self.effects.push(Effect::Older { room, before });

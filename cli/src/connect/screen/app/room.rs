@@ -43,6 +43,10 @@ pub(crate) struct Room {
     pub(crate) outbox: Vec<Waiting>,
     /// A page of the past that is still coming in.
     page: Vec<Entry>,
+    /// The number of its first event, be it shown or not.
+    page_first: Option<Seq>,
+    /// The first number of the pages that were read.
+    reached: Option<Seq>,
     pub(crate) past: Past,
     pub(crate) notices: Notices,
 }
@@ -120,6 +124,8 @@ impl Room {
             unread_from: None,
             outbox: Vec::new(),
             page: Vec::new(),
+            page_first: None,
+            reached: None,
             past: Past::More,
             notices,
         }
@@ -131,6 +137,9 @@ impl Room {
 
     /// Takes in an event that just happened; whether it was read is said.
     pub(crate) fn happened(&mut self, said: Said, stamp: Stamp, is_seen: bool) {
+        if let (EventKind::Edited | EventKind::Deleted, Some(message)) = (said.kind, said.to) {
+            return self.log.revise(message, &said.text, said.seq);
+        }
         if said.kind == EventKind::Topic {
             self.topic = said.text.to_string();
         }
@@ -148,16 +157,27 @@ impl Room {
 
     /// Takes in an event of before what is here; it is shown when its page has ended.
     pub(crate) fn happened_before(&mut self, said: Said, stamp: Stamp) {
+        self.page_first.get_or_insert(said.seq);
+        if matches!(said.kind, EventKind::Edited | EventKind::Deleted) {
+            // The messages on pages read as they do now.
+            return;
+        }
         self.page.push(Entry { stamp, what: What::Said(said) });
     }
 
     /// A page of the past has ended. `first` is the first number still kept on the server.
     pub(crate) fn page_ended(&mut self, first: Seq) {
         let page = std::mem::take(&mut self.page);
-        let is_empty = page.is_empty();
+        let page_first = self.page_first.take();
         self.log.put_before(page);
-        let is_whole = is_empty || self.log.earliest().is_none_or(|earliest| earliest <= first);
+        self.reached = page_first.or(self.reached);
+        let is_whole = page_first.is_none() || self.earliest().is_none_or(|earliest| earliest <= first);
         self.past = if is_whole { Past::Whole } else { Past::More };
+    }
+
+    /// The lowest number that is here, be it of an event that is not shown by itself.
+    pub(crate) fn earliest(&self) -> Option<Seq> {
+        self.reached.into_iter().chain(self.log.earliest()).min()
     }
 
     pub(crate) fn tell(&mut self, text: String, tone: Tone, at: WallTime, zone: &TimeZone) {
@@ -171,6 +191,7 @@ impl Room {
             return None;
         }
         self.log.trim(entries_max);
+        self.reached = None;
         if self.past == Past::Whole {
             self.past = Past::More;
         }

@@ -82,6 +82,7 @@ impl Seat {
             kind: palabre_core::storage::EventKind::Posted,
             text: text.into(),
             about: None,
+            revised: None,
         };
         self.app.take(Shown::Event { room: RoomId::new(room), event, time: Time::Now }, &self.views);
     }
