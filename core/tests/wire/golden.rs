@@ -113,6 +113,7 @@ pub(crate) fn to_server() -> Vec<Named<ToServer<'static>>> {
         ("post", post(0x0123_4567_89ab_cdef, kind::POSTED, "hello").into()),
         ("post-lines", post(u64::MAX, kind::ACTION, "a line\n\tand another ☕").into()),
         ("post-clears-topic", post(1, kind::TOPIC, "").into()),
+        ("post-edit", Post { to: Some(seq(42)), ..post(2, kind::EDITED, "hello again") }.into()),
         ("members", Members { id: 7, room: TEA, after: None }.into()),
         ("members-after", Members { id: 7, room: TEA, after: Some(UserId::new(500)) }.into()),
         ("rooms", Rooms { id: 8, after: None }.into()),
