@@ -216,7 +216,12 @@ fn parse_command(entry: &'static Entry, rest: &str) -> Result<Input, CommandErro
         Verb::Message => Command::Message { to: arguments.nick()?, text: arguments.optional_text() },
         Verb::Reply => Command::Reply { message: arguments.message(), text: arguments.text()?.to_owned() },
         Verb::Edit => Command::Edit { message: arguments.message(), text: arguments.text()?.to_owned() },
-        Verb::Delete => Command::Delete { message: arguments.message() },
+        Verb::Delete => Command::Delete {
+            message: match arguments.message() {
+                None => arguments.number()?.map(MessageChoice::FromEnd),
+                chosen => chosen,
+            },
+        },
         Verb::Join => Command::Join { room: arguments.room()?.ok_or_else(|| arguments.missing())? },
         Verb::Part => Command::Part { room: arguments.room()? },
         Verb::Rooms => Command::Rooms,

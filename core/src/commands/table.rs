@@ -67,15 +67,9 @@ const UNFLIP: Verb = Verb::Face("┬─┬ノ( º _ ºノ)");
 static TABLE: [Entry; 32] = [
     entry("msg", &["m", "query", "w", "dm"], "NAME [TEXT]", "write to somebody alone", Verb::Message),
     entry("me", &[], "TEXT", "say what you do: /me waves", Verb::Me),
-    entry(
-        "reply",
-        &["re"],
-        "[^N] TEXT",
-        "answer the last message, or the N-th last: /reply ^2 yes",
-        Verb::Reply,
-    ),
-    entry("edit", &[], "[^N] TEXT", "write your last message anew, or your N-th last", Verb::Edit),
-    entry("delete", &["del"], "[^N]", "delete your last message, or the N-th last of all", Verb::Delete),
+    entry("reply", &["re"], "TEXT", "answer what was said last, or before (^2)", Verb::Reply),
+    entry("edit", &[], "TEXT", "write your last message anew, or one before (^2)", Verb::Edit),
+    entry("delete", &["del"], "[^N]", "delete your last message, or another (^2)", Verb::Delete),
     entry("join", &["j"], "ROOM", "enter a room, made if there is none", Verb::Join),
     entry("part", &["leave"], "[ROOM]", "leave this room, or another", Verb::Part),
     entry("rooms", &["list"], "", "list the rooms there are", Verb::Rooms),

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use palabre_core::{
+    client::SavedPost,
     ids::{Nonce, RoomId, Seq, UserId},
     storage::{EventKind, RoomKey, StoredEvent},
     wire::Token,
@@ -93,6 +94,15 @@ impl Ledger {
     pub fn number_in(&self, text: &str) -> Option<PostNumber> {
         let number = text.split_once(':')?.0.parse().ok()?;
         (number < self.posts.len()).then_some(PostNumber(number))
+    }
+
+    /// The number of a post that was written down.
+    #[must_use]
+    pub fn number_of(&self, saved: &SavedPost) -> Option<PostNumber> {
+        match saved.kind {
+            EventKind::Deleted => usize::try_from(saved.nonce.get()).ok().map(PostNumber),
+            _ => self.number_in(&saved.text),
+        }
     }
 
     /// A client has taken a post into its outbox.
@@ -276,7 +286,8 @@ impl Ledger {
     /// It is not, or it was told otherwise before.
     pub fn acknowledge(&mut self, number: PostNumber, seq: Seq, durable: &Tables) -> Result<(), Violation> {
         let post = &mut self.posts[number.0];
-        let event = durable.room(post.room).and_then(|room| room.event(seq));
+        // What is read may have been on its way while the room ceased.
+        let event = durable.room_ever(post.room).and_then(|room| room.event(seq));
         let is_stored = event.is_some_and(|event| *event.text == *post.text && event.author == post.user);
         ensure(is_stored, Invariant::Durable, || {
             format!(

@@ -323,13 +323,15 @@ impl World {
         let user = self.actors[actor].client.as_ref().and_then(Client::user).unwrap_or_default();
         let any = self.choices.chance(Subsystem::Operations, 1, 4);
         let log = self.store.durable().room(room.id).map(|room| room.log.as_slice()).unwrap_or_default();
+        // A number that is given later would be one of something else by then.
+        let given = Seq::new(log.len() as u64);
         let last = log.iter().rev().take(30).map(|(event, _)| event);
         let fitting: Vec<Seq> = last
             .filter(|event| event.kind.is_message() && (any || kind.is_message() || event.author == user))
             .map(|event| event.seq)
             .collect();
         let to = if fitting.is_empty() || self.choices.chance(Subsystem::Operations, 1, 20) {
-            some_seq(room.last, &mut self.choices).unwrap_or_default()
+            some_seq(room.last, &mut self.choices).unwrap_or_default().min(given)
         } else {
             *self.choices.pick(Subsystem::Operations, &fitting)
         };
