@@ -36,6 +36,7 @@ fn event() -> ToClient<'static> {
         kind: wire::kind::POSTED,
         text: TEXT,
         about: None,
+        revised: None,
     };
     wire::Event { room: RoomId::new(300), event }.into()
 }

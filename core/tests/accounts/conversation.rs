@@ -1,7 +1,7 @@
 //! What becomes of messages: answers, edits and deletions (`PROTOCOL.md` section N).
 
 // What is told of a message is one or two of many events.
-#![allow(clippy::wildcard_enum_match_arm)]
+#![allow(clippy::unwrap_in_result, clippy::wildcard_enum_match_arm)]
 
 use palabre_core::{
     client::{Client, ClientEvent, PostId},

@@ -99,10 +99,10 @@ impl Ledger {
     /// The number of a post that was written down.
     #[must_use]
     pub fn number_of(&self, saved: &SavedPost) -> Option<PostNumber> {
-        match saved.kind {
-            EventKind::Deleted => usize::try_from(saved.nonce.get()).ok().map(PostNumber),
-            _ => self.number_in(&saved.text),
+        if saved.kind == EventKind::Deleted {
+            return usize::try_from(saved.nonce.get()).ok().map(PostNumber);
         }
+        self.number_in(&saved.text)
     }
 
     /// A client has taken a post into its outbox.
@@ -242,9 +242,10 @@ impl Ledger {
         if !event.kind.is_post() {
             return Ok(());
         }
-        let number = match event.kind {
-            EventKind::Deleted => usize::try_from(nonce.get()).ok().map(PostNumber),
-            _ => self.number_in(&event.text),
+        let number = if event.kind == EventKind::Deleted {
+            usize::try_from(nonce.get()).ok().map(PostNumber)
+        } else {
+            self.number_in(&event.text)
         };
         let number = number.filter(|number| {
             self.posts.get(number.0).is_some_and(|post| post.text == *event.text && post.to == event.to())

@@ -206,14 +206,9 @@ impl Rights {
         let Some(found) = durable.room(id).and_then(|room| room.event(message)) else { return Ok(()) };
         let (user, author) = (event.author, found.author);
         let takes = whose.allows(user, author).is_ok();
-        let may = match event.kind {
-            EventKind::Edited => user == author,
-            EventKind::Deleted => {
-                let role = self.role(user, id, durable);
-                user == author || (role >= Role::Moderator && durable_role(author, id, durable) < role)
-            }
-            _ => true,
-        };
+        let role = self.role(user, id, durable);
+        let outranks = role >= Role::Moderator && durable_role(author, id, durable) < role;
+        let may = user == author || event.kind.is_message() || (event.kind == EventKind::Deleted && outranks);
         sometimes!(
             "a moderator deleted a message of somebody else",
             takes && may && user != author && event.kind == EventKind::Deleted

@@ -289,10 +289,12 @@ impl World {
         let Some(to) = post.to else { return false };
         let Some(room) = self.store.durable().room_ever(post.room) else { return true };
         let found = room.event(to).filter(|found| found.kind.is_message());
-        match code {
-            RefusalCode::NoSuchMessage => found.is_none() || to < room.first,
-            RefusalCode::MessageDeleted => room.revisions.is_deleted(to),
-            _ => found.is_some_and(|found| found.author != post.user),
+        if code == RefusalCode::NoSuchMessage {
+            found.is_none() || to < room.first
+        } else if code == RefusalCode::MessageDeleted {
+            room.revisions.is_deleted(to)
+        } else {
+            found.is_some_and(|found| found.author != post.user)
         }
     }
 }

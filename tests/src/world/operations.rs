@@ -336,10 +336,8 @@ impl World {
             *self.choices.pick(Subsystem::Operations, &fitting)
         };
         let number = self.ledger.next_number();
-        let (text, valid) = match kind {
-            EventKind::Deleted => (String::new(), true),
-            _ => self.draw_text(number, kind),
-        };
+        let is_deletion = kind == EventKind::Deleted;
+        let (text, valid) = if is_deletion { (String::new(), true) } else { self.draw_text(number, kind) };
         self.post_text(actor, room.id, Said { kind, to: Some(to), text }, valid)
     }
 

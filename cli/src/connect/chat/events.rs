@@ -41,9 +41,10 @@ impl Chat {
             ClientEvent::Posted { room, seq, .. } => self.show(Shown::Posted { room, seq }),
             ClientEvent::PostRefused { room, kind, text, refusal, .. } => {
                 let mut failure = Failure::refused(&refusal);
-                failure.sentence = match kind {
-                    EventKind::Deleted => format!("not deleted: {}", failure.sentence),
-                    _ => format!("not sent: {} The text was: {text}", failure.sentence),
+                failure.sentence = if kind == EventKind::Deleted {
+                    format!("not deleted: {}", failure.sentence)
+                } else {
+                    format!("not sent: {} The text was: {text}", failure.sentence)
                 };
                 self.show(Shown::NotPosted { room, failure });
             }
