@@ -91,6 +91,7 @@ codes! {
         RoleNeeded = 25, "role-needed", "Needs a moderator's or an owner's role.";
         Outranked = 26, "outranked", "The other's role is not below one's own.";
         RightsFull = 27, "rights-full", "The room's list of rights is full.";
+        Lockdown = 28, "lockdown", "Not while the server is locked down.";
     }
 }
 

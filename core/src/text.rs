@@ -30,7 +30,8 @@ pub fn check_text(
         | EventKind::Unmuted
         | EventKind::Promoted
         | EventKind::Demoted
-        | EventKind::Owned => ("reason", topic_bytes_max, false),
+        | EventKind::Owned
+        | EventKind::Noted => ("reason", topic_bytes_max, false),
     };
     let longest_refused = crate::seeded_bug!("longest-text-refused") && text.len() == bytes_max;
     if text.len() > bytes_max || longest_refused {

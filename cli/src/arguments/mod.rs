@@ -19,8 +19,8 @@ pub(crate) use self::{
 };
 use crate::{
     command::{
-        account, completions, connect, devices, govern, history, logout, man, members, mode, passwd, ping,
-        rooms, send, server, tail, wait, whoami,
+        account, audit, completions, connect, devices, govern, history, logout, man, members, mode, passwd,
+        ping, rooms, send, server, tail, wait, whoami,
     },
     failure::EXIT_CODES_HELP,
 };
@@ -131,6 +131,7 @@ pub(crate) enum Command {
     /// Make somebody an owner of a room
     Owner(govern::Arguments),
     Mode(mode::Arguments),
+    Audit(audit::Arguments),
     Rights(mode::RightsArguments),
     Wait(wait::Arguments),
     Ping(ping::Arguments),

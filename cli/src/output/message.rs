@@ -55,7 +55,8 @@ impl fmt::Display for MessageLines<'_> {
             | EventKind::Unmuted
             | EventKind::Promoted
             | EventKind::Demoted
-            | EventKind::Owned => {
+            | EventKind::Owned
+            | EventKind::Noted => {
                 return write!(f, "* {nick} {}", act_sentence(event, *now));
             }
         }

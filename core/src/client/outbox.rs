@@ -190,7 +190,8 @@ pub(super) fn check_text(kind: EventKind, text: &str, limits: &TextLimits) -> Re
         | EventKind::Unmuted
         | EventKind::Promoted
         | EventKind::Demoted
-        | EventKind::Owned => ("The reason", limits.topic_bytes, |_| false),
+        | EventKind::Owned
+        | EventKind::Noted => ("The reason", limits.topic_bytes, |_| false),
     };
     let refused = |code, text: String| Err(Misuse::Text(Refusal::new(code, text)));
     if matches!(kind, EventKind::Posted | EventKind::Action) && text.trim().is_empty() {

@@ -31,7 +31,9 @@ impl Server {
         if let Err(refusal) = self.may_register(id) {
             return self.refuse_attempt(id, register.id, &refusal);
         }
-        let (nick, key) = match self.free_name(register.name, NameHolder::Connection(id)) {
+        let free = self.free_name(register.name, NameHolder::Connection(id));
+        let free = free.and_then(|(nick, key)| self.may_begin(key.folded()).map(|()| (nick, key)));
+        let (nick, key) = match free {
             Ok(free) => free,
             Err(refusal) => return self.refuse_attempt(id, register.id, &refusal),
         };
@@ -113,6 +115,12 @@ impl Server {
         let proved = proving.challenged.proves(&prove.finish, channel);
         self.peers.rearm(id, limits);
         let user = proving.user.filter(|(user, version)| proved && self.has_password(*user, *version));
+        if let Some((user, _)) = user
+            && let Err(refusal) = self.may_enter(user)
+        {
+            self.refuse(id, prove.id, &refusal);
+            return Taken::Yes;
+        }
         match user {
             Some((user, _)) if self.has_too_many_connected(user) => {
                 let text = "The account has as many connections as may be; end one of them first.";

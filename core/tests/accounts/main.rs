@@ -2,12 +2,14 @@
 //!
 //! * `entering`: making an account, logging in, wrong passwords, limits
 //! * `devices`: tokens, several devices at once, logging out, another password
+//! * `operators`: who may do what on the whole server
 //! * `rights`: who may do what in a room
 #![allow(missing_docs)]
 
 mod devices;
 mod entering;
 mod house;
+mod operators;
 mod rights;
 // The suite of the server needs more of it.
 #[allow(dead_code)]

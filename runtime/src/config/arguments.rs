@@ -15,6 +15,7 @@ Examples:
   runtime-server --listen 127.0.0.1:4000    serve this machine
   runtime-server --ephemeral --limits open  for tests and benchmarks: nothing is kept
   runtime-server accounts export backup.txt
+  runtime-server operator add ana           make the account ana the server's operator
 
 What is not given as a flag is taken from the environment, then from the configuration file.
 
@@ -96,6 +97,19 @@ pub enum Command {
     /// Take all accounts to another server, or keep them safe; while no server runs on the data
     #[command(subcommand)]
     Accounts(AccountsCommand),
+    /// Say who operates the server; while no server runs on the data
+    #[command(subcommand)]
+    Operator(OperatorCommand),
+}
+
+/// What there is to do with operators.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum OperatorCommand {
+    /// Make an account an operator: an owner of #operators. Operators make others with /owner there
+    Add {
+        /// The account's name
+        name: String,
+    },
 }
 
 /// What there is to do with accounts.

@@ -12,7 +12,9 @@ use std::{
 
 use palabre_core::{config::ServerConfig, limits::Limits, password::Stretching};
 
-pub use self::arguments::{AccountsCommand, Arguments, Command, LogFormat, LogLevel, MayRegister, Preset};
+pub use self::arguments::{
+    AccountsCommand, Arguments, Command, LogFormat, LogLevel, MayRegister, OperatorCommand, Preset,
+};
 use self::file::{File, FileLimits};
 use crate::{
     listen::{AddressError, ListenAddress, Reach},
