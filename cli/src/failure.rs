@@ -176,9 +176,10 @@ const fn refusal_status(code: RefusalCode) -> ExitStatus {
         | RefusalCode::ReadOnly
         | RefusalCode::RoleNeeded
         | RefusalCode::Outranked => ExitStatus::NotAllowed,
-        RefusalCode::ServerFull | RefusalCode::SlowDown | RefusalCode::StorageFailed => {
-            ExitStatus::Unavailable
-        }
+        RefusalCode::ServerFull
+        | RefusalCode::SlowDown
+        | RefusalCode::StorageFailed
+        | RefusalCode::Lockdown => ExitStatus::Unavailable,
         RefusalCode::TextTooLong | RefusalCode::RoomLimit | RefusalCode::RightsFull => ExitStatus::Limit,
         RefusalCode::NoSpace => ExitStatus::NoSpace,
         RefusalCode::NotPossible => ExitStatus::Other,

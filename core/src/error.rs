@@ -93,6 +93,7 @@ codes! {
         RoleNeeded = 25, "role-needed", "Needs a moderator's or an owner's role.";
         Outranked = 26, "outranked", "The other's role is not below one's own.";
         RightsFull = 27, "rights-full", "The room's list of rights is full.";
+        Lockdown = 28, "lockdown", "Not while the server is locked down.";
         FileNameInvalid = 60, "file-name-invalid", "Not a name of a file.";
         NoSuchFile = 61, "no-such-file", "There is no such file.";
         Conflict = 62, "conflict", "Another version of the file is there.";

@@ -30,7 +30,8 @@ pub fn check_text(
         | EventKind::Unmuted
         | EventKind::Promoted
         | EventKind::Demoted
-        | EventKind::Owned => ("reason", topic_bytes_max, false),
+        | EventKind::Owned
+        | EventKind::Noted => ("reason", topic_bytes_max, false),
         // The text of these is the server's own.
         EventKind::FileShared | EventKind::FileDeleted => ("name of the file", text_bytes_max, true),
     };

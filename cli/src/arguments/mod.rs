@@ -21,8 +21,8 @@ pub(crate) use self::{
 };
 use crate::{
     command::{
-        account, completions, connect, devices, download, files, govern, history, logout, man, members, mode,
-        passwd, ping, rooms, send, server, tail, transfers, unread, upload, wait, whoami,
+        account, audit, completions, connect, devices, download, files, govern, history, logout, man,
+        members, mode, passwd, ping, rooms, send, server, tail, transfers, unread, upload, wait, whoami,
     },
     failure::EXIT_CODES_HELP,
 };
@@ -133,6 +133,7 @@ pub(crate) enum Command {
     /// Make somebody an owner of a room
     Owner(govern::Arguments),
     Mode(mode::Arguments),
+    Audit(audit::Arguments),
     Rights(mode::RightsArguments),
     Wait(wait::Arguments),
     Upload(upload::Arguments),

@@ -1,6 +1,7 @@
 //! The commands, a module each: its arguments, and what it does.
 
 pub(crate) mod account;
+pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod devices;
@@ -49,6 +50,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Op(arguments) => govern::run(Act::Promote, arguments, context),
         Command::Deop(arguments) => govern::run(Act::Demote, arguments, context),
         Command::Owner(arguments) => govern::run(Act::Own, arguments, context),
+        Command::Audit(arguments) => audit::run(&arguments, context),
         Command::Mode(arguments) => mode::run(arguments, context),
         Command::Rights(arguments) => mode::run_rights(arguments, context),
         Command::Wait(arguments) => wait::run(arguments, context),

@@ -66,7 +66,14 @@ pub(crate) enum Body<'a> {
         muted_until: Option<String>,
     },
     /// What kind of room it is.
-    Mode { r#in: &'a str, private: bool, read_only: bool, topic_locked: bool, slow_seconds: u32 },
+    Mode {
+        r#in: &'a str,
+        private: bool,
+        read_only: bool,
+        topic_locked: bool,
+        closed: bool,
+        slow_seconds: u32,
+    },
     /// Somebody became a member.
     Joined(Presence<'a>),
     /// Somebody left the room or the server, or did not come back.
@@ -159,28 +166,6 @@ pub(crate) struct ActRecord<'a> {
     name: Option<&'a str>,
     /// When a ban or a mute ends.
     until: Option<String>,
-}
-
-/// What an act is called.
-const fn act_name(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::Posted => "message",
-        EventKind::Action => "action",
-        EventKind::Topic => "topic",
-        EventKind::Mode => "mode",
-        EventKind::Invited => "invite",
-        EventKind::Uninvited => "uninvite",
-        EventKind::Kicked => "kick",
-        EventKind::Banned => "ban",
-        EventKind::Unbanned => "unban",
-        EventKind::Muted => "mute",
-        EventKind::Unmuted => "unmute",
-        EventKind::Promoted => "op",
-        EventKind::Demoted => "deop",
-        EventKind::Owned => "owner",
-        EventKind::FileShared => "share",
-        EventKind::FileDeleted => "delete",
-    }
 }
 
 /// An event about a file; what is not known of it is left out.
@@ -283,10 +268,11 @@ impl<'a> Body<'a> {
             | EventKind::Unmuted
             | EventKind::Promoted
             | EventKind::Demoted
-            | EventKind::Owned => {
+            | EventKind::Owned
+            | EventKind::Noted => {
                 let name = event.about.as_ref().map(|about| &*about.name);
                 let until = event.about.as_ref().and_then(|about| about.until).map(utc);
-                Self::Act(ActRecord { event: body, act: act_name(event.kind), name, until })
+                Self::Act(ActRecord { event: body, act: event.kind.act_name(), name, until })
             }
             EventKind::FileShared | EventKind::FileDeleted => match SharedFile::parse(body.text) {
                 Some(file) => Self::about_file(event.kind, body, &file),
@@ -334,8 +320,8 @@ impl<'a> Body<'a> {
 
     /// What kind of room it is.
     pub(crate) const fn mode(place: &'a str, mode: RoomMode) -> Self {
-        let RoomMode { private, read_only, topic_locked, slow_seconds } = mode;
-        Self::Mode { r#in: place, private, read_only, topic_locked, slow_seconds }
+        let RoomMode { private, read_only, topic_locked, closed, slow_seconds } = mode;
+        Self::Mode { r#in: place, private, read_only, topic_locked, closed, slow_seconds }
     }
 
     /// A member of a room.

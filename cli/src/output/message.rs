@@ -56,7 +56,8 @@ impl fmt::Display for MessageLines<'_> {
             | EventKind::Unmuted
             | EventKind::Promoted
             | EventKind::Demoted
-            | EventKind::Owned => {
+            | EventKind::Owned
+            | EventKind::Noted => {
                 return write!(f, "* {nick} {}", act_sentence(event, *now));
             }
             EventKind::FileShared | EventKind::FileDeleted => {

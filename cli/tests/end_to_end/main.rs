@@ -5,6 +5,7 @@ mod accounts;
 mod chat; // conversations: from a stream, and from a terminal
 mod files; // shared, taken, resumed
 mod resilience; // what survives a server that stops and a client that is killed
+mod rights; // who may do what in a room
 mod screen; // the full screen, in tmux
 mod scripts; // send, tail, history, rooms, members, wait, ping: results and exit codes
 mod strangers; // servers that are full, that speak something else, or that are not there

@@ -293,6 +293,7 @@ const fn passes_by_itself(code: RefusalCode) -> bool {
     match code {
         RefusalCode::ServerFull
         | RefusalCode::SlowDown
+        | RefusalCode::Lockdown
         | RefusalCode::RoomLimit
         | RefusalCode::NoSpace
         | RefusalCode::StorageFailed => true,

@@ -488,6 +488,8 @@ pub struct ModeChange {
     pub topic_locked: Option<bool>,
     /// How long members wait between two messages; 0 for not at all.
     pub slow_seconds: Option<u32>,
+    /// Whether nobody joins any more.
+    pub closed: Option<bool>,
 }
 
 /// One whom something is particular about in a room.

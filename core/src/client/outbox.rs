@@ -190,7 +190,8 @@ pub(super) fn check_text(kind: EventKind, text: &str, limits: &TextLimits) -> Re
         | EventKind::Unmuted
         | EventKind::Promoted
         | EventKind::Demoted
-        | EventKind::Owned => ("The reason", limits.topic_bytes, |_| false),
+        | EventKind::Owned
+        | EventKind::Noted => ("The reason", limits.topic_bytes, |_| false),
         EventKind::FileShared | EventKind::FileDeleted => {
             let text = "Only the server tells of files; upload one.";
             return Err(Misuse::Text(Refusal::new(RefusalCode::NotPossible, text)));

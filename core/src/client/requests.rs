@@ -342,8 +342,9 @@ impl Ask {
             }
             .into(),
             Self::SetMode { room, change } => {
-                let ModeChange { private, read_only, topic_locked, slow_seconds } = *change;
-                wire::SetMode { id, room: *room, private, read_only, topic_locked, slow_seconds }.into()
+                let ModeChange { private, read_only, topic_locked, slow_seconds, closed } = *change;
+                wire::SetMode { id, room: *room, private, read_only, topic_locked, slow_seconds, closed }
+                    .into()
             }
             Self::Rights { room, after, .. } => wire::Rights { id, room: *room, after: *after }.into(),
             Self::NewPassword { request, .. } => wire::NewPassword { id, request: *request }.into(),

@@ -282,6 +282,8 @@ impl<'a> Arguments<'a> {
                 "open" => change.read_only = Some(false),
                 "topic-locked" => change.topic_locked = Some(true),
                 "topic-free" => change.topic_locked = Some(false),
+                "closed" => change.closed = Some(true),
+                "unclosed" => change.closed = Some(false),
                 "fast" => change.slow_seconds = Some(0),
                 "slow" => {
                     let seconds = self.word().and_then(parse_time).and_then(|time| u32::try_from(time).ok());

@@ -40,6 +40,13 @@ impl Server {
                 };
                 self.governed(asked, room, number, event, change, result);
             }
+            Pending::Note { room, event } => {
+                let result = match result {
+                    Ok(StorageOutcome::Appended(appended)) => Ok(appended),
+                    other => Err(failure(other)),
+                };
+                self.noted(room, event, result);
+            }
             Pending::Lookup { asked, room, event, refusal } => {
                 let result = match result {
                     Ok(StorageOutcome::Found(found)) => Ok(found),

@@ -41,6 +41,8 @@ pub(crate) enum Pending {
     Post { asked: Asked, room: RoomId, event: NewEvent },
     /// An act upon the rights in a room is being appended.
     Govern { asked: Asked, room: RoomId, number: u64, event: NewEvent, change: RoomChange },
+    /// An act of another room is being noted in the operators' log.
+    Note { room: RoomId, event: NewEvent },
     /// A post that would be refused is being looked for.
     Lookup { asked: Asked, room: RoomId, event: NewEvent, refusal: Box<Refusal> },
     /// An account is being written for this connection.
@@ -147,6 +149,7 @@ impl PendingTable {
             | Pending::IsUsed { .. }
             | Pending::History { .. }
             | Pending::Govern { .. }
+            | Pending::Note { .. }
             | Pending::Background => {}
         }
     }

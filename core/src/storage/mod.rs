@@ -296,6 +296,8 @@ pub enum EventKind {
     Demoted = 13,
     /// Somebody was made an owner.
     Owned = 14,
+    /// Somebody did something about rights in another room (only in the operators' log).
+    Noted = 15,
     /// Somebody shared a file.
     FileShared = 20,
     /// Somebody deleted a file.
@@ -327,9 +329,32 @@ impl EventKind {
             12 => Some(Self::Promoted),
             13 => Some(Self::Demoted),
             14 => Some(Self::Owned),
+            15 => Some(Self::Noted),
             20 => Some(Self::FileShared),
             21 => Some(Self::FileDeleted),
             _ => None,
+        }
+    }
+
+    /// What an act is called, as a slash command is; nothing for other events.
+    #[must_use]
+    pub const fn act_name(self) -> &'static str {
+        match self {
+            Self::Posted | Self::Action | Self::Topic => "",
+            Self::Mode => "mode",
+            Self::Invited => "invite",
+            Self::Uninvited => "uninvite",
+            Self::Kicked => "kick",
+            Self::Banned => "ban",
+            Self::Unbanned => "unban",
+            Self::Muted => "mute",
+            Self::Unmuted => "unmute",
+            Self::Promoted => "op",
+            Self::Demoted => "deop",
+            Self::Owned => "owner",
+            Self::Noted => "noted",
+            Self::FileShared => "share",
+            Self::FileDeleted => "rm",
         }
     }
 

@@ -304,6 +304,7 @@ SetMode {
     /** Whether only moderators and owners post. */ read_only: Option<bool>,
     /** Whether only moderators and owners set the topic. */ topic_locked: Option<bool>,
     /** How long members wait between two messages. */ slow_seconds: Option<u32>,
+    /** Whether nobody joins any more. */ closed: Option<bool>,
 } }
 record! { /// Asks who has which rights in a room (G8).
 Rights {
@@ -390,7 +391,7 @@ record! { /// Answers `Rights` (G8).
 RightsPage<'a> {
     /** Of the request. */ id: u32,
     /** Of which room. */ room: RoomId,
-    /** 1 private, 2 read-only, 4 the topic is locked. */ mode: u8,
+    /** 1 private, 2 read-only, 4 the topic is locked, 8 closed. */ mode: u8,
     /** How long members wait between two messages; 0 for not at all. */ slow_seconds: u32,
     /** A number of [`role`](super::role): what the asker is there. */ role: u8,
     /** Ascending by id. */ standings: Vec<Standing<'a>>,

@@ -82,6 +82,7 @@ pub(crate) fn to_server() -> BoxedStrategy<ToServer<'static>> {
             read_only: option::of(any::<bool>()),
             topic_locked: option::of(any::<bool>()),
             slow_seconds: option::of(any::<u32>()),
+            closed: option::of(any::<bool>()),
         }),
         any_of!(Rights { id: any::<u32>(), room: room_id(), after: option::of(user_id()) }),
         any_of!(Upload {

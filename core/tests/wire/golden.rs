@@ -150,6 +150,7 @@ fn accounts_to_server() -> Vec<Named<ToServer<'static>>> {
         read_only: None,
         topic_locked: Some(false),
         slow_seconds: Some(30),
+        closed: None,
     };
     vec![
         ("register", Register { id: 1, name: "Zoë", request: counting(), invitation: None }.into()),

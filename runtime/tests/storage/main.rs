@@ -12,6 +12,7 @@ mod disk_full;
 mod migration;
 /// The lock, foreign and future files, and what survives.
 mod opening;
+mod operators;
 /// The clauses of the port, one by one, for both.
 mod port;
 /// What the memory storage throws away.

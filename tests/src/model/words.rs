@@ -86,6 +86,7 @@ impl Words {
                 read_only: None,
                 topic_locked: None,
                 slow_seconds: slow.then_some(100_000),
+                closed: None,
             }),
             Speech::Rights(room, after) => {
                 let after = after.map(|number| UserId::new(number.into()));

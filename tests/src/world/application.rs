@@ -251,6 +251,7 @@ impl World {
             | RefusalCode::InviteOnly
             | RefusalCode::Outranked
             | RefusalCode::RightsFull
+            | RefusalCode::Lockdown
             | RefusalCode::TextEmpty
             | RefusalCode::TextTooLong
             | RefusalCode::TextInvalid

@@ -139,7 +139,8 @@ fn said_rows(app: &App, stamp: Stamp, said: &Said, width: u16) -> Vec<Row> {
         | EventKind::Unmuted
         | EventKind::Promoted
         | EventKind::Demoted
-        | EventKind::Owned => {
+        | EventKind::Owned
+        | EventKind::Noted => {
             before(&mut lines, &[(&said.nick, name), (" ", theme.quiet)]);
             "*"
         }
