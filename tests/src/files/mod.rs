@@ -636,7 +636,10 @@ impl World {
                 Ok(())
             }
             TransferEvent::Conflict { transfer, .. } => {
-                self.marks.note("an upload met a conflict when it was all there", true);
+                let there =
+                    self.actors[index].client.transfer(transfer).is_some_and(|progress| progress.is_open);
+                self.marks.note("an upload met a conflict when it was all there", there);
+                self.marks.note("an upload met a conflict before it began", !there);
                 // One that nobody has: the same again would meet the same conflict for ever.
                 self.renames += 1;
                 let name =
