@@ -13,8 +13,8 @@ use std::{
 use palabre_core::{
     channel::Channel,
     client::{
-        ClientEvent, ClientOutput, DownloadWish, Governance, LocalFailure, TransferEvent, TransferFailure,
-        TransferId, UploadWish,
+        ClientEvent, ClientOutput, DownloadWish, Governance, LocalFailure, OfflineCause, TransferEvent,
+        TransferFailure, TransferId, UploadWish,
     },
     config::{FilesConfig, ServerConfig},
     error::RefusalCode,
@@ -596,14 +596,20 @@ impl World {
             ClientEvent::Transfer(event) => self.transferred(index, event),
             ClientEvent::Ended { cause } => Err(format!("client {index} ended: {cause:?}")),
             ClientEvent::Offline { cause, .. } => match cause {
-                palabre_core::client::OfflineCause::Broke(error) => {
+                OfflineCause::Broke(error) => {
                     Err(format!("client {index} says that the server broke the protocol: {error}"))
                 }
-                palabre_core::client::OfflineCause::Accused { code, text } => {
+                OfflineCause::Accused { code, text } => {
                     Err(format!("the server accuses client {index} of {code}: {text}"))
                 }
-                _ => Ok(()),
+                OfflineCause::Unreachable
+                | OfflineCause::Cut
+                | OfflineCause::TimedOut
+                | OfflineCause::Goodbye { .. }
+                | OfflineCause::ServerFull(_)
+                | OfflineCause::Left => Ok(()),
             },
+            #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is of no interest to files")]
             _ => Ok(()),
         }
     }
@@ -677,6 +683,7 @@ impl World {
                 | RefusalCode::Superseded
                 | RefusalCode::Muted
                 | RefusalCode::NotAMember => true,
+                #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else has to do with it")]
                 _ => false,
             },
             TransferFailure::Local(LocalFailure::Failed(_)) => true,
