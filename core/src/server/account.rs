@@ -28,16 +28,16 @@ impl Server {
             self.refuse(id, register.id, &Refusal::new(RefusalCode::NotAllowed, text));
             return Taken::Yes;
         };
-        // Wrong codes count as well: nobody finds one by trying.
-        let invited = self.may_register(id).and_then(|()| self.invited(register.invitation));
-        let invited = match invited {
-            Ok(invited) => invited,
-            Err(refusal) => return self.refuse_attempt(id, register.id, &refusal),
-        };
         let free = self.free_name(register.name, NameHolder::Connection(id));
         let free = free.and_then(|(nick, key)| self.may_begin(key.folded()).map(|()| (nick, key)));
         let (nick, key) = match free {
             Ok(free) => free,
+            Err(refusal) => return self.refuse_attempt(id, register.id, &refusal),
+        };
+        // A name that is taken costs nothing. Wrong codes count: nobody finds one by trying.
+        let invited = self.may_register(id).and_then(|()| self.invited(register.invitation));
+        let invited = match invited {
+            Ok(invited) => invited,
             Err(refusal) => return self.refuse_attempt(id, register.id, &refusal),
         };
         let Ok(response) = accounts.setup.begin_registration(&key, &register.request) else {
