@@ -30,7 +30,7 @@ use palabre_core::{
 };
 
 use self::{
-    actor::{Actor, Link, Transfer, hash},
+    actor::{Actor, Link, Transfer, account, hash},
     disk::Disk,
     liar::Liar,
 };
@@ -74,7 +74,7 @@ impl Marks {
 /// # Errors
 /// What does not hold.
 pub fn run(seed: u64, steps: u32) -> Result<Marks, String> {
-    let mut world = World::new(seed);
+    let mut world = World::new(seed)?;
     world.run(steps).map_err(|reason| format!("seed {seed}: {reason}"))?;
     let mut marks = world.marks;
     marks.merge(&world.disk.marks);
@@ -120,17 +120,19 @@ fn limits() -> Limits {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64) -> Result<Self, String> {
         let now = Now { monotonic: Monotonic::from_millis(1_000), wall: WallTime::from_millis(1_000_000) };
+        let mut tables = Tables::new(Incarnation::new(7));
+        let owner = account("c1", &mut tables)?;
         let mut world = Self {
             choices: Choices::seeded(seed),
             now,
             server: None,
             starts: 0,
-            tables: Tables::new(Incarnation::new(7)),
+            tables,
             asked: VecDeque::new(),
             disk: Disk::default(),
-            actors: (1..=3).map(|number| Actor::new(number, now)).collect(),
+            actors: vec![Actor::new(1, Some(owner), now), Actor::new(2, None, now), Actor::new(3, None, now)],
             liar: Liar::default(),
             healthy: false,
             keys: 0,
@@ -142,7 +144,7 @@ impl World {
             marks: Marks::default(),
         };
         world.start();
-        world
+        Ok(world)
     }
 
     fn start(&mut self) {
@@ -568,6 +570,7 @@ impl World {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is of no interest to files")]
     fn heard(&mut self, index: usize, event: ClientEvent) -> Found {
         match event {
             ClientEvent::Ready { resumed, .. } => {
@@ -609,7 +612,6 @@ impl World {
                 | OfflineCause::ServerFull(_)
                 | OfflineCause::Left => Ok(()),
             },
-            #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is of no interest to files")]
             _ => Ok(()),
         }
     }
@@ -669,6 +671,7 @@ impl World {
         Ok(())
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else has to do with files")]
     fn failed(&mut self, index: usize, transfer: TransferId, failure: &TransferFailure) -> Found {
         let justified = match failure {
             TransferFailure::Refused(refusal) => match refusal.code {
@@ -683,7 +686,6 @@ impl World {
                 | RefusalCode::Superseded
                 | RefusalCode::Muted
                 | RefusalCode::NotAMember => true,
-                #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else has to do with it")]
                 _ => false,
             },
             TransferFailure::Local(LocalFailure::Failed(_)) => true,
