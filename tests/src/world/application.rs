@@ -121,6 +121,7 @@ impl World {
             | ClientEvent::UploadDiscarded { request }
             | ClientEvent::Members { request, .. }
             | ClientEvent::Rooms { request, .. }
+            | ClientEvent::Found { request, .. }
             | ClientEvent::Manual { request, .. }
             | ClientEvent::Renamed { request, .. }
             | ClientEvent::AwaySet { request, .. }
