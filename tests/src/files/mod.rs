@@ -13,8 +13,8 @@ use std::{
 use palabre_core::{
     channel::Channel,
     client::{
-        ClientEvent, ClientOutput, DownloadWish, Governance, LocalFailure, TransferEvent, TransferFailure,
-        TransferId, UploadWish,
+        ClientEvent, ClientOutput, DownloadWish, Governance, LocalFailure, OfflineCause, TransferEvent,
+        TransferFailure, TransferId, UploadWish,
     },
     config::{FilesConfig, ServerConfig},
     error::RefusalCode,
@@ -30,7 +30,7 @@ use palabre_core::{
 };
 
 use self::{
-    actor::{Actor, Link, Transfer, hash},
+    actor::{Actor, Link, Transfer, account, hash},
     disk::Disk,
     liar::Liar,
 };
@@ -74,7 +74,7 @@ impl Marks {
 /// # Errors
 /// What does not hold.
 pub fn run(seed: u64, steps: u32) -> Result<Marks, String> {
-    let mut world = World::new(seed);
+    let mut world = World::new(seed)?;
     world.run(steps).map_err(|reason| format!("seed {seed}: {reason}"))?;
     let mut marks = world.marks;
     marks.merge(&world.disk.marks);
@@ -120,17 +120,19 @@ fn limits() -> Limits {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64) -> Result<Self, String> {
         let now = Now { monotonic: Monotonic::from_millis(1_000), wall: WallTime::from_millis(1_000_000) };
+        let mut tables = Tables::new(Incarnation::new(7));
+        let owner = account("c1", &mut tables)?;
         let mut world = Self {
             choices: Choices::seeded(seed),
             now,
             server: None,
             starts: 0,
-            tables: Tables::new(Incarnation::new(7)),
+            tables,
             asked: VecDeque::new(),
             disk: Disk::default(),
-            actors: (1..=3).map(|number| Actor::new(number, now)).collect(),
+            actors: vec![Actor::new(1, Some(owner), now), Actor::new(2, None, now), Actor::new(3, None, now)],
             liar: Liar::default(),
             healthy: false,
             keys: 0,
@@ -142,7 +144,7 @@ impl World {
             marks: Marks::default(),
         };
         world.start();
-        world
+        Ok(world)
     }
 
     fn start(&mut self) {
@@ -568,6 +570,7 @@ impl World {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is of no interest to files")]
     fn heard(&mut self, index: usize, event: ClientEvent) -> Found {
         match event {
             ClientEvent::Ready { resumed, .. } => {
@@ -596,13 +599,18 @@ impl World {
             ClientEvent::Transfer(event) => self.transferred(index, event),
             ClientEvent::Ended { cause } => Err(format!("client {index} ended: {cause:?}")),
             ClientEvent::Offline { cause, .. } => match cause {
-                palabre_core::client::OfflineCause::Broke(error) => {
+                OfflineCause::Broke(error) => {
                     Err(format!("client {index} says that the server broke the protocol: {error}"))
                 }
-                palabre_core::client::OfflineCause::Accused { code, text } => {
+                OfflineCause::Accused { code, text } => {
                     Err(format!("the server accuses client {index} of {code}: {text}"))
                 }
-                _ => Ok(()),
+                OfflineCause::Unreachable
+                | OfflineCause::Cut
+                | OfflineCause::TimedOut
+                | OfflineCause::Goodbye { .. }
+                | OfflineCause::ServerFull(_)
+                | OfflineCause::Left => Ok(()),
             },
             _ => Ok(()),
         }
@@ -636,7 +644,10 @@ impl World {
                 Ok(())
             }
             TransferEvent::Conflict { transfer, .. } => {
-                self.marks.note("an upload met a conflict when it was all there", true);
+                let there =
+                    self.actors[index].client.transfer(transfer).is_some_and(|progress| progress.is_open);
+                self.marks.note("an upload met a conflict when it was all there", there);
+                self.marks.note("an upload met a conflict before it began", !there);
                 // One that nobody has: the same again would meet the same conflict for ever.
                 self.renames += 1;
                 let name =
@@ -660,6 +671,7 @@ impl World {
         Ok(())
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else has to do with files")]
     fn failed(&mut self, index: usize, transfer: TransferId, failure: &TransferFailure) -> Found {
         let justified = match failure {
             TransferFailure::Refused(refusal) => match refusal.code {
