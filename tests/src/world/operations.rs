@@ -302,10 +302,8 @@ impl World {
     /// Searches for a post by its number, or for what many say, in a room or in all.
     fn search(&mut self, actor: usize) -> Result<(), Violation> {
         let number = self.choices.below(Subsystem::Operations, self.ledger.next_number().0 as u64 + 1);
-        let text = match self.choices.pick::<&str>(Subsystem::Operations, QUERIES) {
-            "" => number.to_string(),
-            text => (*text).to_owned(),
-        };
+        let text = *self.choices.pick::<&str>(Subsystem::Operations, QUERIES);
+        let text = if text.is_empty() { number.to_string() } else { text.to_owned() };
         let limit = *self.choices.pick(Subsystem::Operations, &[0, 1, 5, 200]);
         if self.choices.chance(Subsystem::Operations, 1, 2) {
             return self

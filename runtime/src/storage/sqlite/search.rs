@@ -16,7 +16,7 @@ use palabre_core::{
     search::{Phrase, Query, searched, words},
     storage::{EventKind, Hit, StorageOutcome},
 };
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use super::{
     error::Problem,
@@ -25,13 +25,13 @@ use super::{
 };
 
 /// How many positions are a stretch.
-const STRETCH_POSITIONS: u64 = 1 << 14;
+const STRETCH_POSITIONS: u64 = 1 << 13;
 
 /// So many stretches are searched for one request,
-const STRETCHES_MAX: u32 = 16;
+const STRETCHES_MAX: u32 = 32;
 
 /// or fewer, if so many events that have the words were looked at: they may be in rooms that are not asked about.
-const EVENTS_MAX: u32 = 1 << 14;
+const EVENTS_MAX: u32 = 1 << 13;
 
 /// What is to be found.
 pub(super) struct Wanted<'a> {
@@ -116,17 +116,23 @@ impl Found {
         stretch: u64,
         before: u64,
     ) -> rusqlite::Result<bool> {
-        // The index is read downwards, and each event looked up only when its turn comes.
+        // Read downwards, and from indexes alone: most may be in rooms that are not asked about.
         let mut statement = connection.prepare_cached(
-            "SELECT seq, author, nick, at, kind, text, about_id, about_name, about_until, room, position
-             FROM search CROSS JOIN events ON position = search.rowid
+            "SELECT position, room, seq FROM search CROSS JOIN events ON position = search.rowid
              WHERE search MATCH ?1 AND search.rowid < ?2 ORDER BY search.rowid DESC",
         )?;
         let mut rows = statement.query(params![expression(wanted.query, stretch), signed(before)])?;
         while let Some(row) = rows.next()? {
             self.looked_at += 1;
-            let room = RoomId::new(row.get::<_, i64>(9)?.cast_unsigned());
-            if wanted.rooms.binary_search(&room).is_ok() && self.is_full_with(row, room, rooms, wanted)? {
+            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+            let (position, room, seq) =
+                (Position::new(number(0)?), RoomId::new(number(1)?), Seq::new(number(2)?));
+            // What was stored but not answered is not there yet.
+            let is_there = rooms.log(room).is_some_and(|log| seq <= log.answered);
+            if is_there
+                && wanted.rooms.binary_search(&room).is_ok()
+                && self.is_full_with(connection, position, room, seq, wanted)?
+            {
                 return Ok(true);
             }
         }
@@ -136,23 +142,24 @@ impl Found {
     /// Takes in an event of a room that is asked about, unless there is no space. Whether there is none now.
     fn is_full_with(
         &mut self,
-        row: &Row<'_>,
+        connection: &Connection,
+        position: Position,
         room: RoomId,
-        rooms: &Rooms,
+        seq: Seq,
         wanted: &Wanted<'_>,
     ) -> rusqlite::Result<bool> {
-        let seq = Seq::new(row.get::<_, i64>(0)?.cast_unsigned());
-        // What was stored but not answered is not there yet.
-        if rooms.log(room).is_none_or(|log| seq > log.answered) {
-            return Ok(false);
-        }
-        let event = stored_event(row)?;
+        let event = connection
+            .prepare_cached(
+                "SELECT seq, author, nick, at, kind, text, about_id, about_name, about_until FROM events
+                 WHERE room = ?1 AND seq = ?2",
+            )?
+            .query_row([signed(room.get()), signed(seq.get())], stored_event)?;
         self.bytes += event.readable_bytes() as u64;
         if self.bytes > u64::from(wanted.bytes_max) && !self.hits.is_empty() {
             return Ok(true);
         }
         self.hits.push(Hit { room, event });
-        self.last = Some(Position::new(row.get::<_, i64>(10)?.cast_unsigned()));
+        self.last = Some(position);
         Ok(self.hits.len() >= wanted.hits_max as usize)
     }
 

@@ -520,6 +520,7 @@ fn what_is_missing_up_to_a_hit_is_asked_for_page_by_page() {
     seat.last = 1_000;
     seat.says(1, "bob", "now");
     seat.finds("line", vec![hit(1, 950, "line 950.")]);
+    seat.app.take_effects();
     seat.presses("enter");
     let older = |before| Effect::Older { room: RoomId::new(1), before: Seq::new(before) };
     assert_eq!(seat.app.take_effects(), [older(1_001)]);
