@@ -6,6 +6,7 @@
 //! * `rooms`: joining, leaving, members, direct conversations
 //! * `road`: posts, from submission to delivery, and what happens when storage fails
 //! * `cursors`: slow readers, reconnects, history
+//! * `search`: who finds what
 //! * `hostile`: frames, lengths, floods, silence
 //! * `shutdown`: how it ends
 #![allow(missing_docs)]
@@ -17,6 +18,7 @@ mod entering;
 mod hostile;
 mod road;
 mod rooms;
+mod search;
 mod shutdown;
 mod store;
 mod support;
