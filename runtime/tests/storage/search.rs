@@ -1,7 +1,5 @@
 //! Searching, on the storages of the server (`PROTOCOL.md` section S).
 
-use std::time::Instant;
-
 use palabre_core::{
     ids::{Incarnation, RoomId},
     search::Query,
@@ -162,7 +160,7 @@ fn twenty_thousand_messages_are_searched_a_part_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
     let (mut storage, _) = open(directory.path());
     execute_batch(&mut storage, vec![open_room("tea"), open_room("coffee")]);
-    let begun = Instant::now();
+    let begun = now();
     for thousand in 0..MESSAGES / 1_000 {
         let text = |nonce: u64| format!("message {nonce} about the weather, as {} of them are", nonce % 97);
         let nonces = 1 + thousand * 1_000..=1_000 + thousand * 1_000;
@@ -170,7 +168,7 @@ fn twenty_thousand_messages_are_searched_a_part_at_a_time() {
     }
     println!("{MESSAGES} messages stored in {:?}", begun.elapsed());
     let mut timed = |text: &str, rooms: &[u64]| {
-        let begun = Instant::now();
+        let begun = now();
         let (found, next) = hits(Subject::execute(&mut storage, search(rooms, text, None, 50)));
         println!("{text:20} {:5} hits in {:?}, next {next:?}", found.len(), begun.elapsed());
         (found, next)
