@@ -5,6 +5,7 @@ use std::fmt;
 
 use palabre_core::{
     ids::{Incarnation, Nonce, Seq, UserId},
+    search::Query,
     storage::{
         PageRange, Recovered, RoomRecord, StorageFailure, StorageOperation, StorageOutcome, StorageReply,
         StorageRequest, Ticket,
@@ -444,5 +445,14 @@ fn logs_of(recovered: &Recovered) -> Vec<StorageOperation> {
         events_max: u32::MAX,
         bytes_max: u32::MAX,
     };
-    recovered.rooms.iter().map(whole).collect()
+    let rooms: Vec<_> = recovered.rooms.iter().map(|room| room.id).collect();
+    // Texts are numbers; what the index of words has of them has to go with what the logs have.
+    let searched = ["1*", "2*"].map(|text| StorageOperation::Search {
+        rooms: rooms.clone(),
+        query: Query::parse(text).expect("a word"),
+        before: None,
+        hits_max: u32::MAX,
+        bytes_max: u32::MAX,
+    });
+    recovered.rooms.iter().map(whole).chain(searched).collect()
 }
