@@ -4,6 +4,7 @@
 mod accounts;
 mod chat; // conversations: from a stream, and from a terminal
 mod files; // shared, taken, resumed
+mod hostile; // servers that mean ill: names, contents, words
 mod resilience; // what survives a server that stops and a client that is killed
 mod screen; // the full screen, in tmux
 mod scripts; // send, tail, history, rooms, members, wait, ping: results and exit codes
