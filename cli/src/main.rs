@@ -19,7 +19,7 @@ mod state;
 mod transfer;
 mod trust;
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
 
@@ -28,6 +28,7 @@ use crate::{
     context::Context,
     environment::Environment,
     failure::ExitStatus,
+    output::Printable,
 };
 
 fn main() -> ExitCode {
@@ -51,7 +52,14 @@ fn main() -> ExitCode {
 /// Help and version are results; anything else is wrong usage.
 fn explain(error: &clap::Error) -> ExitCode {
     // A closed pipe is no reason to complain about.
-    let _ = error.print();
-    let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done };
-    ExitCode::from(status.number())
+    if error.use_stderr() {
+        // It repeats what was typed, or pasted.
+        for line in error.to_string().lines() {
+            let _ = writeln!(std::io::stderr(), "{}", Printable::new(line));
+        }
+        ExitCode::from(ExitStatus::Usage.number())
+    } else {
+        let _ = error.print();
+        ExitCode::from(ExitStatus::Done.number())
+    }
 }

@@ -47,6 +47,7 @@ fn whatever_goes_wrong_files_are_whole_counted_and_told_once() {
         "a server with uploads crashed",
         "an upload that had failed was gone on with",
         "an upload met a conflict when it was all there",
+        "an upload met a conflict before it began",
         "a file was downloaded whole",
         "a content was removed that no file had any more",
         "a peer that went past its credit was accused",

@@ -1,6 +1,6 @@
 //! How far a connection is. One struct per phase; see the table in `docs/PROTOCOL.md`, section S.
 
-use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeSet, sync::Arc, vec::Vec};
 
 use crate::{
     connection::{credit::Posting, transfers::Transfers},
@@ -34,7 +34,7 @@ pub(crate) enum Phase {
     /// Accepted; all places are taken.
     Waiting(Waiting),
     /// Entered.
-    Ready(Ready),
+    Ready(Box<Ready>),
     /// Told why it ends; what remains is being sent.
     Closing(Closing),
 }

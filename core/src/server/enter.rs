@@ -1,6 +1,6 @@
 //! From `Hello` to `Ready` (`PROTOCOL.md` sections V and E).
 
-use alloc::{format, vec, vec::Vec};
+use alloc::{boxed::Box, format, vec, vec::Vec};
 
 use rand_core::RngCore;
 
@@ -418,7 +418,7 @@ impl Server {
             changing_password: false,
             transfers: Transfers::default(),
         };
-        self.peers.move_to(id, Phase::Ready(ready), limits);
+        self.peers.move_to(id, Phase::Ready(Box::new(ready)), limits);
         self.say_ready(id, request, user_id, token);
         self.announce_credit(id);
         self.tell_all_read(id, user_id);

@@ -41,7 +41,7 @@ fn frames_that_may_not_be_sent_in_a_phase_end_the_connection() {
     world.say_bytes(twice, &hello);
     assert!(has(&world.heard(twice), "code: 6"));
     let unknown = world.connect();
-    world.say_bytes(unknown, &[0, 0, 0, 1, 0x7f]);
+    world.say_bytes(unknown, &[0, 0, 0, 1, 0x7e]);
     assert!(has(&world.heard(unknown), "code: 3"));
     let skipped = world.connect();
     world.say_bytes(skipped, &[0, 0, 0, 1, 0x80]);

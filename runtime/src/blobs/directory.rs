@@ -29,6 +29,8 @@ pub struct BlobDirectory {
     blobs: PathBuf,
     open: HashMap<UploadId, OpenUpload>,
     readers: HashMap<BlobHash, File>,
+    /// Folders for blobs, by the first two bytes of their hashes, that are known to be durable.
+    durable_folders: HashSet<[u8; 2]>,
 }
 
 impl BlobDirectory {
@@ -43,7 +45,13 @@ impl BlobDirectory {
         }
         sync_directory(&data.join("files"))?;
         sync_directory(data)?;
-        Ok(Self { uploads, blobs, open: HashMap::new(), readers: HashMap::new() })
+        Ok(Self {
+            uploads,
+            blobs,
+            open: HashMap::new(),
+            readers: HashMap::new(),
+            durable_folders: HashSet::new(),
+        })
     }
 
     /// Deletes what a crash left behind: uploads that nobody knows, and contents that no file has.
@@ -180,7 +188,7 @@ impl BlobDirectory {
         size: u64,
         hash: BlobHash,
     ) -> Result<BlobOutcome, BlobFailure> {
-        let (from, to) = (self.upload_path(upload), self.blob_path(hash));
+        let from = self.upload_path(upload);
         let directory = self.uploads.clone();
         let kept = self.with_upload(upload, epoch, |upload| {
             if !upload.is(size, hash) {
@@ -193,26 +201,25 @@ impl BlobDirectory {
         if !kept {
             return Ok(BlobOutcome::Mismatched);
         }
-        self.link(&from, &to).map_err(|error| told("kept", &error))?;
+        self.link(&from, hash).map_err(|error| told("kept", &error))?;
         Ok(BlobOutcome::Sealed)
     }
 
     /// Has a content found by its hash: by a second name, so that the first is there until the journal has the file.
-    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+    /// What is there already may have been put there a moment ago by another thread, and not be durable yet.
+    fn link(&mut self, from: &Path, hash: BlobHash) -> io::Result<()> {
+        let to = self.blob_path(hash);
         let inner = to.parent().unwrap_or(&self.blobs);
         let outer = inner.parent().unwrap_or(&self.blobs);
-        for (directory, parent) in [(outer, self.blobs.as_path()), (inner, outer)] {
-            match DirBuilder::new().mode(0o700).create(directory) {
-                Ok(()) => sync_directory(parent)?,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
+        let folder = [hash.0[0], hash.0[1]];
+        if !self.durable_folders.contains(&folder) {
+            for (directory, parent) in [(outer, self.blobs.as_path()), (inner, outer)] {
+                or_there(DirBuilder::new().mode(0o700).create(directory))?;
+                sync_directory(parent)?;
             }
+            self.durable_folders.insert(folder);
         }
-        match fs::hard_link(from, to) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-            Err(error) => return Err(error),
-        }
+        or_there(fs::hard_link(from, &to))?;
         sync_directory(inner)
     }
 
@@ -252,6 +259,14 @@ fn folders_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(folders)
+}
+
+/// What is there already is there.
+fn or_there(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
 }
 
 /// What is deleted already is deleted.

@@ -313,14 +313,12 @@ impl ClientDriver {
 
 /// The transfer that has ended by this.
 const fn ended_transfer(event: &ClientEvent) -> Option<TransferId> {
+    let ClientEvent::Transfer(event) = event else { return None };
     match event {
-        ClientEvent::Transfer(
-            TransferEvent::Uploaded { transfer, .. }
-            | TransferEvent::Downloaded { transfer, .. }
-            | TransferEvent::Failed { transfer, .. },
-        ) => Some(*transfer),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "no other event ends one")]
-        _ => None,
+        TransferEvent::Uploaded { transfer, .. }
+        | TransferEvent::Downloaded { transfer, .. }
+        | TransferEvent::Failed { transfer, .. } => Some(*transfer),
+        TransferEvent::Begun { .. } | TransferEvent::Found { .. } | TransferEvent::Conflict { .. } => None,
     }
 }
 

@@ -14,8 +14,8 @@ use std::{
 use palabre_core::{
     channel::Channel,
     client::{
-        ClientEvent, ClientOutput, DownloadWish, Governance, LocalFailure, TransferEvent, TransferFailure,
-        TransferId, UploadWish,
+        ClientEvent, ClientOutput, DownloadWish, Governance, LocalFailure, OfflineCause, TransferEvent,
+        TransferFailure, TransferId, UploadWish,
     },
     config::{FilesConfig, ServerConfig},
     error::RefusalCode,
@@ -605,14 +605,20 @@ impl World {
             ClientEvent::Transfer(event) => self.transferred(index, event),
             ClientEvent::Ended { cause } => Err(format!("client {index} ended: {cause:?}")),
             ClientEvent::Offline { cause, .. } => match cause {
-                palabre_core::client::OfflineCause::Broke(error) => {
+                OfflineCause::Broke(error) => {
                     Err(format!("client {index} says that the server broke the protocol: {error}"))
                 }
-                palabre_core::client::OfflineCause::Accused { code, text } => {
+                OfflineCause::Accused { code, text } => {
                     Err(format!("the server accuses client {index} of {code}: {text}"))
                 }
-                _ => Ok(()),
+                OfflineCause::Unreachable
+                | OfflineCause::Cut
+                | OfflineCause::TimedOut
+                | OfflineCause::Goodbye { .. }
+                | OfflineCause::ServerFull(_)
+                | OfflineCause::Left => Ok(()),
             },
+            #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is of no interest to files")]
             _ => Ok(()),
         }
     }
@@ -645,7 +651,10 @@ impl World {
                 Ok(())
             }
             TransferEvent::Conflict { transfer, .. } => {
-                self.marks.note("an upload met a conflict when it was all there", true);
+                let there =
+                    self.actors[index].client.transfer(transfer).is_some_and(|progress| progress.is_open);
+                self.marks.note("an upload met a conflict when it was all there", there);
+                self.marks.note("an upload met a conflict before it began", !there);
                 // One that nobody has: the same again would meet the same conflict for ever.
                 self.renames += 1;
                 let name =
@@ -683,6 +692,7 @@ impl World {
                 | RefusalCode::Superseded
                 | RefusalCode::Muted
                 | RefusalCode::NotAMember => true,
+                #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else has to do with it")]
                 _ => false,
             },
             TransferFailure::Local(LocalFailure::Failed(_)) => true,

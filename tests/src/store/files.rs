@@ -92,7 +92,8 @@ pub(super) fn execute(
         FileOperation::LookUp { user, key, place, name } => {
             let finished = tables.files.finished.values();
             let committed = finished.filter(|(known, file, _)| known == key && file.by == *user);
-            let current = tables.files.current(*place, name).map_or(Version::default(), |file| file.version);
+            let current =
+                tables.files.current(*place, name).map_or_else(Version::default, |file| file.version);
             FileOutcome::LookedUp { committed: committed.map(|(_, file, _)| file.clone()).next(), current }
         }
         FileOperation::OpenUpload { upload } => {
@@ -166,7 +167,7 @@ fn commit(
         return Err(StorageFailure::NoSuchRoom);
     }
     let replaced = tables.files.current(new.place, &new.name).cloned();
-    let current = replaced.as_ref().map_or(Version::default(), |file| file.version);
+    let current = replaced.as_ref().map_or_else(Version::default, |file| file.version);
     if new.over.is_some_and(|over| over != current) {
         return Ok(FileOutcome::Conflict { current });
     }

@@ -91,8 +91,8 @@ pub enum TransferEvent {
         /// Its file.
         file: FileInfo,
     },
-    /// An upload has arrived, but another version of the file is there than it was to take the place of. It waits for
-    /// `Client::finish_as`, which sends nothing again, or `Client::cancel`.
+    /// Another version of the file is there than an upload was to take the place of, noticed before it began or when all
+    /// of it had arrived. It waits for `Client::finish_as`, which sends nothing again, or `Client::cancel`.
     Conflict {
         /// Which.
         transfer: TransferId,

@@ -4,7 +4,8 @@
 //! upload:    Waiting ─▶ Opening ─▶ Sending ─▶ Finishing ─▶ a file
 //!               ▲                    │            │  ▲
 //!               └───── cut ──────────┴────────────┤  │ finish_as
-//!                                                 └─▶ Conflicting
+//!                           │                     └─▶ Conflicting
+//!                           └─▶ Refused ─▶ Waiting, likewise
 //! download:  Waiting ─▶ Opening ─▶ Receiving ─▶ Keeping ─▶ in its place
 //! ```
 
@@ -288,8 +289,9 @@ impl Session {
         let now = self.now.monotonic;
         let Some(entry) = self.transfers.entries.get_mut(&id) else { return true };
         match &mut entry.kind {
-            Kind::Upload(upload) if upload.is_finishing() && refusal.code == RefusalCode::Conflict => {
-                upload.conflict();
+            Kind::Upload(upload) if upload.may_be_renamed() && refusal.code == RefusalCode::Conflict => {
+                let ended = upload.conflict();
+                self.transfers.open.retain(|number, _| Some(*number) != ended);
                 let (transfer, refusal) = (id, refusal.clone());
                 self.tell(ClientEvent::Transfer(TransferEvent::Conflict { transfer, refusal }));
             }
@@ -346,7 +348,9 @@ impl Session {
         if !upload.rename(name, over) {
             return false;
         }
-        self.send_finish(id);
+        if upload.is_finishing() {
+            self.send_finish(id);
+        }
         true
     }
 }

@@ -42,7 +42,9 @@ enum State {
     Finishing {
         wire: u32,
     },
-    /// For another name.
+    /// For another name, refused before anything was sent.
+    Refused,
+    /// For another name, all being there.
     Conflicting {
         wire: u32,
     },
@@ -84,9 +86,14 @@ impl Upload {
         matches!(self.state, State::Finishing { .. })
     }
 
+    /// Whether a conflict is answered by another name.
+    pub(super) const fn may_be_renamed(&self) -> bool {
+        matches!(self.state, State::Opening { .. } | State::Finishing { .. })
+    }
+
     pub(super) const fn wire(&self) -> Option<u32> {
         match &self.state {
-            State::Waiting => None,
+            State::Waiting | State::Refused => None,
             State::Opening { wire }
             | State::Finishing { wire }
             | State::Conflicting { wire }
@@ -98,14 +105,14 @@ impl Upload {
         let moved = match &self.state {
             State::Sending(flow) => flow.sending.next(),
             State::Finishing { .. } | State::Conflicting { .. } => self.whole.map_or(0, |(size, _)| size),
-            State::Waiting | State::Opening { .. } => self.durable,
+            State::Waiting | State::Refused | State::Opening { .. } => self.durable,
         };
         TransferProgress {
             done: self.durable,
             moved,
             from: self.from,
             size: self.wish.size.or_else(|| self.whole.map(|(size, _)| size)),
-            is_open: !matches!(self.state, State::Waiting | State::Opening { .. }),
+            is_open: !matches!(self.state, State::Waiting | State::Refused | State::Opening { .. }),
         }
     }
 
@@ -149,24 +156,38 @@ impl Upload {
     pub(super) fn can_send(&self) -> bool {
         match &self.state {
             State::Sending(flow) => !flow.chunks.is_empty() && flow.sending.credit() > 0,
-            State::Waiting | State::Opening { .. } | State::Finishing { .. } | State::Conflicting { .. } => {
-                false
-            }
+            State::Waiting
+            | State::Refused
+            | State::Opening { .. }
+            | State::Finishing { .. }
+            | State::Conflicting { .. } => false,
         }
     }
 
-    pub(super) fn conflict(&mut self) {
-        if let State::Finishing { wire } = self.state {
-            self.state = State::Conflicting { wire };
+    /// Waits for another name; the number of the transfer that did not come about.
+    pub(super) fn conflict(&mut self) -> Option<u32> {
+        match self.state {
+            State::Finishing { wire } => self.state = State::Conflicting { wire },
+            State::Opening { wire } => {
+                self.state = State::Refused;
+                return Some(wire);
+            }
+            State::Waiting | State::Refused | State::Sending(_) | State::Conflicting { .. } => {}
         }
+        None
     }
 
     /// Takes another name. Whether it waited for one.
     pub(super) fn rename(&mut self, name: FileName, over: Option<Version>) -> bool {
-        let State::Conflicting { wire } = self.state else { return false };
+        self.state = match self.state {
+            State::Conflicting { wire } => State::Finishing { wire },
+            State::Refused => State::Waiting,
+            State::Waiting | State::Opening { .. } | State::Sending(_) | State::Finishing { .. } => {
+                return false;
+            }
+        };
         self.wish.name = name;
         self.wish.over = over;
-        self.state = State::Finishing { wire };
         true
     }
 }
@@ -239,7 +260,8 @@ impl Session {
         flow.reading = flow.reading.saturating_sub(1);
         let waiting: u64 = flow.chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>() - flow.sent as u64;
         let start = flow.sending.next() + waiting;
-        let wanted = flow.end.map_or(u64::from(READ_BYTES), |end| (end - start).min(u64::from(READ_BYTES)));
+        let most = u64::from(READ_BYTES);
+        let wanted = flow.end.map_or(most, |end| (end - start).min(most));
         if (bytes.len() as u64) < wanted {
             if flow.end.is_some_and(|_| upload.wish.size.is_some()) {
                 return self.fail_transfer(id, TransferFailure::Local(LocalFailure::Changed));

@@ -112,7 +112,7 @@ fn look_up(
         .prepare_cached(&format!("SELECT {FILE} FROM finished_uploads WHERE user = ?1 AND key = ?2"))?
         .query_row(params![signed(user.get()), key.0], file_record)
         .optional()?;
-    let current = find(connection, place, name)?.map_or(Version::default(), |file| file.version);
+    let current = find(connection, place, name)?.map_or_else(Version::default, |file| file.version);
     Ok(FileOutcome::LookedUp { committed, current })
 }
 
@@ -171,7 +171,7 @@ fn commit(
         return Err(Problem::NoSuchRoom);
     }
     let replaced = find(connection, new.place, &new.name)?;
-    let current = replaced.as_ref().map_or(Version::default(), |file| file.version);
+    let current = replaced.as_ref().map_or_else(Version::default, |file| file.version);
     if new.over.is_some_and(|over| over != current) {
         return Ok(FileOutcome::Conflict { current });
     }
