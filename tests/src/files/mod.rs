@@ -8,6 +8,7 @@ mod script;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,13 +20,16 @@ use palabre_core::{
     },
     config::{FilesConfig, ServerConfig},
     error::RefusalCode,
-    ids::{Incarnation, Nonce, RoomId},
+    ids::{Incarnation, Nonce, RoomId, UserId},
     limits::Limits,
     name::{Nick, RoomName},
     output::{Output, Source},
     rights::Act,
     server::Server,
-    storage::{EventKind, FileOperation, StorageOperation, StorageReply, StorageRequest, StoredEvent},
+    storage::{
+        EventKind, FileOperation, NewEvent, RoomKey, RoomRecord, StorageOperation, StorageOutcome,
+        StorageReply, StorageRequest, StoredEvent,
+    },
     time::{Monotonic, Now, WallTime},
     transfer::{BlobHash, FileName, UploadKey, Version},
 };
@@ -131,7 +135,7 @@ impl World {
             now,
             server: None,
             starts: 0,
-            tables: Tables::new(Incarnation::new(7)),
+            tables: Self::with_tea(),
             asked: VecDeque::new(),
             disk: Disk::default(),
             actors: (1..=3).map(|number| Actor::new(number, now)).collect(),
@@ -147,6 +151,23 @@ impl World {
         };
         world.start();
         world
+    }
+
+    /// What is stored at first: a room that the first user owns, which is a guest as all are; guests who make a room do not own it.
+    fn with_tea() -> Tables {
+        let mut tables = Tables::new(Incarnation::new(7));
+        let (owner, nick): (_, Arc<str>) = (UserId::new(1), "c1".into());
+        let key = RoomKey::Named("#tea".into());
+        let opened =
+            tables.execute(&StorageOperation::OpenRoom { key, owner: Some((owner, Arc::clone(&nick))) });
+        let Ok(StorageOutcome::RoomOpened(RoomRecord { id: room, .. })) = opened else {
+            unreachable!("an empty storage opens a room")
+        };
+        // A room without members and events would cease.
+        let (nonce, at, kind) = (Nonce::new(u64::MAX), WallTime::from_millis(0), EventKind::Posted);
+        let event = NewEvent { author: owner, nick, nonce, at, kind, text: "tea?".into(), about: None };
+        let _ = tables.execute(&StorageOperation::Append { room, event, change: None });
+        tables
     }
 
     fn start(&mut self) {
