@@ -8,6 +8,7 @@ use palabre_core::{
     ids::RoomId,
     transfer::{FileName, UploadKey, Version},
 };
+use palabre_runtime::entropy;
 
 use crate::{
     arguments::{Shelf, parse_bytes},
@@ -105,7 +106,7 @@ pub(crate) fn run_command(arguments: &Arguments, context: &mut Context) -> Resul
 
 /// What is to be uploaded.
 enum Source {
-    File { path: PathBuf, name: FileName, source: FileSource },
+    File { path: PathBuf, name: FileName, source: Box<FileSource> },
     Input { name: FileName },
 }
 
@@ -124,7 +125,7 @@ impl Source {
             Some(name) => name.clone(),
             None => own_name(file)?,
         };
-        Ok(Self::File { path, name, source })
+        Ok(Self::File { path, name, source: Box::new(source) })
     }
 
     fn job(
@@ -167,7 +168,7 @@ impl Source {
                 let executable = source.is_executable();
                 let wish =
                     UploadWish { key, room, name: name.clone(), size: Some(stamp.size), executable, over };
-                let kind = Kind::Upload { wish, file: Box::new(source), keep_both };
+                let kind = Kind::Upload { wish, file: source, keep_both };
                 Ok(Job { label: name.to_string(), place, kind, held })
             }
         }
@@ -183,9 +184,9 @@ fn own_name(file: &Path) -> Result<FileName, Failure> {
 }
 
 fn new_key() -> Result<UploadKey, Failure> {
+    let seed = entropy::seed().map_err(|error| Failure::local("randomness", &error))?;
     let mut key = [0; 16];
-    getrandom::fill(&mut key)
-        .map_err(|error| Failure::local("randomness", &std::io::Error::other(error.to_string())))?;
+    key.copy_from_slice(&seed[..16]);
     Ok(UploadKey(key))
 }
 

@@ -155,10 +155,10 @@ fn take(
     let of = |running: &Vec<Running>, id: TransferId| running.iter().position(|transfer| transfer.id == id);
     match event {
         TransferEvent::Begun { transfer, offset, .. } => {
-            if let Some(index) = of(running, transfer) {
-                if let Some(sentence) = running[index].meter.went_on(offset) {
-                    progress.print(|| session.output().status(sentence));
-                }
+            if let Some(index) = of(running, transfer)
+                && let Some(sentence) = running[index].meter.went_on(offset)
+            {
+                progress.print(|| session.output().status(sentence));
             }
             Ok(false)
         }
@@ -265,14 +265,15 @@ fn failed(session: &mut Session<'_>, transfer: Running, failure: &TransferFailur
             if !failure.sentence.contains(label.as_str()) {
                 failure.sentence = format!("{label}: {}", failure.sentence);
             }
-            let keep = match refusal.code {
+            let passes = matches!(
+                refusal.code,
                 RefusalCode::NoSpace
-                | RefusalCode::StorageFailed
-                | RefusalCode::Superseded
-                | RefusalCode::Quota
-                | RefusalCode::Integrity => true,
-                _ => refusal.code == RefusalCode::FileChanged && transfer.path.is_none(),
-            };
+                    | RefusalCode::StorageFailed
+                    | RefusalCode::Superseded
+                    | RefusalCode::Quota
+                    | RefusalCode::Integrity
+            );
+            let keep = passes || refusal.code == RefusalCode::FileChanged && transfer.path.is_none();
             (failure, keep)
         }
         TransferFailure::Local(failure) => local(label, transfer.path.as_deref(), failure),

@@ -218,6 +218,7 @@ impl LocalFile for StandardOutput {
 }
 
 /// A failure of the system in the words that the client takes.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the system's own words say the rest")]
 pub(super) fn local_failure(error: &io::Error) -> LocalFailure {
     match error.kind() {
         io::ErrorKind::AlreadyExists => LocalFailure::Exists,

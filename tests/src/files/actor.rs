@@ -4,14 +4,19 @@ use std::collections::{BTreeMap, VecDeque};
 
 use palabre_core::{
     client::{
-        Client, ClientConfig, LocalDone, LocalFailure, LocalOperation, LocalOutcome, LocalRequest, TransferId,
+        Client, ClientConfig, LocalDone, LocalFailure, LocalOperation, LocalOutcome, LocalRequest,
+        SavedSession, TransferId,
     },
     ids::{ConnectionId, RoomId},
     name::Nick,
-    password::Stretching,
-    time::Now,
+    password::{PasswordRecord, Stretching},
+    storage::{NewDevice, StorageOperation, StorageOutcome, TokenHash},
+    time::{Now, WallTime},
     transfer::{BlobHash, UploadKey},
+    wire::Token,
 };
+
+use crate::store::Tables;
 
 /// A person with files.
 pub(super) struct Actor {
@@ -43,7 +48,7 @@ pub(super) enum Transfer {
 }
 
 impl Actor {
-    pub(super) fn new(number: usize, now: Now) -> Self {
+    pub(super) fn new(number: usize, saved: Option<SavedSession>, now: Now) -> Self {
         let config = ClientConfig {
             program: "files".into(),
             nick: Nick::parse(&format!("c{number}")).expect("a name"),
@@ -52,7 +57,7 @@ impl Actor {
             account: None,
             keeps_tokens: false,
             stretching_min: Stretching::LEAST,
-            saved: None,
+            saved,
             reconnect: true,
             outbox_posts_max: 16,
         };
@@ -104,6 +109,38 @@ impl Transfer {
             }
             (Self::Upload { .. } | Self::Download { .. }, other) => unreachable!("{other:?} for this end"),
         }
+    }
+}
+
+/// The base point of ristretto255 (RFC 9496, section 4): any public key must be a point.
+const POINT: [u8; 32] = [
+    0xe2, 0xf2, 0xae, 0x0a, 0x6a, 0xbc, 0x4e, 0x71, 0xa8, 0x84, 0xa9, 0x61, 0xc5, 0x00, 0x51, 0x5f, 0x58,
+    0xe3, 0x0b, 0x6a, 0xa5, 0x82, 0xdd, 0x8d, 0xb6, 0xa6, 0x59, 0x45, 0xe0, 0x8d, 0x2d, 0x76,
+];
+
+/// An account that is logged in, by a password that nobody knows: guests own no rooms.
+pub(super) fn account(name: &str, tables: &mut Tables) -> Result<SavedSession, String> {
+    let nick = Nick::parse(name).map_err(|error| error.to_string())?;
+    let Stretching { memory_kib, passes, lanes } = Stretching::CHEAPEST;
+    let costs = [memory_kib, passes, lanes].map(u32::to_be_bytes).concat();
+    let record = [&[1; 1][..], &[0; 8], &costs, &POINT, &[0x5a; 160]].concat();
+    let record = PasswordRecord::from_bytes(&record).map_err(|error| format!("{error:?}"))?;
+    let token = Token([9; 32]);
+    let token_hash = TokenHash(*blake3::hash(&token.0).as_bytes());
+    let device = NewDevice { name: "".into(), token_hash, at: WallTime::from_millis(0) };
+    let nick_stored = nick.as_str().into();
+    let operation = StorageOperation::CreateAccount { nick: nick_stored, record, device, invitation: None };
+    match tables.execute(&operation) {
+        Ok(StorageOutcome::AccountCreated { user, .. }) => Ok(SavedSession {
+            incarnation: tables.recovered().incarnation,
+            user,
+            nick,
+            token,
+            is_account: true,
+            rooms: Vec::new(),
+            outbox: Vec::new(),
+        }),
+        other => Err(format!("the account was not made: {other:?}")),
     }
 }
 

@@ -8,7 +8,6 @@ mod script;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::Arc,
     time::Duration,
 };
 
@@ -20,23 +19,20 @@ use palabre_core::{
     },
     config::{FilesConfig, ServerConfig},
     error::RefusalCode,
-    ids::{Incarnation, Nonce, RoomId, UserId},
+    ids::{Incarnation, Nonce, RoomId},
     limits::Limits,
     name::{Nick, RoomName},
     output::{Output, Source},
     rights::Act,
     server::Server,
-    storage::{
-        EventKind, FileOperation, NewEvent, RoomKey, RoomRecord, StorageOperation, StorageOutcome,
-        StorageReply, StorageRequest, StoredEvent,
-    },
+    storage::{EventKind, FileOperation, StorageOperation, StorageReply, StorageRequest, StoredEvent},
     time::{Monotonic, Now, WallTime},
     transfer::{BlobHash, FileName, UploadKey, Version},
 };
 
 pub use self::script::{Mishap, Played, play};
 use self::{
-    actor::{Actor, Link, Transfer, hash},
+    actor::{Actor, Link, Transfer, account, hash},
     disk::Disk,
     liar::Liar,
 };
@@ -80,7 +76,7 @@ impl Marks {
 /// # Errors
 /// What does not hold.
 pub fn run(seed: u64, steps: u32) -> Result<Marks, String> {
-    let mut world = World::new(seed, limits());
+    let mut world = World::new(seed, limits())?;
     world.run(steps).map_err(|reason| format!("seed {seed}: {reason}"))?;
     let mut marks = world.marks;
     marks.merge(&world.disk.marks);
@@ -127,18 +123,20 @@ fn limits() -> Limits {
 }
 
 impl World {
-    fn new(seed: u64, limits: Limits) -> Self {
+    fn new(seed: u64, limits: Limits) -> Result<Self, String> {
         let now = Now { monotonic: Monotonic::from_millis(1_000), wall: WallTime::from_millis(1_000_000) };
+        let mut tables = Tables::new(Incarnation::new(7));
+        let owner = account("c1", &mut tables)?;
         let mut world = Self {
             choices: Choices::seeded(seed),
             limits,
             now,
             server: None,
             starts: 0,
-            tables: Self::with_tea(),
+            tables,
             asked: VecDeque::new(),
             disk: Disk::default(),
-            actors: (1..=3).map(|number| Actor::new(number, now)).collect(),
+            actors: vec![Actor::new(1, Some(owner), now), Actor::new(2, None, now), Actor::new(3, None, now)],
             liar: Liar::default(),
             healthy: false,
             keys: 0,
@@ -150,24 +148,7 @@ impl World {
             marks: Marks::default(),
         };
         world.start();
-        world
-    }
-
-    /// What is stored at first: a room that the first user owns, which is a guest as all are; guests who make a room do not own it.
-    fn with_tea() -> Tables {
-        let mut tables = Tables::new(Incarnation::new(7));
-        let (owner, nick): (_, Arc<str>) = (UserId::new(1), "c1".into());
-        let key = RoomKey::Named("#tea".into());
-        let opened =
-            tables.execute(&StorageOperation::OpenRoom { key, owner: Some((owner, Arc::clone(&nick))) });
-        let Ok(StorageOutcome::RoomOpened(RoomRecord { id: room, .. })) = opened else {
-            unreachable!("an empty storage opens a room")
-        };
-        // A room without members and events would cease.
-        let (nonce, at, kind) = (Nonce::new(u64::MAX), WallTime::from_millis(0), EventKind::Posted);
-        let event = NewEvent { author: owner, nick, nonce, at, kind, text: "tea?".into(), about: None };
-        let _ = tables.execute(&StorageOperation::Append { room, event, change: None });
-        tables
+        Ok(world)
     }
 
     fn start(&mut self) {
@@ -598,6 +579,7 @@ impl World {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is of no interest to files")]
     fn heard(&mut self, index: usize, event: ClientEvent) -> Found {
         match event {
             ClientEvent::Ready { resumed, .. } => {
@@ -639,7 +621,6 @@ impl World {
                 | OfflineCause::ServerFull(_)
                 | OfflineCause::Left => Ok(()),
             },
-            #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is of no interest to files")]
             _ => Ok(()),
         }
     }
@@ -699,6 +680,7 @@ impl World {
         Ok(())
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else has to do with files")]
     fn failed(&mut self, index: usize, transfer: TransferId, failure: &TransferFailure) -> Found {
         let justified = match failure {
             TransferFailure::Refused(refusal) => match refusal.code {
@@ -713,7 +695,6 @@ impl World {
                 | RefusalCode::Superseded
                 | RefusalCode::Muted
                 | RefusalCode::NotAMember => true,
-                #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else has to do with it")]
                 _ => false,
             },
             TransferFailure::Local(LocalFailure::Failed(_)) => true,

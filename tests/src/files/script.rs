@@ -56,7 +56,7 @@ fn limits() -> Limits {
 /// # Errors
 /// What does not hold, or does not end.
 pub fn play(mishap: Mishap, seed: u64) -> Result<Played, String> {
-    let mut world = World::new(seed, limits());
+    let mut world = World::new(seed, limits())?;
     world.healthy = true;
     world.disk.healthy = true;
     world.actors.truncate(1);

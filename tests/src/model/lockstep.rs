@@ -179,7 +179,7 @@ impl Lockstep {
         let (bytes, error): (&[u8], _) = match breakage {
             Breakage::Empty => (&[0, 0, 0, 0], Some(ProtocolError::FrameEmpty)),
             Breakage::TooLong => (&too_long, Some(ProtocolError::FrameTooLong)),
-            Breakage::UnknownKind => (&[0, 0, 0, 2, 0x7f, 0x80], Some(ProtocolError::UnknownKind)),
+            Breakage::UnknownKind => (&[0, 0, 0, 2, 0x7e, 0x80], Some(ProtocolError::UnknownKind)),
             Breakage::Skippable => (&[0, 0, 0, 2, 0xa0, 0xff], None),
             Breakage::WrongDirection => (&[0, 0, 0, 3, 0x43, 0x81, 1], Some(ProtocolError::UnexpectedKind)),
             Breakage::Malformed => (&[0, 0, 0, 2, 0x01, 0x80], Some(ProtocolError::MalformedBody)),
