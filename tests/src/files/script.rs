@@ -130,11 +130,8 @@ impl Story {
         if over || up + down > 0 || self.world.work_locally(0)? {
             return Ok(true);
         }
-        if self.disk_first {
-            Ok(self.world.answer_disk()? || self.world.answer_storage()?)
-        } else {
-            Ok(self.world.answer_storage()? || self.world.answer_disk()?)
-        }
+        let disk_first = self.disk_first && self.world.answer_disk()?;
+        Ok(disk_first || self.world.answer_storage()? || self.world.answer_disk()?)
     }
 
     /// Nothing is under way: what is wanted next is asked for, once.
