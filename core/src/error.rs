@@ -104,6 +104,8 @@ codes! {
         TransferLimit = 68, "transfer-limit", "Too many transfers at once.";
         FilesOff = 69, "files-off", "The server takes no files.";
         NoSuchUpload = 70, "no-such-upload", "There is no such upload.";
+        QueryEmpty = 85, "query-empty", "No word to search for.";
+        QueryTooLong = 86, "query-too-long", "More to search for than is taken.";
     }
 }
 

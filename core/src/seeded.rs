@@ -228,6 +228,12 @@ pub const SEEDED_BUGS: &[SeededBug] = &[
         "no event of an author follows the one that took its right (G2)",
         10_000,
     ),
+    bug(
+        "searched-without-membership",
+        "core/src/server/search.rs",
+        "only what the asker may read is found (S1)",
+        2_000,
+    ),
 ];
 
 /// The place of a bug in the list.

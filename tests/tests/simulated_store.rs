@@ -1,9 +1,10 @@
 //! The simulated store beside the real one: the same requests, the same answers, also after opening again.
 
 use palabre_core::{
-    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Incarnation, Nonce, Position, RoomId, Seq, UserId},
     password::PasswordRecord,
     rights::{RightChange, Role, RoomChange, RoomMode, Term},
+    search::Query,
     storage::{
         About, DeviceToken, EventKind, FileOperation, InvitationId, InvitationUse, NewDevice, NewEvent,
         NewFile, PageRange, Place, RoomKey, StorageOperation, StorageRequest, Ticket, TokenHash,
@@ -14,7 +15,7 @@ use palabre_core::{
 };
 use palabre_runtime::storage::{SqliteOptions, SqliteStorage};
 use palabre_tests::store::Tables;
-use proptest::{collection::vec, option, prelude::*};
+use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 
 /// Few ids, so that requests meet.
 fn room() -> impl Strategy<Value = RoomId> {
@@ -45,11 +46,34 @@ fn new_event() -> impl Strategy<Value = NewEvent> {
             nonce: Nonce::new(nonce),
             at: WallTime::from_millis(1_704_067_200_000 + at),
             kind,
-            text: ["", "short", "another text", "a rather longer text that takes some room in a page"][text]
+            text: ["", "short", "Another text", "a rather longer text that takes some room in a page"][text]
                 .into(),
             about,
         },
     )
+}
+
+/// Words of the texts and others, also such as have a meaning to the index.
+fn query() -> impl Strategy<Value = Query> {
+    let texts = [
+        "short",
+        "text",
+        "TEXT",
+        "tex*",
+        "\"longer text\"",
+        "\"text longer\"",
+        "a",
+        "a*",
+        "\"another t\"*",
+        "page room",
+        "text another",
+        "\" OR room:1 NEAR(",
+        "te\"xt",
+        "00000000text",
+        "words: text*",
+        "rather NOT page",
+    ];
+    prop::sample::select(texts.to_vec()).prop_map(|text| Query::parse(text).expect("a query"))
 }
 
 /// An act's change, with terms that end and terms that do not.
@@ -223,6 +247,15 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
         2 => (user(), 0_u64..10).prop_map(|(author, nonce)| {
             StorageOperation::FindNonce { author, nonce: Nonce::new(nonce) }
         }),
+        6 => (subsequence((1..5).map(RoomId::new).collect::<Vec<_>>(), 1..=4), query(), option::weighted(0.3, 0_u64..40))
+            .prop_flat_map(|(rooms, query, before)| (Just((rooms, query, before)), 1_u32..5, 1_u32..160))
+            .prop_map(|((rooms, query, before), hits_max, bytes_max)| StorageOperation::Search {
+                rooms,
+                query,
+                before: before.map(Position::new),
+                hits_max,
+                bytes_max,
+            }),
         4 => (room(), range, 1_u32..8, 1_u32..120).prop_map(|(room, range, events_max, bytes_max)| {
             StorageOperation::ReadPage { room, range, events_max, bytes_max }
         }),
@@ -291,4 +324,68 @@ fn compare(groups: Vec<Vec<StorageOperation>>) -> Result<(), TestCaseError> {
         real = reopened;
     }
     Ok(())
+}
+
+/// Any letters, marks and digits, and what stands between words.
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-cA-C\\-_'* \"]{1,12}",
+        "\\PC{1,20}",
+        "[\\p{L}\\p{M}\\p{N} ]{1,12}",
+        "[é e\u{301}ßΣς漢字がｶﾞ๒ก็ \"*]{1,10}"
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What the index finds is what matches: for any texts, and any pieces of them searched for.
+    #[test]
+    fn the_index_finds_what_matches(
+        texts in vec(any_text(), 1..8),
+        pieces in vec((any::<prop::sample::Index>(), 0_usize..12, 1_usize..8, 0_u8..4), 1..24),
+    ) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (mut real, _) = open(&directory);
+        let mut simulated = Tables::new(Incarnation::new(7));
+        let mut operations =
+            vec![StorageOperation::OpenRoom { key: RoomKey::Named("#room".into()), owner: None }];
+        for (nonce, text) in (1..).zip(&texts) {
+            let event = NewEvent {
+                author: UserId::new(1),
+                nick: "ana".into(),
+                nonce: Nonce::new(nonce),
+                at: WallTime::from_millis(1),
+                kind: EventKind::Posted,
+                text: text.as_str().into(),
+                about: None,
+            };
+            operations.push(StorageOperation::Append { room: RoomId::new(1), event, change: None });
+        }
+        for (text, skip, take, form) in pieces {
+            let piece: String = text.get(&texts).chars().skip(skip).take(take).collect();
+            let text = match form {
+                0 => piece,
+                1 => format!("{piece}*"),
+                2 => format!("\"{piece}\""),
+                _ => format!("\"{piece}\"*"),
+            };
+            let Ok(query) = Query::parse(&text) else { continue };
+            operations.push(StorageOperation::Search {
+                rooms: vec![RoomId::new(1)],
+                query,
+                before: None,
+                hits_max: 50,
+                bytes_max: 10_000,
+            });
+        }
+        let requests: Vec<_> = (1..)
+            .zip(operations)
+            .map(|(ticket, operation)| StorageRequest { ticket: Ticket::from_number(ticket), operation })
+            .collect();
+        let replies = real.execute_batch(&requests).expect("nothing is wrong with the disk");
+        for (request, reply) in requests.iter().zip(replies) {
+            prop_assert_eq!(reply.result, simulated.execute(&request.operation), "{:?}", request.operation);
+        }
+    }
 }

@@ -22,7 +22,7 @@ pub(crate) use self::{
 use crate::{
     command::{
         account, completions, connect, devices, download, files, govern, history, logout, man, members, mode,
-        passwd, ping, rooms, send, server, tail, transfers, unread, upload, wait, whoami,
+        passwd, ping, rooms, search, send, server, tail, transfers, unread, upload, wait, whoami,
     },
     failure::EXIT_CODES_HELP,
 };
@@ -109,6 +109,7 @@ pub(crate) enum Command {
     Send(send::Arguments),
     Tail(tail::Arguments),
     History(history::Arguments),
+    Search(search::Arguments),
     Rooms(rooms::Arguments),
     Members(members::Arguments),
     Unread(unread::Arguments),

@@ -15,6 +15,7 @@ pub(crate) mod mode;
 pub(crate) mod passwd;
 pub(crate) mod ping;
 pub(crate) mod rooms;
+pub(crate) mod search;
 pub(crate) mod send;
 mod send_lines;
 pub(crate) mod server;
@@ -36,6 +37,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Send(arguments) => send::run(arguments, context),
         Command::Tail(arguments) => tail::run(&arguments, context),
         Command::History(arguments) => history::run(&arguments, context),
+        Command::Search(arguments) => search::run(&arguments, context),
         Command::Rooms(arguments) => rooms::run(&arguments, context),
         Command::Members(arguments) => members::run(arguments, context),
         Command::Unread(arguments) => unread::run(&arguments, context),

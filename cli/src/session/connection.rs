@@ -145,6 +145,7 @@ impl Connection {
             | ClientEvent::Members { .. }
             | ClientEvent::Rooms { .. }
             | ClientEvent::History { .. }
+            | ClientEvent::Found { .. }
             | ClientEvent::Manual { .. }
             | ClientEvent::Renamed { .. }
             | ClientEvent::AwaySet { .. }

@@ -330,7 +330,9 @@ const fn passes_by_itself(code: RefusalCode) -> bool {
         | RefusalCode::Superseded
         | RefusalCode::TransferLimit
         | RefusalCode::FilesOff
-        | RefusalCode::NoSuchUpload => false,
+        | RefusalCode::NoSuchUpload
+        | RefusalCode::QueryEmpty
+        | RefusalCode::QueryTooLong => false,
     }
 }
 

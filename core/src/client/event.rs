@@ -6,11 +6,11 @@ use core::time::Duration;
 use super::transfers::{FileInfo, LocalRequest, TransferEvent};
 use crate::{
     error::{ProtocolError, Refusal},
-    ids::{DeviceId, RoomId, Seq, UserId},
+    ids::{DeviceId, Position, RoomId, Seq, UserId},
     name::{Nick, RoomName},
     password::Work,
     rights::{Act, Role, RoomMode},
-    storage::StoredEvent,
+    storage::{Hit, StoredEvent},
     time::WallTime,
 };
 
@@ -193,6 +193,15 @@ pub enum ClientEvent {
         first: Seq,
         /// Ascending and without holes, but for events of kinds that this version does not know.
         events: Vec<StoredEvent>,
+    },
+    /// Answers `search`.
+    Found {
+        /// The request.
+        request: RequestId,
+        /// The newest first, without events of kinds that this version does not know.
+        hits: Vec<Hit>,
+        /// Before which there may be more.
+        next: Option<Position>,
     },
     /// Answers `manual`.
     Manual {

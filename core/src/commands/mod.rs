@@ -116,6 +116,11 @@ pub enum Command {
         /// How many; as many as the client thinks fit unless said.
         events: Option<NonZeroU16>,
     },
+    /// Search what was said.
+    Search {
+        /// What is typed to look for; not empty.
+        text: String,
+    },
     /// Measure the round trip.
     Ping,
     /// Show the table and the manual, or one entry.
@@ -209,6 +214,7 @@ fn parse_command(entry: &'static Entry, rest: &str) -> Result<Input, CommandErro
         Verb::Away => Command::ToggleAway,
         Verb::Back => Command::Back,
         Verb::History => Command::History { events: arguments.number()? },
+        Verb::Search => Command::Search { text: arguments.text()?.to_owned() },
         Verb::Face(face) => {
             let text =
                 arguments.optional_text().map_or_else(|| face.to_owned(), |text| format!("{text} {face}"));

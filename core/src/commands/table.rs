@@ -36,6 +36,7 @@ pub(super) enum Verb {
     Away,
     Back,
     History,
+    Search,
     Face(&'static str),
     Ping,
     Help,
@@ -61,7 +62,7 @@ const SHRUG: Verb = Verb::Face(r"¯\_(ツ)_/¯");
 const TABLEFLIP: Verb = Verb::Face("(╯°□°)╯︵ ┻━┻");
 const UNFLIP: Verb = Verb::Face("┬─┬ノ( º _ ºノ)");
 
-static TABLE: [Entry; 29] = [
+static TABLE: [Entry; 30] = [
     entry("msg", &["m", "query", "w", "dm"], "NAME [TEXT]", "write to somebody alone", Verb::Message),
     entry("me", &[], "TEXT", "say what you do: /me waves", Verb::Me),
     entry("join", &["j"], "ROOM", "enter a room, made if there is none", Verb::Join),
@@ -85,6 +86,7 @@ static TABLE: [Entry; 29] = [
     entry("away", &[], "", "say that you are away, or here again", Verb::Away),
     entry("back", &[], "", "say that you are here again", Verb::Back),
     entry("history", &[], "[N]", "show earlier messages of this room", Verb::History),
+    entry("search", &["find"], "TEXT", "search what was said in your rooms", Verb::Search),
     entry("shrug", &[], "[TEXT]", r"say the text and ¯\_(ツ)_/¯", SHRUG),
     entry("tableflip", &[], "[TEXT]", "say the text and (╯°□°)╯︵ ┻━┻", TABLEFLIP),
     entry("unflip", &[], "[TEXT]", "say the text and ┬─┬ノ( º _ ºノ)", UNFLIP),

@@ -77,6 +77,13 @@ impl Server {
                 self.read_back(ticket, connection, room, page(result));
             }
             Pending::History { asked, room } => self.history_read(asked, room, page(result)),
+            Pending::Search { asked, room } => {
+                let result = match result {
+                    Ok(StorageOutcome::Hits { hits, next }) => Ok((hits, next)),
+                    other => Err(failure(other)),
+                };
+                self.searched(asked, room, result);
+            }
             Pending::LookUpUpload { asked, transfer, record } => {
                 self.upload_looked_up(asked, transfer, *record, files(result));
             }

@@ -406,6 +406,7 @@ impl Server {
                 bucket: Bucket::new(limits.request_burst, limits.requests_per_second, now),
                 in_flight: 0,
                 history: false,
+                search: false,
             },
             following: Vec::new(),
             behind: Vec::new(),

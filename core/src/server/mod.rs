@@ -28,6 +28,7 @@ mod receive;
 mod recover;
 mod renewal;
 mod rights;
+mod search;
 mod sources;
 mod timeout;
 mod upkeep;

@@ -63,6 +63,8 @@ pub(crate) enum Pending {
     CatchUp { connection: ConnectionId, room: RoomId },
     /// A page is being read for somebody who asked.
     History { asked: Asked, room: RoomId },
+    /// Somebody searches, in one room or in all it is in.
+    Search { asked: Asked, room: Option<RoomId> },
     /// What is known of an upload is being looked up.
     LookUpUpload { asked: Asked, transfer: u32, record: Box<UploadRecord> },
     /// An upload is being written down.
@@ -146,6 +148,7 @@ impl PendingTable {
             | Pending::DeleteFile { .. }
             | Pending::IsUsed { .. }
             | Pending::History { .. }
+            | Pending::Search { .. }
             | Pending::Govern { .. }
             | Pending::Background => {}
         }

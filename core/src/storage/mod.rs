@@ -11,9 +11,10 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 pub use self::files::{FileOperation, FileOutcome, FileRecord, NewFile, Place, RecoveredFiles, UploadRecord};
 use crate::{
-    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Incarnation, Nonce, Position, RoomId, Seq, UserId},
     password::PasswordRecord,
     rights::{RoomChange, RoomMode, Standing},
+    search::Query,
     time::WallTime,
 };
 
@@ -89,6 +90,21 @@ pub enum StorageOperation {
         /// At most so many events.
         events_max: u32,
         /// Stop before the event whose text and names would go past so many bytes, but read at least one.
+        bytes_max: u32,
+    },
+    /// Find events whose [searched](crate::search::searched) text matches, the newest first, by when they were stored. It may
+    /// look at only some of the events and say where to go on; going on until it says no more finds all. Answer:
+    /// [`StorageOutcome::Hits`].
+    Search {
+        /// Only in these, ascending. Those that do not exist have no events.
+        rooms: Vec<RoomId>,
+        /// What to look for.
+        query: Query,
+        /// Only events that stand before this.
+        before: Option<Position>,
+        /// At most so many, at least one.
+        hits_max: u32,
+        /// Stop before the event whose text and names would go past so many bytes, but find at least one.
         bytes_max: u32,
     },
     /// Store a new guest with the next user id. The token hash is unique: one that is stored already is
@@ -367,6 +383,15 @@ impl StoredEvent {
     }
 }
 
+/// An event that was searched for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// In which room it is.
+    pub room: RoomId,
+    /// It.
+    pub event: StoredEvent,
+}
+
 /// Which part of a log to read. Events always come in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageRange {
@@ -404,6 +429,13 @@ pub enum StorageOutcome {
         first: Seq,
         /// Ascending and without holes.
         events: Vec<StoredEvent>,
+    },
+    /// To [`StorageOperation::Search`].
+    Hits {
+        /// The newest first.
+        hits: Vec<Hit>,
+        /// Before which position there may be more.
+        next: Option<Position>,
     },
     /// To [`StorageOperation::CreateGuest`].
     GuestCreated {

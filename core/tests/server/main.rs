@@ -8,6 +8,7 @@
 //! * `cursors`: slow readers, reconnects, history
 //! * `uploads`: how content becomes a file, what of it is durable, what it counts
 //! * `files`: who may take, see and delete files
+//! * `search`: who finds what
 //! * `hostile`: frames, lengths, floods, silence
 //! * `shutdown`: how it ends
 #![allow(missing_docs)]
@@ -21,6 +22,7 @@ mod files;
 mod hostile;
 mod road;
 mod rooms;
+mod search;
 mod shutdown;
 mod store;
 mod support;

@@ -14,6 +14,7 @@ mod reopen;
 mod rights;
 mod rooms;
 mod schema;
+mod search;
 mod space;
 #[cfg(test)]
 mod tests;

@@ -211,7 +211,9 @@ impl<Clock: Fn() -> Monotonic> Worker<Clock> {
 fn bytes_of(operation: &StorageOperation) -> usize {
     match operation {
         StorageOperation::Append { event, .. } => event.text.len() + event.nick.len(),
-        StorageOperation::ReadPage { bytes_max, .. } => *bytes_max as usize,
+        StorageOperation::ReadPage { bytes_max, .. } | StorageOperation::Search { bytes_max, .. } => {
+            *bytes_max as usize
+        }
         StorageOperation::Files(operation) => match &**operation {
             FileOperation::List { bytes_max, .. } => *bytes_max as usize,
             FileOperation::LookUp { .. }

@@ -16,6 +16,8 @@ mod opening;
 mod port;
 /// What the memory storage throws away.
 mod retention;
+/// Searching: who finds what, and how much is looked at for it.
+mod search;
 /// Shared by the others.
 mod support;
 /// Appends a second; run by hand.

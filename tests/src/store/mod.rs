@@ -8,6 +8,7 @@ mod accounts;
 mod files;
 mod rare;
 mod rights;
+mod search;
 mod tables;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};

@@ -47,10 +47,11 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::Govern,
     Operation::Mode,
     Operation::Rights,
+    Operation::Search,
 ];
 
 /// How much likelier than by its drawn weight an operation is.
-const LIKELIHOODS: &[u64] = &[1, 12, 4, 1, 4, 2, 1, 2, 1, 2, 1, 4, 1, 1, 1, 1, 1, 1, 1, 4, 1, 1];
+const LIKELIHOODS: &[u64] = &[1, 12, 4, 1, 4, 2, 1, 2, 1, 2, 1, 4, 1, 1, 1, 1, 1, 1, 1, 4, 1, 1, 3];
 
 /// Something an honest client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +100,8 @@ pub enum Operation {
     Mode,
     /// Ask who has which rights.
     Rights,
+    /// Search what was said.
+    Search,
 }
 
 /// A request under way.
@@ -121,6 +124,7 @@ pub(super) enum Request {
     Govern,
     Mode,
     Rights,
+    Search,
     /// By the number of the new one.
     Password(u32),
 }
@@ -131,6 +135,9 @@ const _: () = assert!(LONG_ROOM.len() == 64);
 const ROOMS: &[&str] = &["#lobby", "#rust", "#Café", "#a", LONG_ROOM];
 const NAMES: &[&str] =
     &["ana", "bob", "carol", "dave", "eve", "рaypal", "ANA", "zoe", "fresh-reader-2", "nobody"];
+
+/// What is searched for; nothing stands for the number of a post.
+const QUERIES: &[&str] = &["", "1*", "\"to go\"", "worth bytes", "read", "reading*", "\" OR a"];
 
 fn room_name(text: &str) -> RoomName {
     RoomName::parse(text).expect("a name of the list")
@@ -226,6 +233,7 @@ impl World {
             Operation::Rights => {
                 self.in_some_room(actor, Request::Rights, |client, room, now| client.rights(room.id, now))
             }
+            Operation::Search => self.search(actor),
             Operation::ConnectNow => self.client_input(actor, Client::connect_now),
         }
     }
@@ -289,6 +297,21 @@ impl World {
         let client = self.actors[actor].client.as_ref()?;
         let rooms: Vec<_> = client.joined().cloned().collect();
         (!rooms.is_empty()).then(|| self.choices.pick(Subsystem::Operations, &rooms).clone())
+    }
+
+    /// Searches for a post by its number, or for what many say, in a room or in all.
+    fn search(&mut self, actor: usize) -> Result<(), Violation> {
+        let number = self.choices.below(Subsystem::Operations, self.ledger.next_number().0 as u64 + 1);
+        let text = *self.choices.pick::<&str>(Subsystem::Operations, QUERIES);
+        let text = if text.is_empty() { number.to_string() } else { text.to_owned() };
+        let limit = *self.choices.pick(Subsystem::Operations, &[0, 1, 5, 200]);
+        if self.choices.chance(Subsystem::Operations, 1, 2) {
+            return self
+                .verb(actor, Request::Search, |client, now| client.search(&text, None, None, limit, now));
+        }
+        self.in_some_room(actor, Request::Search, |client, room, now| {
+            client.search(&text, Some(room.id), None, limit, now)
+        })
     }
 
     pub(super) fn some_nick(&mut self, actor: usize) -> Nick {

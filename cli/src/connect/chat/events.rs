@@ -70,6 +70,7 @@ impl Chat {
             | ClientEvent::Members { .. }
             | ClientEvent::Rooms { .. }
             | ClientEvent::History { .. }
+            | ClientEvent::Found { .. }
             | ClientEvent::Manual { .. }
             | ClientEvent::Renamed { .. }
             | ClientEvent::AwaySet { .. }

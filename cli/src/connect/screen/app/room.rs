@@ -44,6 +44,10 @@ pub(crate) struct Room {
     /// A page of the past that is still coming in.
     page: Vec<Entry>,
     pub(crate) past: Past,
+    /// The message that is to be shown as soon as it is here.
+    pub(crate) wanted: Option<Seq>,
+    /// The message that was gone to from a list.
+    pub(crate) pointed_at: Option<Seq>,
     pub(crate) notices: Notices,
 }
 
@@ -121,6 +125,8 @@ impl Room {
             outbox: Vec::new(),
             page: Vec::new(),
             past: Past::More,
+            wanted: None,
+            pointed_at: None,
             notices,
         }
     }

@@ -65,6 +65,11 @@ pub(crate) fn entry_rows(app: &App, room: &Room, number: i64, width: u16) -> Vec
     {
         rows.push(ruled("new", app.theme.unread, width));
     }
+    if let (What::Said(said), Some(pointed_at)) = (&entry.what, room.pointed_at)
+        && said.seq == pointed_at
+    {
+        rows.push(ruled("found", app.theme.day, width));
+    }
     rows.extend(own_rows(app, entry, width));
     rows
 }
