@@ -5,6 +5,7 @@ use std::fmt;
 
 use palabre_core::{
     ids::{Incarnation, Seq},
+    search::Query,
     storage::{
         PageRange, Place, Recovered, RoomRecord, StorageFailure, StorageOperation, StorageOutcome,
         StorageReply, StorageRequest, Ticket,
@@ -445,5 +446,14 @@ fn logs_of(recovered: &Recovered) -> Vec<StorageOperation> {
         bytes_max: u32::MAX,
     };
     let files = files::listings(recovered.rooms.iter().map(|room| Place::Room(room.id)));
-    recovered.rooms.iter().map(whole).chain(files).collect()
+    let rooms: Vec<_> = recovered.rooms.iter().map(|room| room.id).collect();
+    // Texts are numbers; what the index of words has of them has to go with what the logs have.
+    let searched = ["1*", "2*"].map(|text| StorageOperation::Search {
+        rooms: rooms.clone(),
+        query: Query::parse(text).expect("a word"),
+        before: None,
+        hits_max: u32::MAX,
+        bytes_max: u32::MAX,
+    });
+    recovered.rooms.iter().map(whole).chain(searched).chain(files).collect()
 }
