@@ -1,4 +1,5 @@
 //! What clients with files say to the server, and hear.
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for some among many")]
 
 use palabre_core::{
     config::FilesConfig,
