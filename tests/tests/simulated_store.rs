@@ -6,10 +6,12 @@ use palabre_core::{
     rights::{RightChange, Role, RoomChange, RoomMode, Term},
     search::Query,
     storage::{
-        About, DeviceToken, EventKind, InvitationId, InvitationUse, NewDevice, NewEvent, PageRange, RoomKey,
-        StorageOperation, StorageRequest, Ticket, TokenHash,
+        About, DeviceToken, EventKind, FileOperation, InvitationId, InvitationUse, NewDevice, NewEvent,
+        NewFile, PageRange, Place, RoomKey, StorageOperation, StorageRequest, Ticket, TokenHash,
+        UploadRecord,
     },
     time::WallTime,
+    transfer::{BlobHash, FileName, UploadId, UploadKey, Version},
 };
 use palabre_runtime::storage::{SqliteOptions, SqliteStorage};
 use palabre_tests::store::Tables;
@@ -158,6 +160,78 @@ fn account_operation() -> impl Strategy<Value = StorageOperation> {
     ]
 }
 
+fn place() -> impl Strategy<Value = Place> {
+    prop_oneof![3 => room().prop_map(Place::Room), 1 => user().prop_map(Place::Shelf)]
+}
+
+/// Few names, some of which are between others in the order of their bytes only.
+fn file_name() -> impl Strategy<Value = FileName> {
+    (0_usize..5).prop_map(|number| {
+        FileName::parse(["a", "a/b", "B", "é.txt", "a rather longer name.txt"][number]).expect("a name")
+    })
+}
+
+fn version() -> impl Strategy<Value = Version> {
+    (0_u64..6).prop_map(Version::new)
+}
+
+fn hash() -> impl Strategy<Value = BlobHash> {
+    (0_u8..3).prop_map(|number| BlobHash([number; 32]))
+}
+
+/// Some days, so that what is remembered for a week is forgotten.
+fn day() -> impl Strategy<Value = WallTime> {
+    (0_u64..12).prop_map(|day| WallTime::from_millis(1_704_067_200_000 + day * 24 * 3_600 * 1_000))
+}
+
+/// An upload by its number: whose it is and its key follow from that, as no two have the same.
+fn upload() -> impl Strategy<Value = (UploadId, UserId, UploadKey)> {
+    (1_u8..8).prop_map(|number| {
+        (UploadId([number; 16]), UserId::new(u64::from(number % 4) + 1), UploadKey([number; 16]))
+    })
+}
+
+/// What is asked about files.
+fn file_operation() -> impl Strategy<Value = StorageOperation> {
+    let opened = (upload(), place(), file_name(), option::of(0_u64..9), option::of(version()), day());
+    let opened = opened.prop_map(|((id, user, key), place, name, size, over, at)| {
+        let (executable, durable) = (size == Some(1), 0);
+        FileOperation::OpenUpload {
+            upload: UploadRecord { id, user, key, place, name, size, executable, over, durable, at },
+        }
+    });
+    let committed = (upload(), place(), file_name(), option::of(version()), hash(), new_event(), day());
+    let committed = committed.prop_map(|((upload, by, _), place, name, over, hash, event, at)| {
+        let (size, nick) = (1_000 + u64::from(hash.0[0]), format!("user{by}").into());
+        let event = NewEvent { author: by, kind: EventKind::FileShared, about: None, ..event };
+        let event = matches!(place, Place::Room(_)).then_some(event);
+        let file = NewFile { place, name, over, size, hash, executable: size == 1_001, by, nick, at };
+        FileOperation::Commit { upload, file, event }
+    });
+    let deleted = (place(), file_name(), version(), user(), new_event());
+    let deleted = deleted.prop_map(|(place, name, version, by, event)| {
+        let event = NewEvent { kind: EventKind::FileDeleted, about: None, ..event };
+        let event = matches!(place, Place::Room(_)).then_some(event);
+        FileOperation::Delete { place, name, version, by, event }
+    });
+    prop_oneof![
+        4 => opened,
+        6 => committed,
+        3 => deleted,
+        1 => (upload(), 0_u64..9, day())
+            .prop_map(|((upload, ..), durable, at)| FileOperation::Checkpoint { upload, durable, at }),
+        1 => upload().prop_map(|(upload, ..)| FileOperation::DropUpload { upload }),
+        1 => (upload(), place(), file_name())
+            .prop_map(|((_, user, key), place, name)| FileOperation::LookUp { user, key, place, name }),
+        1 => (place(), file_name()).prop_map(|(place, name)| FileOperation::Find { place, name }),
+        2 => (place(), option::of(file_name()), 1_u32..4, 1_u32..60).prop_map(
+            |(place, after, files_max, bytes_max)| FileOperation::List { place, after, files_max, bytes_max }
+        ),
+        1 => hash().prop_map(|hash| FileOperation::IsUsed { hash }),
+    ]
+    .prop_map(|operation| StorageOperation::Files(operation.into()))
+}
+
 fn operation() -> impl Strategy<Value = StorageOperation> {
     let range = prop_oneof![seq().prop_map(PageRange::After), option::of(seq()).prop_map(PageRange::Before),];
     let nick = (0..4).prop_map(|number| format!("nick{number}").into());
@@ -199,6 +273,13 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
     ]
 }
 
+/// As many rooms as there may be, and then mostly files.
+fn operations_on_files() -> impl Strategy<Value = Vec<StorageOperation>> {
+    let room = (key(), option::of(user().prop_map(|user| (user, "ana".into()))))
+        .prop_map(|(key, owner)| StorageOperation::OpenRoom { key, owner });
+    vec(prop_oneof![2 => room, 12 => file_operation(), 1 => operation()], 1..12)
+}
+
 /// A database on its directory, opened again whenever the test says so.
 fn open(directory: &tempfile::TempDir) -> (SqliteStorage, palabre_core::storage::Recovered) {
     SqliteStorage::open(SqliteOptions::new(directory.path()), 7).expect("a database in an empty directory")
@@ -209,29 +290,40 @@ proptest! {
 
     #[test]
     fn the_simulated_store_answers_like_the_real_one(groups in vec(vec(operation(), 1..12), 1..10)) {
-        let directory = tempfile::tempdir().expect("a directory");
-        let (mut real, _) = open(&directory);
-        let mut simulated = Tables::new(Incarnation::new(7));
-        let mut ticket = 0;
-        for group in groups {
-            let requests: Vec<_> = group
-                .into_iter()
-                .map(|operation| {
-                    ticket += 1;
-                    StorageRequest { ticket: Ticket::from_number(ticket), operation }
-                })
-                .collect();
-            let replies = real.execute_batch(&requests).expect("nothing is wrong with the disk");
-            for (request, reply) in requests.iter().zip(replies) {
-                let expected = simulated.execute(&request.operation);
-                prop_assert_eq!(reply.result, expected, "{:?}", request.operation);
-            }
-            drop(real);
-            let (reopened, recovered) = open(&directory);
-            prop_assert_eq!(recovered, simulated.recovered());
-            real = reopened;
-        }
+        compare(groups)?;
     }
+
+    #[test]
+    fn the_simulated_store_knows_files_like_the_real_one(groups in vec(operations_on_files(), 1..10)) {
+        compare(groups)?;
+    }
+}
+
+/// Has both do the same, group by group, and opens the real one again after each.
+fn compare(groups: Vec<Vec<StorageOperation>>) -> Result<(), TestCaseError> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (mut real, _) = open(&directory);
+    let mut simulated = Tables::new(Incarnation::new(7));
+    let mut ticket = 0;
+    for group in groups {
+        let requests: Vec<_> = group
+            .into_iter()
+            .map(|operation| {
+                ticket += 1;
+                StorageRequest { ticket: Ticket::from_number(ticket), operation }
+            })
+            .collect();
+        let replies = real.execute_batch(&requests).expect("nothing is wrong with the disk");
+        for (request, reply) in requests.iter().zip(replies) {
+            let expected = simulated.execute(&request.operation);
+            prop_assert_eq!(reply.result, expected, "{:?}", request.operation);
+        }
+        drop(real);
+        let (reopened, recovered) = open(&directory);
+        prop_assert_eq!(recovered, simulated.recovered());
+        real = reopened;
+    }
+    Ok(())
 }
 
 /// Any letters, marks and digits, and what stands between words.

@@ -4,6 +4,7 @@
 mod accounts;
 mod chat; // conversations: from a stream, and from a terminal
 mod files; // shared, taken, resumed
+mod hostile; // servers that mean ill: names, contents, words
 mod resilience; // what survives a server that stops and a client that is killed
 mod rights; // who may do what in a room
 mod screen; // the full screen, in tmux

@@ -1,5 +1,7 @@
 //! A storage as plain maps, for tests of the core.
 
+mod files;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use palabre_core::{
@@ -8,8 +10,8 @@ use palabre_core::{
     search::{Query, searched},
     storage::{
         About, AccountRecord, Appended, DeviceRecord, FoundEvent, GuestRecord, Hit, InvitationRecord,
-        InvitationUse, NewDevice, NewEvent, PageRange, Recovered, RecoveredFiles, RoomKey, RoomRecord,
-        StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
+        InvitationUse, NewDevice, NewEvent, PageRange, Recovered, RoomKey, RoomRecord, StorageFailure,
+        StorageOperation, StorageOutcome, StoredEvent, TokenHash,
     },
     time::WallTime,
 };
@@ -21,6 +23,7 @@ pub(crate) struct Store {
     guests: BTreeMap<UserId, GuestRecord>,
     pub(crate) accounts: BTreeMap<UserId, AccountRecord>,
     pub(crate) invitations: Vec<InvitationRecord>,
+    pub(crate) files: files::Files,
     device_ids: u64,
     nonces: BTreeMap<(UserId, Nonce), (RoomId, Seq)>,
     /// All events, by when they were stored.
@@ -38,7 +41,7 @@ impl Store {
             guests: self.guests.values().cloned().collect(),
             accounts: self.accounts.values().cloned().collect(),
             invitations: self.invitations.clone(),
-            files: RecoveredFiles::default(),
+            files: self.files.recovered(),
         }
     }
 
@@ -163,8 +166,7 @@ impl Store {
                 self.set_member(user, room, member);
                 Ok(StorageOutcome::Done)
             }
-            // Files are tested where there is a disk for them.
-            StorageOperation::Files(_) => Err(StorageFailure::Failed),
+            StorageOperation::Files(operation) => self.execute_on_files(*operation),
             StorageOperation::CreateAccount { nick, record, device, invitation } => {
                 if let Some(used) = invitation {
                     self.use_invitation(used);

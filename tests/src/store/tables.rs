@@ -328,6 +328,7 @@ impl Tables {
     fn drop_room(&mut self, id: RoomId) {
         if let Some(room) = self.rooms.remove(&id) {
             self.ceased.insert(id, room);
+            self.files.drop_of_room(id);
         }
         self.members.retain(|(_, room)| *room != id);
         self.accounts.forget_read(|_, room| room == id);
