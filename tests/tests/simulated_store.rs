@@ -300,6 +300,7 @@ proptest! {
 }
 
 /// Has both do the same, group by group, and opens the real one again after each.
+#[allow(clippy::unwrap_in_result, reason = "the result is what contradicts; a test that cannot go on panics")]
 fn compare(groups: Vec<Vec<StorageOperation>>) -> Result<(), TestCaseError> {
     let directory = tempfile::tempdir().expect("a directory");
     let (mut real, _) = open(&directory);
