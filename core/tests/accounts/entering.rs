@@ -174,7 +174,7 @@ fn names_that_are_taken_cost_no_account() {
     house.register("a1", "correct horse");
     for _ in 0..6 {
         let taken = house.client("a1", Some(entry(true, "battery staple")), None);
-        assert_eq!(house.refused(taken), Some("name-taken"));
+        assert_eq!(house.refused(taken), Some("name-in-use"));
     }
     house.register("b2", "correct horse");
 }
