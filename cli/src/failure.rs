@@ -153,7 +153,8 @@ const fn refusal_status(code: RefusalCode) -> ExitStatus {
         RefusalCode::NameInvalid
         | RefusalCode::TextEmpty
         | RefusalCode::TextInvalid
-        | RefusalCode::FileNameInvalid => ExitStatus::Usage,
+        | RefusalCode::FileNameInvalid
+        | RefusalCode::QueryEmpty => ExitStatus::Usage,
         RefusalCode::NoSuchUser
         | RefusalCode::NoSuchRoom
         | RefusalCode::NoSuchDevice
@@ -179,10 +180,14 @@ const fn refusal_status(code: RefusalCode) -> ExitStatus {
         | RefusalCode::RoleNeeded
         | RefusalCode::NotYours
         | RefusalCode::Outranked => ExitStatus::NotAllowed,
-        RefusalCode::ServerFull | RefusalCode::SlowDown | RefusalCode::StorageFailed => {
-            ExitStatus::Unavailable
-        }
-        RefusalCode::TextTooLong | RefusalCode::RoomLimit | RefusalCode::RightsFull => ExitStatus::Limit,
+        RefusalCode::ServerFull
+        | RefusalCode::SlowDown
+        | RefusalCode::StorageFailed
+        | RefusalCode::Lockdown => ExitStatus::Unavailable,
+        RefusalCode::TextTooLong
+        | RefusalCode::RoomLimit
+        | RefusalCode::RightsFull
+        | RefusalCode::QueryTooLong => ExitStatus::Limit,
         RefusalCode::NoSpace => ExitStatus::NoSpace,
         RefusalCode::NotPossible => ExitStatus::Other,
     }
@@ -270,6 +275,8 @@ mod tests {
             (RefusalCode::Conflict, 6),
             (RefusalCode::Quota, 7),
             (RefusalCode::Integrity, 9),
+            (RefusalCode::QueryEmpty, 2),
+            (RefusalCode::QueryTooLong, 7),
         ];
         for (code, number) in expected {
             assert_eq!(Failure::refused(&Refusal::new(code, "")).status.number(), number, "{code}");

@@ -93,6 +93,7 @@ codes! {
         RoleNeeded = 25, "role-needed", "Needs a moderator's or an owner's role.";
         Outranked = 26, "outranked", "The other's role is not below one's own.";
         RightsFull = 27, "rights-full", "The room's list of rights is full.";
+        Lockdown = 28, "lockdown", "Not while the server is locked down.";
         FileNameInvalid = 60, "file-name-invalid", "Not a name of a file.";
         NoSuchFile = 61, "no-such-file", "There is no such file.";
         Conflict = 62, "conflict", "Another version of the file is there.";
@@ -107,6 +108,8 @@ codes! {
         NoSuchMessage = 80, "no-such-message", "There is no such message.";
         MessageDeleted = 81, "message-deleted", "The message was deleted.";
         NotYours = 82, "not-yours", "The message is another's.";
+        QueryEmpty = 85, "query-empty", "No word to search for.";
+        QueryTooLong = 86, "query-too-long", "More to search for than is taken.";
     }
 }
 

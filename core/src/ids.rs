@@ -47,6 +47,10 @@ number! {
     Seq
 }
 number! {
+    /// Where an event stands among those of all rooms that can be searched: the later it was stored, the higher. From 1.
+    Position
+}
+number! {
     /// Chosen by an author for each post, so that a resend is recognised (`PROTOCOL.md` P6).
     Nonce
 }

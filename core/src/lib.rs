@@ -21,6 +21,7 @@ pub mod password;
 mod random;
 mod rate;
 pub mod rights;
+pub mod search;
 pub mod seeded;
 pub mod server;
 pub mod storage;

@@ -140,6 +140,8 @@ pub struct Limits {
     pub standings_page_max: usize,
     /// Texts and names of a history page; with what surrounds them it must fit into a frame.
     pub page_bytes_max: u32,
+    /// Hits of a page of what was searched for (S4).
+    pub search_hits_max: u32,
     /// Texts and names that are read back from storage for one reader at a time.
     pub catch_up_bytes_max: u32,
     /// How many readers are read for from storage at a time.
@@ -264,6 +266,7 @@ impl Default for Limits {
             standings_page_max: 200,
             page_events_max: 200,
             page_bytes_max: 53_248,
+            search_hits_max: 50,
             catch_up_bytes_max: 128 << 10,
             catch_ups_max: 64,
             read_again: Duration::from_secs(1),

@@ -56,21 +56,32 @@ pub struct RoomMode {
     pub read_only: bool,
     /// Only moderators and owners set the topic.
     pub topic_locked: bool,
+    /// Nobody joins who is no member yet, invited or not.
+    pub closed: bool,
     /// How long members wait between two messages, in seconds; 0 for not at all.
     pub slow_seconds: u32,
 }
 
 impl RoomMode {
-    /// The flags as bits: 1 private, 2 read-only, 4 the topic is locked.
+    /// The flags as bits: 1 private, 2 read-only, 4 the topic is locked, 8 closed.
     #[must_use]
     pub const fn bits(self) -> u8 {
-        self.private as u8 | (self.read_only as u8) << 1 | (self.topic_locked as u8) << 2
+        self.private as u8
+            | (self.read_only as u8) << 1
+            | (self.topic_locked as u8) << 2
+            | (self.closed as u8) << 3
     }
 
     /// The mode with these bits, others being ignored.
     #[must_use]
     pub const fn from_bits(bits: u8, slow_seconds: u32) -> Self {
-        Self { private: bits & 1 != 0, read_only: bits & 2 != 0, topic_locked: bits & 4 != 0, slow_seconds }
+        Self {
+            private: bits & 1 != 0,
+            read_only: bits & 2 != 0,
+            topic_locked: bits & 4 != 0,
+            closed: bits & 8 != 0,
+            slow_seconds,
+        }
     }
 
     /// All that either forbids.
@@ -80,6 +91,7 @@ impl RoomMode {
             private: self.private || other.private,
             read_only: self.read_only || other.read_only,
             topic_locked: self.topic_locked || other.topic_locked,
+            closed: self.closed || other.closed,
             slow_seconds: self.slow_seconds.max(other.slow_seconds),
         }
     }
@@ -88,8 +100,12 @@ impl RoomMode {
 /// As it is written in the log: `private read-only topic-locked slow=30`, or `open`.
 impl fmt::Display for RoomMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let flags =
-            [(self.private, "private"), (self.read_only, "read-only"), (self.topic_locked, "topic-locked")];
+        let flags = [
+            (self.private, "private"),
+            (self.read_only, "read-only"),
+            (self.topic_locked, "topic-locked"),
+            (self.closed, "closed"),
+        ];
         let mut text = String::new();
         for (_, word) in flags.into_iter().filter(|(set, _)| *set) {
             text.push_str(if text.is_empty() { "" } else { " " });
@@ -176,6 +192,12 @@ pub enum RightChange {
 }
 
 impl RightChange {
+    /// Whether the user may not come again.
+    #[must_use]
+    pub const fn ends_entry(self) -> bool {
+        matches!(self, Self::Banned(Some(_)))
+    }
+
     /// Whether the user is a member no more.
     #[must_use]
     pub const fn ends_membership(self) -> bool {

@@ -47,9 +47,9 @@ pub const SEEDED_BUGS: &[SeededBug] = &[
         "an upload goes on behind what is durable (U4)",
     ),
     file_bug(
-        "older-handle-goes-on",
-        "core/src/server/files/data.rs",
-        "what was lost is not counted as there (U4)",
+        "reopened-while-journaling",
+        "core/src/server/files/upload.rs",
+        "what was lost with an older handle is not counted as there (U6)",
     ),
     bug(
         "acknowledged-before-commit",
@@ -239,6 +239,12 @@ pub const SEEDED_BUGS: &[SeededBug] = &[
         "core/src/server/deliver.rs",
         "a deleted text reaches nobody after its deletion (N4)",
         10_000,
+    ),
+    bug(
+        "searched-without-membership",
+        "core/src/server/search.rs",
+        "only what the asker may read is found (S1)",
+        2_000,
     ),
 ];
 

@@ -20,6 +20,8 @@ pub mod listen;
 pub mod load;
 #[cfg(feature = "server")]
 mod logging;
+#[cfg(feature = "server")]
+pub mod operators;
 pub mod plaintext;
 #[cfg(feature = "server")]
 mod printable;

@@ -22,8 +22,9 @@ use self::welcome::Welcome;
 use crate::{
     accounts::{self, Imported, TransferError},
     clock::Clock,
-    config::{AccountsCommand, Arguments, Command, ConfigError, Invite, Settings},
+    config::{AccountsCommand, Arguments, Command, ConfigError, Invite, OperatorCommand, Settings},
     logging,
+    operators::{self, OperatorError},
     server::{Data, Ending, Remote, ServerStats, StartError},
 };
 
@@ -55,6 +56,8 @@ enum Problem {
     Start(#[from] StartError),
     #[error(transparent)]
     Accounts(#[from] TransferError),
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
     #[error("--ephemeral keeps no accounts. Leave it out, and name the data directory with --data.")]
     NothingKept,
     #[error("The operating system gives no {0}: {1}.")]
@@ -68,6 +71,7 @@ pub fn run(mut arguments: Arguments) -> ExitCode {
         None => serve(arguments),
         Some(Command::Accounts(command)) => transfer_accounts(command, arguments),
         Some(Command::Invite(invite)) => make_invitation(invite, arguments),
+        Some(Command::Operator(OperatorCommand::Add { name })) => add_operator(&name, arguments),
     };
     let exit = done.unwrap_or_else(|problem| {
         // If nobody reads stderr, the exit code still tells.
@@ -77,7 +81,9 @@ pub fn run(mut arguments: Arguments) -> ExitCode {
             Problem::Start(StartError::Secret(_)) | Problem::Accounts(TransferError::Secret(_)) => {
                 Exit::StorageUnrecoverable
             }
-            Problem::Start(_) | Problem::Accounts(_) | Problem::System(..) => Exit::NotStarted,
+            Problem::Start(_) | Problem::Accounts(_) | Problem::Operator(_) | Problem::System(..) => {
+                Exit::NotStarted
+            }
         }
     });
     ExitCode::from(exit as u8)
@@ -99,6 +105,19 @@ fn serve(arguments: Arguments) -> Result<Exit, Problem> {
     announce(welcome.lines(&server), &welcome);
     obey(&mut signals, &server.remote());
     Ok(exit(server.join()))
+}
+
+/// Makes an account an operator.
+fn add_operator(name: &str, arguments: Arguments) -> Result<Exit, Problem> {
+    let settings = Settings::resolve(arguments)?;
+    let _log = logging::start(settings.log_level, settings.log_format)
+        .map_err(|error| Problem::System("log", error))?;
+    let Data::Sqlite(data) = settings.server.data else { return Err(Problem::NothingKept) };
+    let name = operators::add(data, name)?;
+    // It is done, whether anybody reads this or not.
+    let _ =
+        writeln!(io::stdout(), "{name} operates the server from its next start on, and is in #operators.");
+    Ok(Exit::Orderly)
 }
 
 /// Carries accounts out of the data directory or into it.

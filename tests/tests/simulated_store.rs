@@ -1,18 +1,21 @@
 //! The simulated store beside the real one: the same requests, the same answers, also after opening again.
 
 use palabre_core::{
-    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Incarnation, Nonce, Position, RoomId, Seq, UserId},
     password::PasswordRecord,
     rights::{RightChange, Role, RoomChange, RoomMode, Term},
+    search::Query,
     storage::{
-        About, DeviceToken, EventKind, InvitationId, InvitationUse, NewDevice, NewEvent, PageRange, RoomKey,
-        StorageOperation, StorageRequest, Ticket, TokenHash, Whose,
+        About, DeviceToken, EventKind, FileOperation, InvitationId, InvitationUse, NewDevice, NewEvent,
+        NewFile, PageRange, Place, RoomKey, StorageOperation, StorageRequest, Ticket, TokenHash,
+        UploadRecord, Whose,
     },
     time::WallTime,
+    transfer::{BlobHash, FileName, UploadId, UploadKey, Version},
 };
 use palabre_runtime::storage::{SqliteOptions, SqliteStorage};
 use palabre_tests::store::Tables;
-use proptest::{collection::vec, option, prelude::*};
+use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 
 /// Few ids, so that requests meet.
 fn room() -> impl Strategy<Value = RoomId> {
@@ -43,7 +46,7 @@ fn new_event() -> impl Strategy<Value = NewEvent> {
             nonce: Nonce::new(nonce),
             at: WallTime::from_millis(1_704_067_200_000 + at),
             kind,
-            text: ["", "short", "another text", "a rather longer text that takes some room in a page"][text]
+            text: ["", "short", "Another text", "a rather longer text that takes some room in a page"][text]
                 .into(),
             about,
         },
@@ -60,6 +63,29 @@ fn whose() -> impl Strategy<Value = Whose> {
         1 => Just(Whose::Own),
         1 => user().prop_map(|user| Whose::AllBut([user].into())),
     ]
+}
+
+/// Words of the texts and others, also such as have a meaning to the index.
+fn query() -> impl Strategy<Value = Query> {
+    let texts = [
+        "short",
+        "text",
+        "TEXT",
+        "tex*",
+        "\"longer text\"",
+        "\"text longer\"",
+        "a",
+        "a*",
+        "\"another t\"*",
+        "page room",
+        "text another",
+        "\" OR room:1 NEAR(",
+        "te\"xt",
+        "00000000text",
+        "words: text*",
+        "rather NOT page",
+    ];
+    prop::sample::select(texts.to_vec()).prop_map(|text| Query::parse(text).expect("a query"))
 }
 
 /// An act's change, with terms that end and terms that do not.
@@ -146,6 +172,78 @@ fn account_operation() -> impl Strategy<Value = StorageOperation> {
     ]
 }
 
+fn place() -> impl Strategy<Value = Place> {
+    prop_oneof![3 => room().prop_map(Place::Room), 1 => user().prop_map(Place::Shelf)]
+}
+
+/// Few names, some of which are between others in the order of their bytes only.
+fn file_name() -> impl Strategy<Value = FileName> {
+    (0_usize..5).prop_map(|number| {
+        FileName::parse(["a", "a/b", "B", "é.txt", "a rather longer name.txt"][number]).expect("a name")
+    })
+}
+
+fn version() -> impl Strategy<Value = Version> {
+    (0_u64..6).prop_map(Version::new)
+}
+
+fn hash() -> impl Strategy<Value = BlobHash> {
+    (0_u8..3).prop_map(|number| BlobHash([number; 32]))
+}
+
+/// Some days, so that what is remembered for a week is forgotten.
+fn day() -> impl Strategy<Value = WallTime> {
+    (0_u64..12).prop_map(|day| WallTime::from_millis(1_704_067_200_000 + day * 24 * 3_600 * 1_000))
+}
+
+/// An upload by its number: whose it is and its key follow from that, as no two have the same.
+fn upload() -> impl Strategy<Value = (UploadId, UserId, UploadKey)> {
+    (1_u8..8).prop_map(|number| {
+        (UploadId([number; 16]), UserId::new(u64::from(number % 4) + 1), UploadKey([number; 16]))
+    })
+}
+
+/// What is asked about files.
+fn file_operation() -> impl Strategy<Value = StorageOperation> {
+    let opened = (upload(), place(), file_name(), option::of(0_u64..9), option::of(version()), day());
+    let opened = opened.prop_map(|((id, user, key), place, name, size, over, at)| {
+        let (executable, durable) = (size == Some(1), 0);
+        FileOperation::OpenUpload {
+            upload: UploadRecord { id, user, key, place, name, size, executable, over, durable, at },
+        }
+    });
+    let committed = (upload(), place(), file_name(), option::of(version()), hash(), new_event(), day());
+    let committed = committed.prop_map(|((upload, by, _), place, name, over, hash, event, at)| {
+        let (size, nick) = (1_000 + u64::from(hash.0[0]), format!("user{by}").into());
+        let event = NewEvent { author: by, kind: EventKind::FileShared, about: None, ..event };
+        let event = matches!(place, Place::Room(_)).then_some(event);
+        let file = NewFile { place, name, over, size, hash, executable: size == 1_001, by, nick, at };
+        FileOperation::Commit { upload, file, event }
+    });
+    let deleted = (place(), file_name(), version(), user(), new_event());
+    let deleted = deleted.prop_map(|(place, name, version, by, event)| {
+        let event = NewEvent { kind: EventKind::FileDeleted, about: None, ..event };
+        let event = matches!(place, Place::Room(_)).then_some(event);
+        FileOperation::Delete { place, name, version, by, event }
+    });
+    prop_oneof![
+        4 => opened,
+        6 => committed,
+        3 => deleted,
+        1 => (upload(), 0_u64..9, day())
+            .prop_map(|((upload, ..), durable, at)| FileOperation::Checkpoint { upload, durable, at }),
+        1 => upload().prop_map(|(upload, ..)| FileOperation::DropUpload { upload }),
+        1 => (upload(), place(), file_name())
+            .prop_map(|((_, user, key), place, name)| FileOperation::LookUp { user, key, place, name }),
+        1 => (place(), file_name()).prop_map(|(place, name)| FileOperation::Find { place, name }),
+        2 => (place(), option::of(file_name()), 1_u32..4, 1_u32..60).prop_map(
+            |(place, after, files_max, bytes_max)| FileOperation::List { place, after, files_max, bytes_max }
+        ),
+        1 => hash().prop_map(|hash| FileOperation::IsUsed { hash }),
+    ]
+    .prop_map(|operation| StorageOperation::Files(operation.into()))
+}
+
 fn operation() -> impl Strategy<Value = StorageOperation> {
     let range = prop_oneof![seq().prop_map(PageRange::After), option::of(seq()).prop_map(PageRange::Before),];
     let nick = (0..4).prop_map(|number| format!("nick{number}").into());
@@ -166,6 +264,15 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
         2 => (user(), 0_u64..10).prop_map(|(author, nonce)| {
             StorageOperation::FindNonce { author, nonce: Nonce::new(nonce) }
         }),
+        6 => (subsequence((1..5).map(RoomId::new).collect::<Vec<_>>(), 1..=4), query(), option::weighted(0.3, 0_u64..40))
+            .prop_flat_map(|(rooms, query, before)| (Just((rooms, query, before)), 1_u32..5, 1_u32..160))
+            .prop_map(|((rooms, query, before), hits_max, bytes_max)| StorageOperation::Search {
+                rooms,
+                query,
+                before: before.map(Position::new),
+                hits_max,
+                bytes_max,
+            }),
         4 => (room(), range, 1_u32..8, 1_u32..120).prop_map(|(room, range, events_max, bytes_max)| {
             StorageOperation::ReadPage { room, range, events_max, bytes_max }
         }),
@@ -183,6 +290,13 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
     ]
 }
 
+/// As many rooms as there may be, and then mostly files.
+fn operations_on_files() -> impl Strategy<Value = Vec<StorageOperation>> {
+    let room = (key(), option::of(user().prop_map(|user| (user, "ana".into()))))
+        .prop_map(|(key, owner)| StorageOperation::OpenRoom { key, owner });
+    vec(prop_oneof![2 => room, 12 => file_operation(), 1 => operation()], 1..12)
+}
+
 /// A database on its directory, opened again whenever the test says so.
 fn open(directory: &tempfile::TempDir) -> (SqliteStorage, palabre_core::storage::Recovered) {
     SqliteStorage::open(SqliteOptions::new(directory.path()), 7).expect("a database in an empty directory")
@@ -193,27 +307,103 @@ proptest! {
 
     #[test]
     fn the_simulated_store_answers_like_the_real_one(groups in vec(vec(operation(), 1..12), 1..10)) {
+        compare(groups)?;
+    }
+
+    #[test]
+    fn the_simulated_store_knows_files_like_the_real_one(groups in vec(operations_on_files(), 1..10)) {
+        compare(groups)?;
+    }
+}
+
+/// Has both do the same, group by group, and opens the real one again after each.
+#[allow(clippy::unwrap_in_result, reason = "the result is what contradicts; a test that cannot go on panics")]
+fn compare(groups: Vec<Vec<StorageOperation>>) -> Result<(), TestCaseError> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (mut real, _) = open(&directory);
+    let mut simulated = Tables::new(Incarnation::new(7));
+    let mut ticket = 0;
+    for group in groups {
+        let requests: Vec<_> = group
+            .into_iter()
+            .map(|operation| {
+                ticket += 1;
+                StorageRequest { ticket: Ticket::from_number(ticket), operation }
+            })
+            .collect();
+        let replies = real.execute_batch(&requests).expect("nothing is wrong with the disk");
+        for (request, reply) in requests.iter().zip(replies) {
+            let expected = simulated.execute(&request.operation);
+            prop_assert_eq!(reply.result, expected, "{:?}", request.operation);
+        }
+        drop(real);
+        let (reopened, recovered) = open(&directory);
+        prop_assert_eq!(recovered, simulated.recovered());
+        real = reopened;
+    }
+    Ok(())
+}
+
+/// Any letters, marks and digits, and what stands between words.
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-cA-C\\-_'* \"]{1,12}",
+        "\\PC{1,20}",
+        "[\\p{L}\\p{M}\\p{N} ]{1,12}",
+        "[é e\u{301}ßΣς漢字がｶﾞ๒ก็ \"*]{1,10}"
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What the index finds is what matches: for any texts, and any pieces of them searched for.
+    #[test]
+    fn the_index_finds_what_matches(
+        texts in vec(any_text(), 1..8),
+        pieces in vec((any::<prop::sample::Index>(), 0_usize..12, 1_usize..8, 0_u8..4), 1..24),
+    ) {
         let directory = tempfile::tempdir().expect("a directory");
         let (mut real, _) = open(&directory);
         let mut simulated = Tables::new(Incarnation::new(7));
-        let mut ticket = 0;
-        for group in groups {
-            let requests: Vec<_> = group
-                .into_iter()
-                .map(|operation| {
-                    ticket += 1;
-                    StorageRequest { ticket: Ticket::from_number(ticket), operation }
-                })
-                .collect();
-            let replies = real.execute_batch(&requests).expect("nothing is wrong with the disk");
-            for (request, reply) in requests.iter().zip(replies) {
-                let expected = simulated.execute(&request.operation);
-                prop_assert_eq!(reply.result, expected, "{:?}", request.operation);
-            }
-            drop(real);
-            let (reopened, recovered) = open(&directory);
-            prop_assert_eq!(recovered, simulated.recovered());
-            real = reopened;
+        let mut operations =
+            vec![StorageOperation::OpenRoom { key: RoomKey::Named("#room".into()), owner: None }];
+        for (nonce, text) in (1..).zip(&texts) {
+            let event = NewEvent {
+                author: UserId::new(1),
+                nick: "ana".into(),
+                nonce: Nonce::new(nonce),
+                at: WallTime::from_millis(1),
+                kind: EventKind::Posted,
+                text: text.as_str().into(),
+                about: None,
+            };
+            operations.push(StorageOperation::Append { room: RoomId::new(1), event, change: None });
+        }
+        for (text, skip, take, form) in pieces {
+            let piece: String = text.get(&texts).chars().skip(skip).take(take).collect();
+            let text = match form {
+                0 => piece,
+                1 => format!("{piece}*"),
+                2 => format!("\"{piece}\""),
+                _ => format!("\"{piece}\"*"),
+            };
+            let Ok(query) = Query::parse(&text) else { continue };
+            operations.push(StorageOperation::Search {
+                rooms: vec![RoomId::new(1)],
+                query,
+                before: None,
+                hits_max: 50,
+                bytes_max: 10_000,
+            });
+        }
+        let requests: Vec<_> = (1..)
+            .zip(operations)
+            .map(|(ticket, operation)| StorageRequest { ticket: Ticket::from_number(ticket), operation })
+            .collect();
+        let replies = real.execute_batch(&requests).expect("nothing is wrong with the disk");
+        for (request, reply) in requests.iter().zip(replies) {
+            prop_assert_eq!(reply.result, simulated.execute(&request.operation), "{:?}", request.operation);
         }
     }
 }

@@ -21,8 +21,9 @@ pub(crate) use self::{
 };
 use crate::{
     command::{
-        account, completions, connect, devices, download, files, govern, history, logout, man, members, mode,
-        passwd, ping, rooms, send, server, tail, transfers, unread, upload, wait, whoami,
+        account, audit, completions, connect, devices, download, files, govern, history, logout, man,
+        members, mode, passwd, ping, rooms, search, send, server, tail, transfers, unread, upload, wait,
+        whoami,
     },
     failure::EXIT_CODES_HELP,
 };
@@ -111,6 +112,7 @@ pub(crate) enum Command {
     Delete(send::DeleteArguments),
     Tail(tail::Arguments),
     History(history::Arguments),
+    Search(search::Arguments),
     Rooms(rooms::Arguments),
     Members(members::Arguments),
     Unread(unread::Arguments),
@@ -135,6 +137,7 @@ pub(crate) enum Command {
     /// Make somebody an owner of a room
     Owner(govern::Arguments),
     Mode(mode::Arguments),
+    Audit(audit::Arguments),
     Rights(mode::RightsArguments),
     Wait(wait::Arguments),
     Upload(upload::Arguments),

@@ -1,6 +1,7 @@
 //! The commands, a module each: its arguments, and what it does.
 
 pub(crate) mod account;
+pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod devices;
@@ -15,6 +16,7 @@ pub(crate) mod mode;
 pub(crate) mod passwd;
 pub(crate) mod ping;
 pub(crate) mod rooms;
+pub(crate) mod search;
 pub(crate) mod send;
 mod send_lines;
 pub(crate) mod server;
@@ -38,6 +40,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Delete(arguments) => send::delete(&arguments, context),
         Command::Tail(arguments) => tail::run(&arguments, context),
         Command::History(arguments) => history::run(&arguments, context),
+        Command::Search(arguments) => search::run(&arguments, context),
         Command::Rooms(arguments) => rooms::run(&arguments, context),
         Command::Members(arguments) => members::run(arguments, context),
         Command::Unread(arguments) => unread::run(&arguments, context),
@@ -51,6 +54,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Op(arguments) => govern::run(Act::Promote, arguments, context),
         Command::Deop(arguments) => govern::run(Act::Demote, arguments, context),
         Command::Owner(arguments) => govern::run(Act::Own, arguments, context),
+        Command::Audit(arguments) => audit::run(&arguments, context),
         Command::Mode(arguments) => mode::run(arguments, context),
         Command::Rights(arguments) => mode::run_rights(arguments, context),
         Command::Wait(arguments) => wait::run(arguments, context),

@@ -34,6 +34,9 @@ pub(crate) struct Arguments {
     /// Whether only moderators and owners set the topic
     #[arg(long, value_name = "BOOL")]
     topic_locked: Option<bool>,
+    /// Whether nobody joins who is no member yet; of #operators: no guests and no new accounts
+    #[arg(long, value_name = "BOOL")]
+    closed: Option<bool>,
     /// How long members wait between two messages; 0 for not at all
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     slow: Option<Duration>,
@@ -48,9 +51,9 @@ pub(crate) struct RightsArguments {
 }
 
 pub(crate) fn run(arguments: Arguments, context: &mut Context) -> Result<(), Failure> {
-    let Arguments { room, private, read_only, topic_locked, slow } = arguments;
+    let Arguments { room, private, read_only, topic_locked, closed, slow } = arguments;
     let slow_seconds = slow.map(|slow| u32::try_from(slow.as_secs()).unwrap_or(u32::MAX));
-    let change = ModeChange { private, read_only, topic_locked, slow_seconds };
+    let change = ModeChange { private, read_only, topic_locked, slow_seconds, closed };
     with_session(context, |session| {
         let room = session.join_existing(&Target::Room(room), None)?;
         if change != ModeChange::default() {

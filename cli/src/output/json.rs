@@ -6,7 +6,7 @@ use palabre_core::{
     client::{DeviceInfo, FileInfo, MemberInfo, RoomInfo, RoomListed, StandingInfo},
     ids::Seq,
     rights::RoomMode,
-    storage::{EventKind, StoredEvent},
+    storage::{EventFamily, EventKind, StoredEvent},
     transfer::SharedFile,
     wire::state,
 };
@@ -70,7 +70,14 @@ pub(crate) enum Body<'a> {
         muted_until: Option<String>,
     },
     /// What kind of room it is.
-    Mode { r#in: &'a str, private: bool, read_only: bool, topic_locked: bool, slow_seconds: u32 },
+    Mode {
+        r#in: &'a str,
+        private: bool,
+        read_only: bool,
+        topic_locked: bool,
+        closed: bool,
+        slow_seconds: u32,
+    },
     /// Somebody became a member.
     Joined(Presence<'a>),
     /// Somebody left the room or the server, or did not come back.
@@ -174,30 +181,6 @@ pub(crate) struct ActRecord<'a> {
     until: Option<String>,
 }
 
-/// What an act is called.
-const fn act_name(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::Posted => "message",
-        EventKind::Action => "action",
-        EventKind::Topic => "topic",
-        EventKind::Mode => "mode",
-        EventKind::Invited => "invite",
-        EventKind::Uninvited => "uninvite",
-        EventKind::Kicked => "kick",
-        EventKind::Banned => "ban",
-        EventKind::Unbanned => "unban",
-        EventKind::Muted => "mute",
-        EventKind::Unmuted => "unmute",
-        EventKind::Promoted => "op",
-        EventKind::Demoted => "deop",
-        EventKind::Owned => "owner",
-        EventKind::FileShared => "share",
-        EventKind::FileDeleted => "delete",
-        EventKind::Edited => "edited",
-        EventKind::Deleted => "deleted",
-    }
-}
-
 /// An event about a file; what is not known of it is left out.
 #[derive(Debug, Serialize)]
 pub(crate) struct FileEvent<'a> {
@@ -287,28 +270,18 @@ impl<'a> Body<'a> {
             edited: event.is_edited(),
             deleted: event.is_deleted(),
         };
-        match event.kind {
-            EventKind::Edited => Self::Edited(body),
-            EventKind::Deleted => Self::Deleted(body),
-            EventKind::Posted => Self::Message(body),
-            EventKind::Action => Self::Action(body),
-            EventKind::Topic => Self::Topic(body),
-            EventKind::Mode
-            | EventKind::Invited
-            | EventKind::Uninvited
-            | EventKind::Kicked
-            | EventKind::Banned
-            | EventKind::Unbanned
-            | EventKind::Muted
-            | EventKind::Unmuted
-            | EventKind::Promoted
-            | EventKind::Demoted
-            | EventKind::Owned => {
+        match event.kind.family() {
+            EventFamily::Revision if event.kind == EventKind::Edited => Self::Edited(body),
+            EventFamily::Revision => Self::Deleted(body),
+            EventFamily::Message if event.kind == EventKind::Posted => Self::Message(body),
+            EventFamily::Message => Self::Action(body),
+            EventFamily::Topic => Self::Topic(body),
+            EventFamily::Act => {
                 let name = event.about.as_ref().map(|about| &*about.name);
                 let until = event.about.as_ref().and_then(|about| about.until).map(utc);
-                Self::Act(ActRecord { event: body, act: act_name(event.kind), name, until })
+                Self::Act(ActRecord { event: body, act: event.kind.act_name(), name, until })
             }
-            EventKind::FileShared | EventKind::FileDeleted => match SharedFile::parse(body.text) {
+            EventFamily::File => match SharedFile::parse(body.text) {
                 Some(file) => Self::about_file(event.kind, body, &file),
                 // A later server may say it otherwise.
                 None => Self::Action(body),
@@ -354,8 +327,8 @@ impl<'a> Body<'a> {
 
     /// What kind of room it is.
     pub(crate) const fn mode(place: &'a str, mode: RoomMode) -> Self {
-        let RoomMode { private, read_only, topic_locked, slow_seconds } = mode;
-        Self::Mode { r#in: place, private, read_only, topic_locked, slow_seconds }
+        let RoomMode { private, read_only, topic_locked, closed, slow_seconds } = mode;
+        Self::Mode { r#in: place, private, read_only, topic_locked, closed, slow_seconds }
     }
 
     /// A member of a room.

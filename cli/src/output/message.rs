@@ -3,7 +3,7 @@
 use std::fmt;
 
 use palabre_core::{
-    storage::{EventKind, StoredEvent},
+    storage::{EventFamily, EventKind, StoredEvent},
     time::WallTime,
     transfer::SharedFile,
 };
@@ -48,8 +48,8 @@ impl fmt::Display for MessageLines<'_> {
             write!(f, "{} ", style.quiet(Printable::new(place)))?;
         }
         let nick = style.name(&event.nick, Printable::new(&event.nick));
-        match event.kind {
-            EventKind::Posted | EventKind::Action => {
+        match event.kind.family() {
+            EventFamily::Message => {
                 let (before, after) = if event.kind == EventKind::Action { ("* ", " ") } else { ("", ": ") };
                 write!(f, "{before}{nick}")?;
                 match (quoted, event.to()) {
@@ -62,29 +62,21 @@ impl fmt::Display for MessageLines<'_> {
                     return write!(f, "{}", style.quiet("(deleted)"));
                 }
             }
-            EventKind::Edited => {
+            EventFamily::Revision if event.kind == EventKind::Edited => {
                 write!(f, "* {nick} edited ={}: ", event.to().unwrap_or_default())?;
                 if event.text.is_empty() {
                     return write!(f, "{}", style.quiet("(deleted)"));
                 }
             }
-            EventKind::Deleted => return write!(f, "* {nick} deleted ={}", event.to().unwrap_or_default()),
-            EventKind::Topic if event.text.is_empty() => return write!(f, "* {nick} cleared the topic"),
-            EventKind::Topic => write!(f, "* {nick} set the topic: ")?,
-            EventKind::Mode
-            | EventKind::Invited
-            | EventKind::Uninvited
-            | EventKind::Kicked
-            | EventKind::Banned
-            | EventKind::Unbanned
-            | EventKind::Muted
-            | EventKind::Unmuted
-            | EventKind::Promoted
-            | EventKind::Demoted
-            | EventKind::Owned => {
+            EventFamily::Revision => {
+                return write!(f, "* {nick} deleted ={}", event.to().unwrap_or_default());
+            }
+            EventFamily::Topic if event.text.is_empty() => return write!(f, "* {nick} cleared the topic"),
+            EventFamily::Topic => write!(f, "* {nick} set the topic: ")?,
+            EventFamily::Act => {
                 return write!(f, "* {nick} {}", act_sentence(event, *now));
             }
-            EventKind::FileShared | EventKind::FileDeleted => {
+            EventFamily::File => {
                 return write!(f, "* {nick} {}", about_file(event.kind, &event.text));
             }
         }

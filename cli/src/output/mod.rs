@@ -1,6 +1,7 @@
 //! All that the program prints. Results go to standard output, everything else to standard error; in a chat on a
 //! terminal both go above the line that is being typed.
 
+mod found;
 mod json;
 mod message;
 mod presence;
@@ -17,6 +18,7 @@ use std::{
 };
 
 pub(crate) use self::{
+    found::{FoundLine, found_sentence, hit_snippet},
     json::{Body, Record, place, state_name},
     message::{Layout, MessageLines, about_file},
     presence::presence,

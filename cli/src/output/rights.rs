@@ -46,6 +46,10 @@ pub(crate) fn act_sentence(event: &StoredEvent, now: WallTime) -> String {
     let text = Printable::new(&event.text);
     let (before, after) = match event.kind {
         EventKind::Mode => return format!("made the room {text}"),
+        EventKind::Noted => {
+            let about = event.about.as_ref().map(|about| format!(" ({})", Printable::new(&about.name)));
+            return format!("did in {text}{}", about.unwrap_or_default());
+        }
         EventKind::Invited => ("invited ", ""),
         EventKind::Uninvited => ("took the invitation of ", " back"),
         EventKind::Kicked => ("put ", " out"),

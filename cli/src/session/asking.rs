@@ -120,6 +120,7 @@ pub(crate) const fn request_answered(event: &ClientEvent) -> Option<RequestId> {
         | ClientEvent::Members { request, .. }
         | ClientEvent::Rooms { request, .. }
         | ClientEvent::History { request, .. }
+        | ClientEvent::Found { request, .. }
         | ClientEvent::Manual { request, .. }
         | ClientEvent::Renamed { request, .. }
         | ClientEvent::AwaySet { request, .. }

@@ -76,7 +76,7 @@ impl Connection {
     }
 
     /// Takes an event in and tells what a person should know of it. Fails when the client has ended, and when it
-    /// turns out at first that the two ends do not speak the same protocol.
+    /// turns out that the two ends do not speak the same protocol: at first, or at any time where nobody waits for ever.
     pub(crate) fn note(
         &mut self,
         event: &ClientEvent,
@@ -100,7 +100,10 @@ impl Connection {
             }
             ClientEvent::Offline { cause, retry_in } => {
                 let failure = self.failure(cause, driver);
-                if failure.status == ExitStatus::Protocol && matches!(self.state, State::Expected { .. }) {
+                // A command would ask the same again, and be answered the same.
+                let repeats = matches!(cause, OfflineCause::Broke(_)) && self.reconnect_for.is_some();
+                let at_first = matches!(self.state, State::Expected { .. });
+                if failure.status == ExitStatus::Protocol && (at_first || repeats) {
                     return Err(failure);
                 }
                 self.lose(cause, now);
@@ -142,6 +145,7 @@ impl Connection {
             | ClientEvent::Members { .. }
             | ClientEvent::Rooms { .. }
             | ClientEvent::History { .. }
+            | ClientEvent::Found { .. }
             | ClientEvent::Manual { .. }
             | ClientEvent::Renamed { .. }
             | ClientEvent::AwaySet { .. }

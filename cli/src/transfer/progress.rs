@@ -39,6 +39,8 @@ pub(super) struct Meter {
     begun: Monotonic,
     moved_at: Monotonic,
     last: u64,
+    /// Up to where it was moved on the connection that it has, or had last.
+    reached: u64,
     /// What was safe before this run.
     before: Option<u64>,
 }
@@ -62,7 +64,7 @@ impl Progress {
             bar.set_prefix(Printable::new(label).to_string());
             self.bars.add(bar)
         });
-        Meter { label: label.to_owned(), bar, begun: now, moved_at: now, last: 0, before: None }
+        Meter { label: label.to_owned(), bar, begun: now, moved_at: now, last: 0, reached: 0, before: None }
     }
 
     /// Shows how far transfers are.
@@ -103,6 +105,9 @@ impl Meter {
         if is_open && self.before.is_none() {
             (self.before, self.begun) = (Some(from), now);
         }
+        if is_open {
+            self.reached = moved;
+        }
         if moved != self.last {
             (self.last, self.moved_at) = (moved, now);
         }
@@ -121,9 +126,10 @@ impl Meter {
     }
 
     /// It goes on after a cut: what has to be moved once more.
-    pub(super) fn went_on(&self, offset: u64) -> Option<String> {
+    pub(super) fn went_on(&mut self, offset: u64) -> Option<String> {
         self.before?;
-        let again = Size(self.last.saturating_sub(offset));
+        let again = Size(self.reached.saturating_sub(offset));
+        self.reached = offset;
         Some(format!("{}: goes on at {}, {again} are sent again", Printable::new(&self.label), Size(offset)))
     }
 
@@ -155,5 +161,24 @@ impl Meter {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_moved_once_more_after_a_cut_is_told() {
+        let now = Monotonic::ZERO;
+        let mut meter = Progress::new(Showing::Nothing, now).meter("large", now);
+        let step = |moved, is_open| TransferProgress { done: 0, moved, from: 0, size: Some(100), is_open };
+        assert_eq!(meter.went_on(0), None, "it only begins");
+        meter.advance(step(0, true), now);
+        meter.advance(step(5_120, true), now);
+        // While there is no connection, what is safe is all that there is.
+        meter.advance(step(1_024, false), now);
+        assert_eq!(meter.went_on(1_024), Some("large: goes on at 1.0 KiB, 4.0 KiB are sent again".into()));
+        assert_eq!(meter.went_on(1_024), Some("large: goes on at 1.0 KiB, 0 B are sent again".into()));
     }
 }

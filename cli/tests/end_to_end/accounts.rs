@@ -3,7 +3,7 @@
 use super::support::{Finished, House, Running};
 
 /// Runs the program on another machine: with a state of its own.
-fn elsewhere(house: &House, arguments: &[&str], input: &str) -> Finished {
+pub(crate) fn elsewhere(house: &House, arguments: &[&str], input: &str) -> Finished {
     let mut command = house.command(arguments);
     command.env("XDG_STATE_HOME", house.sessions().join("../../../elsewhere"));
     let mut running = Running::start(command);
@@ -11,7 +11,7 @@ fn elsewhere(house: &House, arguments: &[&str], input: &str) -> Finished {
     running.finish()
 }
 
-fn register(house: &House) {
+pub(crate) fn register(house: &House) {
     let made = house.run_with(["register", "ana", "--password-stdin"], "correct horse\n");
     assert_eq!(made.code, 0, "{made:?}");
     assert_eq!(made.output, format!("registered on {} as ana\n", house.server_name()));

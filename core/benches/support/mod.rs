@@ -234,7 +234,7 @@ impl Store {
             | StorageOperation::SetRead { .. } => panic!("everybody is a guest"),
             StorageOperation::Files(_) => panic!("nobody shares files"),
             StorageOperation::FindNonce { .. } => StorageOutcome::Found(None),
-            StorageOperation::ReadPage { .. } => {
+            StorageOperation::ReadPage { .. } | StorageOperation::Search { .. } => {
                 panic!("everybody keeps up, so that nothing is read back")
             }
             StorageOperation::DropRoom { .. }

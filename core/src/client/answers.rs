@@ -4,7 +4,7 @@ use super::{
     ClientEvent, ClientOutput, Governance,
     arrival::Answer,
     convert,
-    requests::{Ask, LISTED_MAX, Request},
+    requests::{Ask, LISTED_MAX, Request, Search},
     rooms::{Begin, FollowFrom},
     session::Session,
 };
@@ -16,7 +16,7 @@ use crate::{
     transfer::FileName,
     wire::{
         self, Challenge, DeviceList, Done, FilesPage, HistoryPage, Joined, ManualText, MembersPage, Posted,
-        Refused, RightsPage, RoomsPage,
+        Refused, RightsPage, RoomsPage, SearchPage,
     },
 };
 
@@ -32,6 +32,7 @@ impl Session {
             Answer::Members(page) => self.answer_members(page),
             Answer::Rooms(page) => self.answer_rooms(page),
             Answer::History(page) => self.answer_history(page),
+            Answer::Search(page) => self.answer_search(page),
             Answer::Manual(manual) => self.answer_manual(manual),
             Answer::Devices(list) => self.answer_devices(list),
             Answer::Rights(page) => self.answer_rights(page),
@@ -96,6 +97,7 @@ impl Session {
                 | Ask::Members { .. }
                 | Ask::Rooms { .. }
                 | Ask::History { .. }
+                | Ask::Search(_)
                 | Ask::Manual
                 | Ask::Files { .. }
                 | Ask::Ping { .. },
@@ -173,6 +175,7 @@ impl Session {
                 | Ask::Members { .. }
                 | Ask::Rooms { .. }
                 | Ask::History { .. }
+                | Ask::Search(_)
                 | Ask::Rename { .. }
                 | Ask::Manual
                 | Ask::Away { .. }
@@ -289,6 +292,25 @@ impl Session {
         }
         let events = convert::page(&page.events, before)?;
         self.tell(ClientEvent::History { request, room, first: page.first, events });
+        Ok(())
+    }
+
+    fn answer_search(&mut self, page: &SearchPage<'_>) -> Result<(), ProtocolError> {
+        let Request::Verb(request, Ask::Search(mut search)) = self.requests.take(page.id)? else {
+            return Err(MISMATCH);
+        };
+        if !search.takes(page) {
+            return Err(MISMATCH);
+        }
+        search.gathered.extend(page.hits.iter().filter_map(convert::hit));
+        search.pages = search.pages.saturating_add(1);
+        search.before = page.next;
+        if page.next.is_some() && search.wants_more() {
+            self.requests.add_first(Request::Verb(request, Ask::Search(search)));
+        } else {
+            let Search { gathered: hits, .. } = *search;
+            self.tell(ClientEvent::Found { request, hits, next: page.next });
+        }
         Ok(())
     }
 

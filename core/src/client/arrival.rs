@@ -3,8 +3,8 @@
 use crate::wire::{
     Accepted, Challenge, Credit, Data, DeviceList, Done, Durable, Error, Event, FilesPage, Goodbye,
     HistoryPage, Invited, Joined, ManualText, MembersPage, Opened, Parted, Ping, Pong, Posted, Presence,
-    ReadUpTo, Ready, Refused, Removed, RightsPage, RoomsPage, Sending, Stopped, Stored, ToClient, Trimmed,
-    Waiting, Welcome, Window,
+    ReadUpTo, Ready, Refused, Removed, RightsPage, RoomsPage, SearchPage, Sending, Stopped, Stored, ToClient,
+    Trimmed, Waiting, Welcome, Window,
 };
 
 /// A message.
@@ -41,6 +41,7 @@ pub(super) enum Answer<'a> {
     Members(MembersPage<'a>),
     Rooms(RoomsPage<'a>),
     History(HistoryPage<'a>),
+    Search(SearchPage<'a>),
     Manual(ManualText<'a>),
     Devices(DeviceList<'a>),
     Rights(RightsPage<'a>),
@@ -91,6 +92,7 @@ impl<'a> From<ToClient<'a>> for Arrival<'a> {
             ToClient::MembersPage(page) => Self::Answer(Answer::Members(page)),
             ToClient::RoomsPage(page) => Self::Answer(Answer::Rooms(page)),
             ToClient::HistoryPage(page) => Self::Answer(Answer::History(page)),
+            ToClient::SearchPage(page) => Self::Answer(Answer::Search(page)),
             ToClient::ManualText(manual) => Self::Answer(Answer::Manual(manual)),
             ToClient::Event(event) => Self::Notice(Notice::Event(event)),
             ToClient::Presence(presence) => Self::Notice(Notice::Presence(presence)),

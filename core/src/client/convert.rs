@@ -8,9 +8,9 @@ use crate::{
     ids::Seq,
     name::RoomName,
     rights::Role,
-    storage::{About, EventKind, StoredEvent},
+    storage::{About, EventKind, Hit, StoredEvent},
     transfer::FileName,
-    wire::{Change, Device, File, Listed, LogEvent, Member, Refused, Room, Standing, role, state},
+    wire::{self, Change, Device, File, Listed, LogEvent, Member, Refused, Room, Standing, role, state},
 };
 
 pub(super) fn refusal(refused: &Refused<'_>) -> Refusal {
@@ -138,6 +138,11 @@ pub(super) fn event(event: &LogEvent<'_>) -> Option<StoredEvent> {
         }),
         revised: event.revised,
     })
+}
+
+/// The event that was found, or nothing if it is of a later kind.
+pub(super) fn hit(hit: &wire::Hit<'_>) -> Option<Hit> {
+    Some(Hit { room: hit.room, event: event(&hit.event)? })
 }
 
 /// The events of a page, which must be ascending, without holes and below `before`.

@@ -293,6 +293,7 @@ const fn passes_by_itself(code: RefusalCode) -> bool {
     match code {
         RefusalCode::ServerFull
         | RefusalCode::SlowDown
+        | RefusalCode::Lockdown
         | RefusalCode::RoomLimit
         | RefusalCode::NoSpace
         | RefusalCode::StorageFailed => true,
@@ -333,7 +334,9 @@ const fn passes_by_itself(code: RefusalCode) -> bool {
         | RefusalCode::NoSuchUpload
         | RefusalCode::NoSuchMessage
         | RefusalCode::MessageDeleted
-        | RefusalCode::NotYours => false,
+        | RefusalCode::NotYours
+        | RefusalCode::QueryEmpty
+        | RefusalCode::QueryTooLong => false,
     }
 }
 

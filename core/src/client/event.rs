@@ -6,11 +6,11 @@ use core::time::Duration;
 use super::transfers::{FileInfo, LocalRequest, TransferEvent};
 use crate::{
     error::{ProtocolError, Refusal},
-    ids::{DeviceId, RoomId, Seq, UserId},
+    ids::{DeviceId, Position, RoomId, Seq, UserId},
     name::{Nick, RoomName},
     password::Work,
     rights::{Act, Role, RoomMode},
-    storage::{EventKind, StoredEvent},
+    storage::{EventKind, Hit, StoredEvent},
     time::WallTime,
 };
 
@@ -197,6 +197,15 @@ pub enum ClientEvent {
         first: Seq,
         /// Ascending and without holes, but for events of kinds that this version does not know.
         events: Vec<StoredEvent>,
+    },
+    /// Answers `search`.
+    Found {
+        /// The request.
+        request: RequestId,
+        /// The newest first, without events of kinds that this version does not know.
+        hits: Vec<Hit>,
+        /// Before which there may be more.
+        next: Option<Position>,
     },
     /// Answers `manual`.
     Manual {
@@ -492,6 +501,8 @@ pub struct ModeChange {
     pub topic_locked: Option<bool>,
     /// How long members wait between two messages; 0 for not at all.
     pub slow_seconds: Option<u32>,
+    /// Whether nobody joins any more.
+    pub closed: Option<bool>,
 }
 
 /// One whom something is particular about in a room.

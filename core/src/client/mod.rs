@@ -38,16 +38,17 @@ pub use self::{
 use self::{
     outbox::NewPost,
     phase::{Offline, Phase},
-    requests::Ask,
+    requests::{Ask, Search},
     session::Session,
 };
 use crate::{
     channel::Channel,
     error::{Misuse, Refusal, RefusalCode},
-    ids::{DeviceId, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Nonce, Position, RoomId, Seq, UserId},
     name::{Nick, RoomName},
     password::{Enrolment, Password, Stretching, WorkDone},
     random,
+    search::Query,
     storage::EventKind,
     time::{Monotonic, Now},
     transfer::{FileName, UploadKey, Version},
@@ -374,6 +375,26 @@ impl Client {
     ) -> Result<RequestId, Misuse> {
         self.check_in(room)?;
         self.ask(Ask::History { room, before, limit }, now)
+    }
+
+    /// Searches, in a room or in all that the user is in, for what is written as `PROTOCOL.md` S3 says: the newest hits that stand
+    /// before `before`, at most `hits_max`; 0 for as many as the server gives at a time. Answered by [`ClientEvent::Found`] or
+    /// `Refused`.
+    ///
+    /// # Errors
+    /// [`Misuse::NotInRoom`]; [`Misuse::Text`] for a text that would be refused; and as all verbs.
+    pub fn search(
+        &mut self,
+        text: &str,
+        room: Option<RoomId>,
+        before: Option<Position>,
+        hits_max: u16,
+        now: Now,
+    ) -> Result<RequestId, Misuse> {
+        self.check_not_ended()?;
+        room.map_or(Ok(()), |room| self.check_in(room))?;
+        Query::parse(text).map_err(Misuse::Text)?;
+        self.ask(Ask::Search(Search::new(text, room, before, hits_max).into()), now)
     }
 
     /// Another name: also the way on after [`ClientEvent::EnterRefused`], and of a client that asks who to be. Answered by [`ClientEvent::Renamed`];

@@ -13,7 +13,7 @@ use crate::{
     error::{Misuse, Refusal, RefusalCode},
     ids::{Nonce, RoomId, Seq},
     limits::Limits,
-    storage::EventKind,
+    storage::{EventFamily, EventKind},
     time::{Now, WallTime},
     wire::{Credit, Post},
 };
@@ -182,30 +182,20 @@ impl Session {
 
 /// Whether a server would take this text (P2), by the limits it told or, before that, the protocol's.
 pub(super) fn check_text(kind: EventKind, text: &str, limits: &TextLimits) -> Result<(), Misuse> {
-    let (what, bytes_max, is_layout): (_, _, fn(char) -> bool) = match kind {
-        EventKind::Posted | EventKind::Action | EventKind::Edited => {
+    let (what, bytes_max, is_layout): (_, _, fn(char) -> bool) = match kind.family() {
+        EventFamily::Revision if kind == EventKind::Deleted => ("The deletion", 0, |_| false),
+        EventFamily::Message | EventFamily::Revision => {
             ("The text", limits.text_bytes, |c| matches!(c, '\n' | '\t'))
         }
-        EventKind::Topic => ("The topic", limits.topic_bytes, |_| false),
-        EventKind::Deleted => ("The deletion", 0, |_| false),
-        EventKind::Mode
-        | EventKind::Invited
-        | EventKind::Uninvited
-        | EventKind::Kicked
-        | EventKind::Banned
-        | EventKind::Unbanned
-        | EventKind::Muted
-        | EventKind::Unmuted
-        | EventKind::Promoted
-        | EventKind::Demoted
-        | EventKind::Owned => ("The reason", limits.topic_bytes, |_| false),
-        EventKind::FileShared | EventKind::FileDeleted => {
+        EventFamily::Topic => ("The topic", limits.topic_bytes, |_| false),
+        EventFamily::Act => ("The reason", limits.topic_bytes, |_| false),
+        EventFamily::File => {
             let text = "Only the server tells of files; upload one.";
             return Err(Misuse::Text(Refusal::new(RefusalCode::NotPossible, text)));
         }
     };
     let refused = |code, text: String| Err(Misuse::Text(Refusal::new(code, text)));
-    if matches!(kind, EventKind::Posted | EventKind::Action | EventKind::Edited) && text.trim().is_empty() {
+    if (kind.is_message() || kind == EventKind::Edited) && text.trim().is_empty() {
         return refused(RefusalCode::TextEmpty, "There is nothing to say: the text is empty.".to_string());
     }
     if text.len() > bytes_max {

@@ -3,6 +3,7 @@
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, VecDeque},
+    string::String,
     vec::Vec,
 };
 
@@ -13,12 +14,13 @@ use super::{
 };
 use crate::{
     error::{Misuse, ProtocolError, Refusal, RefusalCode},
-    ids::{DeviceId, RoomId, Seq, UserId},
+    ids::{DeviceId, Position, RoomId, Seq, UserId},
     name::{Nick, RoomName},
     password::{Enrolment, REGISTRATION_REQUEST_BYTES, REGISTRATION_UPLOAD_BYTES},
+    storage::Hit,
     time::Monotonic,
     transfer::{FileName, UploadKey, Version},
-    wire,
+    wire::{self, SearchPage},
 };
 
 /// Requests of the application that may wait; more are a [`Misuse`].
@@ -26,6 +28,12 @@ const WAITING_MAX: usize = 1_024;
 
 /// Requests that are sent and unanswered at most, whatever more the server allows.
 const SENT_MAX: u32 = 64;
+
+/// Pages of a search that are read one after the other; then the application is told how far it came.
+const SEARCH_PAGES_MAX: u32 = 64;
+
+/// Hits of a search, unless the application says.
+const SEARCH_HITS_DEFAULT: u16 = 50;
 
 /// Entries of a list that is read page by page; a longer list ends there.
 pub(super) const LISTED_MAX: usize = 100_000;
@@ -70,6 +78,7 @@ pub(super) enum Ask {
         before: Option<Seq>,
         limit: u16,
     },
+    Search(Box<Search>),
     Rename {
         nick: Nick,
     },
@@ -116,6 +125,45 @@ pub(super) enum Ask {
     Ping {
         sent: Monotonic,
     },
+}
+
+/// A search, page by page.
+#[derive(Debug)]
+pub(super) struct Search {
+    pub(super) text: String,
+    pub(super) room: Option<RoomId>,
+    pub(super) before: Option<Position>,
+    /// How many hits are wanted in all.
+    pub(super) hits_max: u16,
+    pub(super) gathered: Vec<Hit>,
+    /// How many pages there were.
+    pub(super) pages: u32,
+}
+
+impl Search {
+    pub(super) fn new(text: &str, room: Option<RoomId>, before: Option<Position>, hits_max: u16) -> Self {
+        let hits_max = if hits_max == 0 { SEARCH_HITS_DEFAULT } else { hits_max };
+        Self { text: text.into(), room, before, hits_max, gathered: Vec::new(), pages: 0 }
+    }
+
+    fn hits_left(&self) -> u16 {
+        let gathered = u16::try_from(self.gathered.len()).unwrap_or(u16::MAX);
+        self.hits_max.saturating_sub(gathered)
+    }
+
+    /// Whether a page is one of those that were asked for.
+    pub(super) fn takes(&self, page: &SearchPage<'_>) -> bool {
+        let is_before = match (page.next, self.before) {
+            (Some(next), Some(before)) => next < before,
+            (Some(_) | None, None) | (None, Some(_)) => true,
+        };
+        let is_there = |hit: &wire::Hit<'_>| self.room.is_none_or(|room| room == hit.room);
+        is_before && page.hits.len() <= usize::from(self.hits_left()) && page.hits.iter().all(is_there)
+    }
+
+    pub(super) fn wants_more(&self) -> bool {
+        self.hits_left() > 0 && self.pages < SEARCH_PAGES_MAX
+    }
 }
 
 /// The requests that are not answered yet.
@@ -239,6 +287,7 @@ impl Requests {
                 Ask::Part { .. }
                 | Ask::Members { .. }
                 | Ask::History { .. }
+                | Ask::Search(_)
                 | Ask::Govern(_)
                 | Ask::SetMode { .. }
                 | Ask::Rights { .. }
@@ -327,6 +376,10 @@ impl Ask {
             Self::History { room, before, limit } => {
                 wire::History { id, room: *room, before: *before, limit: *limit }.into()
             }
+            Self::Search(search) => {
+                let Search { text, room, before, .. } = &**search;
+                wire::Search { id, text, room: *room, before: *before, limit: search.hits_left() }.into()
+            }
             Self::Rename { nick } => wire::Rename { id, nick: nick.as_str() }.into(),
             Self::Manual => wire::Manual { id }.into(),
             Self::Away { away } => wire::Away { id, away: *away }.into(),
@@ -342,8 +395,9 @@ impl Ask {
             }
             .into(),
             Self::SetMode { room, change } => {
-                let ModeChange { private, read_only, topic_locked, slow_seconds } = *change;
-                wire::SetMode { id, room: *room, private, read_only, topic_locked, slow_seconds }.into()
+                let ModeChange { private, read_only, topic_locked, slow_seconds, closed } = *change;
+                wire::SetMode { id, room: *room, private, read_only, topic_locked, slow_seconds, closed }
+                    .into()
             }
             Self::Rights { room, after, .. } => wire::Rights { id, room: *room, after: *after }.into(),
             Self::NewPassword { request, .. } => wire::NewPassword { id, request: *request }.into(),

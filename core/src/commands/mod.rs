@@ -136,6 +136,11 @@ pub enum Command {
         /// How many; as many as the client thinks fit unless said.
         events: Option<NonZeroU16>,
     },
+    /// Search what was said.
+    Search {
+        /// What is typed to look for; not empty.
+        text: String,
+    },
     /// Measure the round trip.
     Ping,
     /// Show the table and the manual, or one entry.
@@ -246,6 +251,7 @@ fn parse_command(entry: &'static Entry, rest: &str) -> Result<Input, CommandErro
         Verb::Away => Command::ToggleAway,
         Verb::Back => Command::Back,
         Verb::History => Command::History { events: arguments.number()? },
+        Verb::Search => Command::Search { text: arguments.text()?.to_owned() },
         Verb::Face(face) => {
             let text =
                 arguments.optional_text().map_or_else(|| face.to_owned(), |text| format!("{text} {face}"));
@@ -319,6 +325,8 @@ impl<'a> Arguments<'a> {
                 "open" => change.read_only = Some(false),
                 "topic-locked" => change.topic_locked = Some(true),
                 "topic-free" => change.topic_locked = Some(false),
+                "closed" => change.closed = Some(true),
+                "unclosed" => change.closed = Some(false),
                 "fast" => change.slow_seconds = Some(0),
                 "slow" => {
                     let seconds = self.word().and_then(parse_time).and_then(|time| u32::try_from(time).ok());

@@ -39,6 +39,7 @@ pub(super) enum Verb {
     Away,
     Back,
     History,
+    Search,
     Face(&'static str),
     Ping,
     Help,
@@ -64,7 +65,7 @@ const SHRUG: Verb = Verb::Face(r"¯\_(ツ)_/¯");
 const TABLEFLIP: Verb = Verb::Face("(╯°□°)╯︵ ┻━┻");
 const UNFLIP: Verb = Verb::Face("┬─┬ノ( º _ ºノ)");
 
-static TABLE: [Entry; 32] = [
+static TABLE: [Entry; 33] = [
     entry("msg", &["m", "query", "w", "dm"], "NAME [TEXT]", "write to somebody alone", Verb::Message),
     entry("me", &[], "TEXT", "say what you do: /me waves", Verb::Me),
     entry("reply", &["re"], "TEXT", "answer what was said last, or before (^2)", Verb::Reply),
@@ -91,6 +92,7 @@ static TABLE: [Entry; 32] = [
     entry("away", &[], "", "say that you are away, or here again", Verb::Away),
     entry("back", &[], "", "say that you are here again", Verb::Back),
     entry("history", &[], "[N]", "show earlier messages of this room", Verb::History),
+    entry("search", &["find"], "TEXT", "search what was said in your rooms", Verb::Search),
     entry("shrug", &[], "[TEXT]", r"say the text and ¯\_(ツ)_/¯", SHRUG),
     entry("tableflip", &[], "[TEXT]", "say the text and (╯°□°)╯︵ ┻━┻", TABLEFLIP),
     entry("unflip", &[], "[TEXT]", "say the text and ┬─┬ノ( º _ ºノ)", UNFLIP),

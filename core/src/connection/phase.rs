@@ -152,6 +152,8 @@ pub(crate) struct Requests {
     pub(crate) in_flight: u32,
     /// Whether a history page is being read.
     pub(crate) history: bool,
+    /// Whether storage is searching.
+    pub(crate) search: bool,
 }
 
 #[derive(Debug)]

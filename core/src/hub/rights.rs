@@ -15,6 +15,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Rights {
     mode: RoomMode,
+    /// Whether it is private whatever its mode says: the operators' room.
+    always_private: bool,
     standings: BTreeMap<UserId, Held>,
     /// Guests among them by folded name: a ban or a mute is of the name, too (G5).
     guests: BTreeMap<Arc<str>, UserId>,
@@ -66,8 +68,9 @@ impl<'a> Who<'a> {
 }
 
 impl Rights {
-    pub(crate) fn new(mode: RoomMode) -> Self {
-        Self { mode, ..Self::default() }
+    pub(crate) fn new(mode: RoomMode, always_private: bool) -> Self {
+        let mode = RoomMode { private: mode.private || always_private, ..mode };
+        Self { mode, always_private, ..Self::default() }
     }
 
     /// Takes up what storage had.
@@ -112,9 +115,9 @@ impl Rights {
     }
 
     /// Those whose role is not below this one.
-    pub(crate) fn not_below(&self, role: Role) -> Arc<[UserId]> {
+    pub(crate) fn not_below(&self, role: Role) -> impl Iterator<Item = UserId> {
         let standings = self.standings.values().map(|held| &held.standing);
-        standings.filter(|standing| standing.role >= role).map(|standing| standing.user).collect()
+        standings.filter(move |standing| standing.role >= role).map(|standing| standing.user)
     }
 
     /// The number that members are shown, where a role says more than what kind of user it is.
@@ -257,7 +260,7 @@ impl Rights {
     ) {
         match change {
             RoomChange::Mode(mode) => {
-                self.mode = mode;
+                self.mode = RoomMode { private: mode.private || self.always_private, ..mode };
                 if mode.slow_seconds == 0 {
                     self.posted = BTreeMap::new();
                 }
@@ -288,7 +291,7 @@ impl Rights {
     /// How long somebody has to wait until its next message; notes one that is sent now.
     pub(crate) fn slow_down(&mut self, user: UserId, users_max: usize, now: Monotonic) -> Option<Duration> {
         let slow = Duration::from_secs(u64::from(self.mode().slow_seconds));
-        if slow.is_zero() || self.role(user) >= Role::Moderator {
+        if slow.is_zero() {
             return None;
         }
         let free_at = self.posted.get(&user).map(|posted| posted.after(slow));

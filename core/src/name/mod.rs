@@ -36,6 +36,9 @@ const PRINTABLE_BYTES_MAX: usize = 64;
 /// The name of the room that always exists (R3).
 pub const LOBBY: &str = "#lobby";
 
+/// The room of the server's operators (O1).
+pub const OPERATORS: &str = "#operators";
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

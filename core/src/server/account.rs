@@ -28,14 +28,16 @@ impl Server {
             self.refuse(id, register.id, &Refusal::new(RefusalCode::NotAllowed, text));
             return Taken::Yes;
         };
-        // Wrong codes count as well: nobody finds one by trying.
+        let free = self.free_name(register.name, NameHolder::Connection(id));
+        let free = free.and_then(|(nick, key)| self.may_begin(key.folded()).map(|()| (nick, key)));
+        let (nick, key) = match free {
+            Ok(free) => free,
+            Err(refusal) => return self.refuse_attempt(id, register.id, &refusal),
+        };
+        // A name that is taken costs nothing. Wrong codes count: nobody finds one by trying.
         let invited = self.may_register(id).and_then(|()| self.invited(register.invitation));
         let invited = match invited {
             Ok(invited) => invited,
-            Err(refusal) => return self.refuse_attempt(id, register.id, &refusal),
-        };
-        let (nick, key) = match self.free_name(register.name, NameHolder::Connection(id)) {
-            Ok(free) => free,
             Err(refusal) => return self.refuse_attempt(id, register.id, &refusal),
         };
         let Ok(response) = accounts.setup.begin_registration(&key, &register.request) else {
@@ -132,7 +134,13 @@ impl Server {
         proved: Option<(UserId, u32)>,
         device: Arc<str>,
     ) {
-        match proved.filter(|(user, version)| self.has_password(*user, *version)) {
+        let proved = proved.filter(|(user, version)| self.has_password(*user, *version));
+        if let Some((user, _)) = proved
+            && let Err(refusal) = self.may_enter(user)
+        {
+            return self.refuse(id, request, &refusal);
+        }
+        match proved {
             Some((user, _)) if self.has_too_many_connected(user) => {
                 let text = "The account has as many connections as may be; end one of them first.";
                 self.refuse(id, request, &Refusal::new(RefusalCode::SlowDown, text));

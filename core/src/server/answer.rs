@@ -40,6 +40,13 @@ impl Server {
                 };
                 self.governed(asked, room, number, event, change, result);
             }
+            Pending::Note { room, event } => {
+                let result = match result {
+                    Ok(StorageOutcome::Appended(appended)) => Ok(appended),
+                    other => Err(failure(other)),
+                };
+                self.noted(room, event, result);
+            }
             Pending::Lookup { asked, room, event, refusal } => {
                 let result = match result {
                     Ok(StorageOutcome::Found(found)) => Ok(found),
@@ -77,6 +84,13 @@ impl Server {
                 self.read_back(ticket, connection, room, page(result));
             }
             Pending::History { asked, room } => self.history_read(asked, room, page(result)),
+            Pending::Search { asked, room } => {
+                let result = match result {
+                    Ok(StorageOutcome::Hits { hits, next }) => Ok((hits, next)),
+                    other => Err(failure(other)),
+                };
+                self.searched(asked, room, result);
+            }
             Pending::LookUpUpload { asked, transfer, record } => {
                 self.upload_looked_up(asked, transfer, *record, files(result));
             }

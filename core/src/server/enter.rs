@@ -69,7 +69,8 @@ impl Server {
             self.refuse(id, guest.id, &Refusal::new(RefusalCode::NotAllowed, text));
             return Taken::Yes;
         }
-        match self.free_name(guest.nick, NameHolder::Connection(id)) {
+        let free = self.free_name(guest.nick, NameHolder::Connection(id));
+        match free.and_then(|(nick, key)| self.may_begin(key.folded()).map(|()| (nick, key))) {
             Ok((nick, key)) => {
                 self.user_names.take(&key, NameHolder::Connection(id));
                 self.seek_place(id, guest.id, Newcomer::Guest { nick, key }, false);
@@ -111,6 +112,10 @@ impl Server {
             self.refuse(id, resume.id, &Refusal::new(RefusalCode::TokenUnknown, text));
             return Taken::Yes;
         };
+        if let Err(refusal) = self.may_enter(holder.user) {
+            self.refuse(id, resume.id, &refusal);
+            return Taken::Yes;
+        }
         let account = self.users.get(holder.user).is_some_and(|user| user.is_account());
         // A guest is on one connection; of an account's device, a run of its client is.
         let session = self.session_of(id);
@@ -406,6 +411,7 @@ impl Server {
                 bucket: Bucket::new(limits.request_burst, limits.requests_per_second, now),
                 in_flight: 0,
                 history: false,
+                search: false,
             },
             following: Vec::new(),
             behind: Vec::new(),

@@ -155,6 +155,7 @@ impl Server {
         if let RoomChange::Right(user, change) = change {
             self.tell_subject(id, event, user, change);
         }
+        self.note_act(id, event);
     }
 
     fn tell_subject(&mut self, id: RoomId, event: &NewEvent, user: UserId, change: RightChange) {
@@ -162,6 +163,9 @@ impl Server {
             RightChange::Kicked | RightChange::Banned(Some(_)) => {
                 self.put_out(user, id);
                 self.tell_removed(id, event, user);
+                if Some(id) == self.operators && change.ends_entry() {
+                    self.shut_out(user);
+                }
             }
             RightChange::Invited(true) => self.tell_invited(id, event, user),
             RightChange::Role(_) => {
@@ -260,9 +264,9 @@ impl Server {
             ));
         }
         let needed = if act.is_about_roles() { Role::Owner } else { Role::Moderator };
-        let role = self.needs_role(user, govern.room, needed)?;
+        self.needs_role(user, govern.room, needed)?;
         let target = self.target(user, govern, act)?;
-        self.check_rank(govern.room, user, role, act, &target)?;
+        self.check_rank(govern.room, user, act, &target)?;
         self.check_sense(govern.room, act, &target)?;
         let (most, now) = (self.config.limits.standings_max, self.peers.now.monotonic);
         let Some(room) = self.rooms.get_mut(govern.room) else {
@@ -288,11 +292,11 @@ impl Server {
         Err(Refusal::new(RefusalCode::NotPossible, text))
     }
 
-    fn needs_role(&self, user: UserId, room: RoomId, needed: Role) -> Result<Role, Refusal> {
-        let Some(room) = self.rooms.get(room) else { return Ok(Role::Member) };
-        let role = room.rights.role(user);
+    fn needs_role(&self, user: UserId, room: RoomId, needed: Role) -> Result<(), Refusal> {
+        let role = self.role_in(user, room);
+        let Some(room) = self.rooms.get(room) else { return Ok(()) };
         if role >= needed {
-            return Ok(role);
+            return Ok(());
         }
         let text = match needed {
             Role::Member | Role::Moderator => {
@@ -323,23 +327,17 @@ impl Server {
         Ok(Target { user, name })
     }
 
-    fn check_rank(
-        &self,
-        room: RoomId,
-        user: UserId,
-        role: Role,
-        act: Act,
-        target: &Target,
-    ) -> Result<(), Refusal> {
+    fn check_rank(&self, room: RoomId, user: UserId, act: Act, target: &Target) -> Result<(), Refusal> {
         if target.user == user {
             let text = "That is you; you can only give up your own role.";
             let refusal = Refusal::new(RefusalCode::NotPossible, text).about(&*target.name);
             return if act == Act::Demote { Ok(()) } else { Err(refusal) };
         }
-        let other = self.rooms.get(room).map_or(Role::Member, |room| room.rights.role(target.user));
-        if other < role {
+        let (own, other) = (self.rank_in(user, room), self.rank_in(target.user, room));
+        if other < own {
             return Ok(());
         }
+        let other = other.1;
         let text = format!(
             "{} is {} there as you are; you cannot decide about each other.",
             target.name,
@@ -402,6 +400,7 @@ impl Server {
             private: wish.private.unwrap_or(before.private),
             read_only: wish.read_only.unwrap_or(before.read_only),
             topic_locked: wish.topic_locked.unwrap_or(before.topic_locked),
+            closed: wish.closed.unwrap_or(before.closed),
             slow_seconds: wish.slow_seconds.unwrap_or(before.slow_seconds),
         };
         if mode == before {

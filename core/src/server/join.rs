@@ -63,6 +63,7 @@ impl Server {
 
     /// Whether a room of this name may be created now, on this connection.
     fn may_create(&self, id: ConnectionId, name: &RoomName, key: &NameKey) -> Result<(), Refusal> {
+        self.may_be_made(key.folded())?;
         let limits = &self.config.limits;
         if let Some(Clash::LooksAlike(room)) = self.room_names.clash(key, None) {
             let other = room.and_then(|room| self.rooms.get(room)).map(|room| room.name());

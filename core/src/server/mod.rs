@@ -15,6 +15,7 @@ mod files;
 mod govern;
 mod invitations;
 mod join;
+mod operators;
 mod peers;
 mod pending;
 mod people;
@@ -28,6 +29,7 @@ mod receive;
 mod recover;
 mod renewal;
 mod rights;
+mod search;
 mod sources;
 mod timeout;
 mod upkeep;
@@ -102,6 +104,8 @@ pub struct Server {
     users: Users,
     user_names: NameTable<NameHolder>,
     rooms: Rooms,
+    /// The operators' room, where there is one (O1).
+    operators: Option<RoomId>,
     /// Names of rooms; `None` while a room is being opened.
     room_names: NameTable<Option<RoomId>>,
     /// Named rooms that are being opened, by folded name.

@@ -41,6 +41,8 @@ pub(crate) enum Pending {
     Post { asked: Asked, room: RoomId, event: NewEvent },
     /// An act upon the rights in a room is being appended.
     Govern { asked: Asked, room: RoomId, number: u64, event: NewEvent, change: RoomChange },
+    /// An act of another room is being noted in the operators' log.
+    Note { room: RoomId, event: NewEvent },
     /// A post that would be refused is being looked for.
     Lookup { asked: Asked, room: RoomId, event: NewEvent, refusal: Box<Refusal> },
     /// An account is being written for this connection.
@@ -63,6 +65,8 @@ pub(crate) enum Pending {
     CatchUp { connection: ConnectionId, room: RoomId },
     /// A page is being read for somebody who asked.
     History { asked: Asked, room: RoomId },
+    /// Somebody searches, in one room or in all it is in.
+    Search { asked: Asked, room: Option<RoomId> },
     /// What is known of an upload is being looked up.
     LookUpUpload { asked: Asked, transfer: u32, record: Box<UploadRecord> },
     /// An upload is being written down.
@@ -146,7 +150,9 @@ impl PendingTable {
             | Pending::DeleteFile { .. }
             | Pending::IsUsed { .. }
             | Pending::History { .. }
+            | Pending::Search { .. }
             | Pending::Govern { .. }
+            | Pending::Note { .. }
             | Pending::Background => {}
         }
     }

@@ -39,7 +39,7 @@ impl Server {
         let most = self.config.limits.rooms_page_max;
         let Some(user) = self.user_of(id).and_then(|user| self.users.get(user)) else { return };
         let rest = self.rooms.named_after(rooms.after.unwrap_or_default());
-        let mut rest = rest.filter(|room| Self::may_know_of(user, room));
+        let mut rest = rest.filter(|room| self.may_know_of(user, room));
         let page: Vec<_> = rest
             .by_ref()
             .take(most)

@@ -177,6 +177,7 @@ impl Server {
             | ToServer::Members(_)
             | ToServer::Rooms(_)
             | ToServer::History(_)
+            | ToServer::Search(_)
             | ToServer::Rename(_)
             | ToServer::Manual(_)
             | ToServer::Away(_)
@@ -237,6 +238,7 @@ impl Server {
             | ToServer::Members(_)
             | ToServer::Rooms(_)
             | ToServer::History(_)
+            | ToServer::Search(_)
             | ToServer::Rename(_)
             | ToServer::Manual(_)
             | ToServer::Away(_)
@@ -276,7 +278,7 @@ impl Server {
                 | ToServer::Window(_)
                 | ToServer::Stop(_)
         );
-        if !free && !self.admits_request(id, matches!(message, ToServer::History(_))) {
+        if !free && !self.admits_request(id, &message) {
             return Taken::NotYet;
         }
         match message {
@@ -287,6 +289,7 @@ impl Server {
             ToServer::Members(members) => self.members(id, &members),
             ToServer::Rooms(rooms) => self.list_rooms(id, &rooms),
             ToServer::History(history) => self.history(id, &history),
+            ToServer::Search(search) => self.search(id, &search),
             ToServer::Rename(rename) => self.rename(id, &rename),
             ToServer::Manual(manual) => self.manual(id, &manual),
             ToServer::Away(away) => self.away(id, &away),
@@ -325,14 +328,16 @@ impl Server {
     }
 
     /// Whether one more request is taken now (K1); if not, the connection is not listened to until it is.
-    fn admits_request(&mut self, id: ConnectionId, history: bool) -> bool {
+    fn admits_request(&mut self, id: ConnectionId, message: &ToServer<'_>) -> bool {
         let limits = &self.config.limits;
         let now = self.peers.now.monotonic;
         let Some(connection) = self.peers.connections.get_mut(id) else { return false };
         let backlog = connection.outbound.replies_bytes() > limits.outbound_own_bytes;
         let Some(ready) = connection.ready_mut() else { return false };
         let requests = &mut ready.requests;
-        if backlog || requests.in_flight >= limits.requests_in_flight_max || (history && requests.history) {
+        let reads = (matches!(message, ToServer::History(_)) && requests.history)
+            || (matches!(message, ToServer::Search(_)) && requests.search);
+        if backlog || requests.in_flight >= limits.requests_in_flight_max || reads {
             self.peers.pause(id, Pause::Answers, limits);
             return false;
         }

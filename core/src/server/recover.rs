@@ -15,7 +15,7 @@ use crate::{
     config::ServerConfig,
     hub::{Changes, Device, Ends, NameTable, Recent, Rights, Room, RoomKind, Rooms, User, Users},
     ids::{RoomId, UserId},
-    name::{Nick, RoomName},
+    name::{Nick, OPERATORS, RoomName},
     output::Stats,
     random,
     rights::{RoomMode, Standing, Term},
@@ -36,6 +36,7 @@ pub(super) fn recover(config: ServerConfig, seed: [u8; 32], recovered: Recovered
         users: Users::default(),
         user_names: NameTable::new(),
         rooms: Rooms::default(),
+        operators: None,
         room_names: NameTable::new(),
         opening: BTreeMap::new(),
         places: Places::default(),
@@ -118,6 +119,9 @@ impl Server {
                 let Ok(name) = RoomName::parse(&name) else { return };
                 let key = name.key();
                 self.room_names.take(&key, Some(record.id));
+                if name.as_str() == OPERATORS {
+                    self.operators = Some(record.id);
+                }
                 let members = self.users.iter().filter(|user| user.rooms.contains(&record.id));
                 (RoomKind::Named(name, key), members.map(|user| user.id).collect())
             }
@@ -136,7 +140,7 @@ impl Server {
             id: record.id,
             kind,
             topic: record.topic,
-            rights: self.recovered_rights(record.mode, record.standings),
+            rights: self.recovered_rights(record.id, record.mode, record.standings),
             first: record.first,
             tail: record.last,
             members,
@@ -148,8 +152,8 @@ impl Server {
         });
     }
 
-    fn recovered_rights(&self, mode: RoomMode, standings: Vec<Standing>) -> Rights {
-        let mut rights = Rights::new(mode);
+    fn recovered_rights(&self, id: RoomId, mode: RoomMode, standings: Vec<Standing>) -> Rights {
+        let mut rights = Rights::new(mode, self.operators == Some(id));
         for standing in standings {
             let guest = self.users.get(standing.user).is_none_or(|user| !user.is_account());
             let name = Nick::parse(&standing.name).ok().filter(|_| guest);

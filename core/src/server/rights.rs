@@ -19,11 +19,16 @@ impl Server {
     pub(super) fn may_join(&self, user: UserId, room: RoomId) -> Result<(), Refusal> {
         let (Some(user), Some(room)) = (self.users.get(user), self.rooms.get(room)) else { return Ok(()) };
         let now = self.peers.now.monotonic;
-        if let Some(until) = room.rights.ban(Who::of(user), now) {
+        let role = self.role_in(user.id, room.id);
+        if let Some(until) = room.rights.ban(Who::of(user), now).filter(|_| role < Role::Moderator) {
             let text = format!("You are banned from {}{}.", room.name(), self.for_how_long(until));
             return Err(Refusal::new(RefusalCode::Banned, text).about(room.name()));
         }
-        let is_let_in = room.rights.is_invited(user.id) || room.rights.role(user.id) >= Role::Moderator;
+        if room.rights.mode().closed && role < Role::Moderator {
+            let text = format!("{} is closed: nobody joins it for the time being.", room.name());
+            return Err(Refusal::new(RefusalCode::InviteOnly, text).about(room.name()));
+        }
+        let is_let_in = room.rights.is_invited(user.id) || role >= Role::Moderator;
         if room.rights.mode().private && !is_let_in && !crate::seeded_bug!("private-room-joined-uninvited") {
             let text = format!("{} is private; ask one of its moderators to invite you.", room.name());
             return Err(Refusal::new(RefusalCode::InviteOnly, text).about(room.name()));
@@ -33,9 +38,10 @@ impl Server {
 
     /// Whether a member may add anything to a room, a post or a file.
     pub(super) fn may_add(&self, user: UserId, room: RoomId) -> Result<(), Refusal> {
+        self.may_speak(user)?;
         let now = self.peers.now.monotonic;
         let (Some(user), Some(room)) = (self.users.get(user), self.rooms.get(room)) else { return Ok(()) };
-        let (mode, role) = (room.rights.mode(), room.rights.role(user.id));
+        let (mode, role) = (room.rights.mode(), self.role_in(user.id, room.id));
         if let Some(until) = room.rights.mute(Who::of(user), now)
             && !crate::seeded_bug!("muted-still-posts")
         {
@@ -55,12 +61,12 @@ impl Server {
         self.may_add(user, room)?;
         let now = self.peers.now.monotonic;
         let (Some(user), Some(room)) = (self.users.get(user), self.rooms.get(room)) else { return Ok(()) };
-        let (mode, role) = (room.rights.mode(), room.rights.role(user.id));
+        let (mode, role) = (room.rights.mode(), self.role_in(user.id, room.id));
         if kind == EventKind::Topic && mode.topic_locked && role < Role::Moderator {
             let text = format!("In {} moderators and owners set the topic; ask one of them.", room.name());
             return Err(Refusal::new(RefusalCode::RoleNeeded, text).about(room.name()));
         }
-        if matches!(kind, EventKind::Topic | EventKind::Deleted) {
+        if matches!(kind, EventKind::Topic | EventKind::Deleted) || role >= Role::Moderator {
             return Ok(());
         }
         let (user, room) = (user.id, room.id);
@@ -77,38 +83,26 @@ impl Server {
     }
 
     /// Whose messages a post of this kind may be about (N2, N3).
-    pub(super) fn whose(&self, user: UserId, room: RoomId, kind: EventKind) -> Whose {
-        let Some(room) = self.rooms.get(room) else { return Whose::Own };
-        let role = room.rights.role(user);
-        match kind {
-            EventKind::Deleted if crate::seeded_bug!("anybody-deletes") => Whose::Anybodys,
-            EventKind::Deleted if role >= Role::Moderator => Whose::AllBut(room.rights.not_below(role)),
-            EventKind::Edited | EventKind::Deleted => Whose::Own,
-            EventKind::Posted
-            | EventKind::Action
-            | EventKind::Topic
-            | EventKind::Mode
-            | EventKind::Invited
-            | EventKind::Uninvited
-            | EventKind::Kicked
-            | EventKind::Banned
-            | EventKind::Unbanned
-            | EventKind::Muted
-            | EventKind::Unmuted
-            | EventKind::Promoted
-            | EventKind::Demoted
-            | EventKind::Owned
-            | EventKind::FileShared
-            | EventKind::FileDeleted => Whose::Anybodys,
+    pub(super) fn whose(&self, user: UserId, id: RoomId, kind: EventKind) -> Whose {
+        let Some(room) = self.rooms.get(id) else { return Whose::Own };
+        let (is_operator, role) = self.rank_in(user, id);
+        if kind.is_message() || crate::seeded_bug!("anybody-deletes") {
+            Whose::Anybodys
+        } else if kind == EventKind::Deleted && role >= Role::Moderator && room.is_named() {
+            let above = self.operators_but_in(id);
+            let beside = (!is_operator).then(|| room.rights.not_below(role));
+            Whose::AllBut(above.chain(beside.into_iter().flatten()).collect())
+        } else {
+            Whose::Own
         }
     }
 
     /// Whether somebody is told that a room exists.
-    pub(super) fn may_know_of(user: &User, room: &Room) -> bool {
+    pub(super) fn may_know_of(&self, user: &User, room: &Room) -> bool {
         !room.rights.mode().private
             || user.is_member(room.id)
             || room.rights.is_invited(user.id)
-            || room.rights.role(user.id) >= Role::Moderator
+            || self.role_in(user.id, room.id) >= Role::Moderator
     }
 
     pub(super) fn is_being_put_out(&self, user: UserId, room: RoomId) -> bool {
@@ -116,7 +110,7 @@ impl Server {
     }
 
     /// For sentences: how much of a ban or mute is left.
-    fn for_how_long(&self, until: Option<Monotonic>) -> String {
+    pub(super) fn for_how_long(&self, until: Option<Monotonic>) -> String {
         match until {
             Some(until) => format!(" for another {}", rough(until.since(self.peers.now.monotonic))),
             None => String::new(),
@@ -131,7 +125,7 @@ impl Server {
         };
         let (Some(user), Some(room)) = (self.users.get(user), self.rooms.get(rights.room)) else { return };
         let now = self.peers.now;
-        let (mode, own_role) = (room.rights.stored_mode(), room.rights.role(user.id));
+        let (mode, own_role) = (room.rights.stored_mode(), self.role_in(user.id, room.id));
         let ends = |until: Option<Option<Monotonic>>| -> Option<WallTime> {
             until.flatten().map(|until| now.wall.after(until.since(now.monotonic)))
         };

@@ -6,7 +6,7 @@ use super::{Opening, Pending, Server};
 use crate::{
     hub::RoomKind,
     ids::{RoomId, Seq, UserId},
-    name::{LOBBY, NameKey, RoomName},
+    name::{LOBBY, NameKey, OPERATORS, RoomName},
     output::Event,
     storage::{RoomKey, RoomRecord, StorageFailure, StorageOperation, StorageOutcome},
 };
@@ -76,7 +76,7 @@ impl Server {
         let deserted = match &room.kind {
             RoomKind::Named(name, key) => {
                 let opening = self.opening.contains_key(key.folded());
-                room.tail == Seq::default() && name.as_str() != LOBBY && !opening
+                room.tail == Seq::default() && ![LOBBY, OPERATORS].contains(&name.as_str()) && !opening
             }
             RoomKind::Direct(_) => true,
         };

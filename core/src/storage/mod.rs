@@ -11,9 +11,10 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 pub use self::files::{FileOperation, FileOutcome, FileRecord, NewFile, Place, RecoveredFiles, UploadRecord};
 use crate::{
-    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Incarnation, Nonce, Position, RoomId, Seq, UserId},
     password::PasswordRecord,
     rights::{RoomChange, RoomMode, Standing},
+    search::Query,
     time::WallTime,
 };
 
@@ -103,6 +104,21 @@ pub enum StorageOperation {
         /// At most so many events.
         events_max: u32,
         /// Stop before the event whose text and names would go past so many bytes, but read at least one.
+        bytes_max: u32,
+    },
+    /// Find events whose [searched](crate::search::searched) text matches, the newest first, by when they were stored. It may
+    /// look at only some of the events and say where to go on; going on until it says no more finds all. Answer:
+    /// [`StorageOutcome::Hits`].
+    Search {
+        /// Only in these, ascending. Those that do not exist have no events.
+        rooms: Vec<RoomId>,
+        /// What to look for.
+        query: Query,
+        /// Only events that stand before this.
+        before: Option<Position>,
+        /// At most so many, at least one.
+        hits_max: u32,
+        /// Stop before the event whose text and names would go past so many bytes, but find at least one.
         bytes_max: u32,
     },
     /// Store a new guest with the next user id. The token hash is unique: one that is stored already is
@@ -335,6 +351,8 @@ pub enum EventKind {
     Demoted = 13,
     /// Somebody was made an owner.
     Owned = 14,
+    /// Somebody did something about rights in another room (only in the operators' log).
+    Noted = 15,
     /// Somebody shared a file.
     FileShared = 20,
     /// Somebody deleted a file.
@@ -370,11 +388,34 @@ impl EventKind {
             12 => Some(Self::Promoted),
             13 => Some(Self::Demoted),
             14 => Some(Self::Owned),
+            15 => Some(Self::Noted),
             20 => Some(Self::FileShared),
             21 => Some(Self::FileDeleted),
             30 => Some(Self::Edited),
             31 => Some(Self::Deleted),
             _ => None,
+        }
+    }
+
+    /// What an act is called, as a slash command is; nothing for other events.
+    #[must_use]
+    pub const fn act_name(self) -> &'static str {
+        match self {
+            Self::Posted | Self::Action | Self::Topic | Self::Edited | Self::Deleted => "",
+            Self::Mode => "mode",
+            Self::Invited => "invite",
+            Self::Uninvited => "uninvite",
+            Self::Kicked => "kick",
+            Self::Banned => "ban",
+            Self::Unbanned => "unban",
+            Self::Muted => "mute",
+            Self::Unmuted => "unmute",
+            Self::Promoted => "op",
+            Self::Demoted => "deop",
+            Self::Owned => "owner",
+            Self::Noted => "noted",
+            Self::FileShared => "share",
+            Self::FileDeleted => "rm",
         }
     }
 
@@ -384,14 +425,14 @@ impl EventKind {
         matches!(self, Self::Posted | Self::Action | Self::Topic | Self::Edited | Self::Deleted)
     }
 
-    /// Whether a post of this kind may be about a message, or must: the number of one is taken (`PROTOCOL.md` N1).
+    /// What sort of event it is, for all that need not know more.
     #[must_use]
-    pub const fn takes(self, to: Option<Seq>) -> bool {
+    pub const fn family(self) -> EventFamily {
         match self {
-            Self::Posted | Self::Action => true,
-            Self::Edited | Self::Deleted => to.is_some(),
-            Self::Topic
-            | Self::Mode
+            Self::Posted | Self::Action => EventFamily::Message,
+            Self::Edited | Self::Deleted => EventFamily::Revision,
+            Self::Topic => EventFamily::Topic,
+            Self::Mode
             | Self::Invited
             | Self::Uninvited
             | Self::Kicked
@@ -402,16 +443,41 @@ impl EventKind {
             | Self::Promoted
             | Self::Demoted
             | Self::Owned
-            | Self::FileShared
-            | Self::FileDeleted => to.is_none(),
+            | Self::Noted => EventFamily::Act,
+            Self::FileShared | Self::FileDeleted => EventFamily::File,
+        }
+    }
+
+    /// Whether a post of this kind may be about a message, or must: the number of one is taken (`PROTOCOL.md` N1).
+    #[must_use]
+    pub const fn takes(self, to: Option<Seq>) -> bool {
+        match self.family() {
+            EventFamily::Message => true,
+            EventFamily::Revision => to.is_some(),
+            EventFamily::Topic | EventFamily::Act | EventFamily::File => to.is_none(),
         }
     }
 
     /// Whether it is a message, that others may be about.
     #[must_use]
     pub const fn is_message(self) -> bool {
-        matches!(self, Self::Posted | Self::Action)
+        matches!(self.family(), EventFamily::Message)
     }
+}
+
+/// What events are about, as far as kinds have it in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventFamily {
+    /// Something that somebody said or did.
+    Message,
+    /// What became of a message.
+    Revision,
+    /// The room's topic.
+    Topic,
+    /// Who may do what in the room.
+    Act,
+    /// The room's files.
+    File,
 }
 
 /// An event of a room's log.
@@ -439,8 +505,7 @@ impl StoredEvent {
     /// The message that it answers, edits or deletes.
     #[must_use]
     pub fn to(&self) -> Option<Seq> {
-        let is_about_message =
-            self.kind.is_message() || matches!(self.kind, EventKind::Edited | EventKind::Deleted);
+        let is_about_message = matches!(self.kind.family(), EventFamily::Message | EventFamily::Revision);
         self.about.as_ref().filter(|_| is_about_message).map(|about| Seq::new(about.id))
     }
 
@@ -459,7 +524,7 @@ impl StoredEvent {
     /// Takes over what an edit or a deletion says, where that is later than what it says itself (`PROTOCOL.md` N5). Whether
     /// anything changed.
     pub fn revise(&mut self, by: &Self) -> bool {
-        let is_revision = matches!(by.kind, EventKind::Edited | EventKind::Deleted);
+        let is_revision = by.kind.family() == EventFamily::Revision;
         if !is_revision || by.to() != Some(self.seq) || self.revised >= Some(by.seq) {
             return false;
         }
@@ -473,6 +538,15 @@ impl StoredEvent {
     pub fn readable_bytes(&self) -> usize {
         self.text.len() + self.nick.len() + self.about.as_ref().map_or(0, |about| about.name.len())
     }
+}
+
+/// An event that was searched for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// In which room it is.
+    pub room: RoomId,
+    /// It.
+    pub event: StoredEvent,
 }
 
 /// Which part of a log to read. Events always come in ascending order.
@@ -512,6 +586,13 @@ pub enum StorageOutcome {
         first: Seq,
         /// Ascending and without holes.
         events: Vec<StoredEvent>,
+    },
+    /// To [`StorageOperation::Search`].
+    Hits {
+        /// The newest first.
+        hits: Vec<Hit>,
+        /// Before which position there may be more.
+        next: Option<Position>,
     },
     /// To [`StorageOperation::CreateGuest`].
     GuestCreated {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use minicbor::{Decoder, Encoder, data::Type};
 
 use crate::{
-    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Incarnation, Nonce, Position, RoomId, Seq, UserId},
     time::WallTime,
     transfer::{BlobHash, UploadKey, Version},
 };
@@ -106,6 +106,7 @@ macro_rules! number {
 number!(UserId, new, get);
 number!(RoomId, new, get);
 number!(Seq, new, get);
+number!(Position, new, get);
 number!(Nonce, new, get);
 number!(Incarnation, new, get);
 number!(DeviceId, new, get);

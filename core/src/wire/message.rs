@@ -7,11 +7,11 @@ use minicbor::{Decoder, Encoder};
 use super::{
     field::{Field, Malformed, Writer, record},
     frame::{Frame, write_frame},
-    part::{Change, Device, File, Limits, Listed, LogEvent, Member, Room, Standing, Stretching, Token},
+    part::{Change, Device, File, Hit, Limits, Listed, LogEvent, Member, Room, Standing, Stretching, Token},
 };
 use crate::{
     error::ProtocolError,
-    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Incarnation, Nonce, Position, RoomId, Seq, UserId},
     password::{
         LOGIN_FINISH_BYTES, LOGIN_START_BYTES, REGISTRATION_REQUEST_BYTES, REGISTRATION_UPLOAD_BYTES,
     },
@@ -89,7 +89,7 @@ fn decode_body<'a, T: Field<'a>>(body: &'a [u8]) -> Result<T, ProtocolError> {
 
 messages! {
     /// A message to the server.
-    ToServer, not here: [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4b, 0x4c, 0x4d, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57, 0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x7f, 0x5c], {
+    ToServer, not here: [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4b, 0x4c, 0x4d, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57, 0x5a, 0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x7f, 0x5c], {
         Ping = 0x01,
         Pong = 0x02,
         Goodbye<'a> = 0x03,
@@ -108,6 +108,7 @@ messages! {
         Follow = 0x22,
         Direct<'a> = 0x23,
         Post<'a> = 0x24,
+        Search<'a> = 0x25,
         Members = 0x26,
         Rooms = 0x27,
         History = 0x28,
@@ -135,7 +136,7 @@ messages! {
 
 messages! {
     /// A message to the client.
-    ToClient, not here: [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x20, 0x21, 0x22, 0x23, 0x24, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e, 0x2f, 0x30, 0x31, 0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x6f, 0x32], {
+    ToClient, not here: [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e, 0x2f, 0x30, 0x31, 0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x6f, 0x32], {
         Ping = 0x01,
         Pong = 0x02,
         Goodbye<'a> = 0x03,
@@ -162,6 +163,7 @@ messages! {
         Parted = 0x55,
         Removed<'a> = 0x56,
         Invited<'a> = 0x57,
+        SearchPage<'a> = 0x5a,
         ReadUpTo = 0x5c,
         Accepted = 0x70,
         Stored<'a> = 0x71,
@@ -256,6 +258,14 @@ Post<'a> {
     /** What to say. */ text: &'a str,
     /** The message that it answers, edits or deletes (N1). */ to: Option<Seq>,
 } }
+record! { /// Asks for events by their words (S1).
+Search<'a> {
+    /** Of the request. */ id: u32,
+    /** What to look for (S3). */ text: &'a str,
+    /** In which room; in all that the user is in unless said. */ room: Option<RoomId>,
+    /** `next` of the page before (S5). */ before: Option<Position>,
+    /** At most so many hits; 0 for as many as possible. */ limit: u16,
+} }
 record! { /// Asks who is in a room (R8).
 Members {
     /** Of the request. */ id: u32,
@@ -305,6 +315,7 @@ SetMode {
     /** Whether only moderators and owners post. */ read_only: Option<bool>,
     /** Whether only moderators and owners set the topic. */ topic_locked: Option<bool>,
     /** How long members wait between two messages. */ slow_seconds: Option<u32>,
+    /** Whether nobody joins any more. */ closed: Option<bool>,
 } }
 record! { /// Asks who has which rights in a room (G8).
 Rights {
@@ -377,6 +388,12 @@ HistoryPage<'a> {
     /** The first number still kept. */ first: Seq,
     /** Ascending and without holes. */ events: Vec<LogEvent<'a>>,
 } }
+record! { /// Answers `Search` (S4).
+SearchPage<'a> {
+    /** Of the request. */ id: u32,
+    /** The newest first. */ hits: Vec<Hit<'a>>,
+    /** The `before` of the next page. */ next: Option<Position>,
+} }
 record! { /// Answers `Manual`.
 ManualText<'a> { /** Of the request. */ id: u32, /** The manual. */ text: &'a str, } }
 record! { /// Answers `Register`, `Login` and `NewPassword` (A3, A4, A11).
@@ -391,7 +408,7 @@ record! { /// Answers `Rights` (G8).
 RightsPage<'a> {
     /** Of the request. */ id: u32,
     /** Of which room. */ room: RoomId,
-    /** 1 private, 2 read-only, 4 the topic is locked. */ mode: u8,
+    /** 1 private, 2 read-only, 4 the topic is locked, 8 closed. */ mode: u8,
     /** How long members wait between two messages; 0 for not at all. */ slow_seconds: u32,
     /** A number of [`role`](super::role): what the asker is there. */ role: u8,
     /** Ascending by id. */ standings: Vec<Standing<'a>>,

@@ -25,12 +25,12 @@ pub use self::{
         Govern, Guest, Hello, History, HistoryPage, Invited, Join, Joined, Login, Manual, ManualText,
         MarkRead, Members, MembersPage, NewPassword, Opened, Part, Parted, Ping, Plain, Pong, Post, Posted,
         Presence, Prove, ReadUpTo, Ready, Refused, Register, Removed, Rename, Resume, Revoke, Rights,
-        RightsPage, Rooms, RoomsPage, Sending, SetMode, SetPassword, Stop, Stopped, Stored, ToClient,
-        ToServer, Trimmed, Upload, Waiting, Welcome, Window,
+        RightsPage, Rooms, RoomsPage, Search, SearchPage, Sending, SetMode, SetPassword, Stop, Stopped,
+        Stored, ToClient, ToServer, Trimmed, Upload, Waiting, Welcome, Window,
     },
     part::{
-        About, Change, Device, File, Limits, Listed, LogEvent, Member, Room, Standing, Stretching, Token,
-        goodbye, kind, role, state,
+        About, Change, Device, File, Hit, Limits, Listed, LogEvent, Member, Room, Standing, Stretching,
+        Token, goodbye, kind, role, state,
     },
 };
 

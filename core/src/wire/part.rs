@@ -195,6 +195,16 @@ record! {
 }
 
 record! {
+    /// An event that was searched for.
+    Hit<'a> {
+        /// In which room it is.
+        room: RoomId,
+        /// It.
+        event: LogEvent<'a>,
+    }
+}
+
+record! {
     /// Whom or what an event is about, and until when what it says holds.
     About<'a> {
         /// The number of a user or of another event of the room.

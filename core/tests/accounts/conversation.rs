@@ -47,7 +47,7 @@ fn edit(house: &mut House, end: usize, room: RoomId, message: Seq, text: &str) -
     post(house, end, |client, now| client.edit(room, message, text, None, now))
 }
 
-fn delete(house: &mut House, end: usize, room: RoomId, message: Seq) -> Result<Seq, &'static str> {
+pub(crate) fn delete(house: &mut House, end: usize, room: RoomId, message: Seq) -> Result<Seq, &'static str> {
     post(house, end, |client, now| client.delete(room, message, None, now))
 }
 

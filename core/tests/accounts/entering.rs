@@ -169,6 +169,17 @@ fn a_source_makes_five_accounts_an_hour() {
 }
 
 #[test]
+fn names_that_are_taken_cost_no_account() {
+    let mut house = House::new();
+    house.register("a1", "correct horse");
+    for _ in 0..6 {
+        let taken = house.client("a1", Some(entry(true, "battery staple")), None);
+        assert_eq!(house.refused(taken), Some("name-in-use"));
+    }
+    house.register("b2", "correct horse");
+}
+
+#[test]
 fn a_server_says_who_may_enter_and_holds_to_it() {
     let mut closed = House::with(Limits::default(), Registration::Closed, false);
     let guest = closed.client("bob", None, None);

@@ -23,12 +23,18 @@ fn owned() -> (House, usize, RoomId) {
     (house, owner, room)
 }
 
-fn governance(room: RoomId, act: Act, name: &str, seconds: Option<u64>) -> Governance {
+pub(crate) fn governance(room: RoomId, act: Act, name: &str, seconds: Option<u64>) -> Governance {
     Governance { room, act, name: nick(name), seconds, reason: "because".into() }
 }
 
 /// Does something to somebody; the code it is refused with.
-fn govern(house: &mut House, end: usize, room: RoomId, act: Act, name: &str) -> Option<&'static str> {
+pub(crate) fn govern(
+    house: &mut House,
+    end: usize,
+    room: RoomId,
+    act: Act,
+    name: &str,
+) -> Option<&'static str> {
     govern_for(house, end, room, act, name, None)
 }
 
@@ -44,7 +50,12 @@ fn govern_for(
     outcome(house, end)
 }
 
-fn set_mode(house: &mut House, end: usize, room: RoomId, change: ModeChange) -> Option<&'static str> {
+pub(crate) fn set_mode(
+    house: &mut House,
+    end: usize,
+    room: RoomId,
+    change: ModeChange,
+) -> Option<&'static str> {
     house.act(end, |client, now| client.set_mode(room, change, now).expect("it may"));
     outcome(house, end)
 }
@@ -64,7 +75,7 @@ fn outcome(house: &House, end: usize) -> Option<&'static str> {
 }
 
 /// Says something; the code it is refused with.
-fn say(house: &mut House, end: usize, room: RoomId, text: &str) -> Option<&'static str> {
+pub(crate) fn say(house: &mut House, end: usize, room: RoomId, text: &str) -> Option<&'static str> {
     post(house, end, room, EventKind::Posted, text)
 }
 
@@ -80,7 +91,7 @@ fn post(house: &mut House, end: usize, room: RoomId, kind: EventKind, text: &str
 }
 
 /// Tries to join; the code it is refused with.
-fn try_join(house: &mut House, end: usize, room: &str) -> Option<&'static str> {
+pub(crate) fn try_join(house: &mut House, end: usize, room: &str) -> Option<&'static str> {
     let name = RoomName::parse(room).expect("a name");
     house.act(end, |client, now| client.join(&name, None, now).expect("it may"));
     let answer = house.ends[end].events.iter().rev().find_map(|event| match event {

@@ -286,6 +286,7 @@ impl Bench {
             ToServer::Members(message) => message.id,
             ToServer::Rooms(message) => message.id,
             ToServer::History(message) => message.id,
+            ToServer::Search(message) => message.id,
             ToServer::Rename(message) => message.id,
             ToServer::Manual(message) => message.id,
             ToServer::Away(message) => message.id,

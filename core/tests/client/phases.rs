@@ -30,7 +30,7 @@ use Fate::{Broken, Ends, Taken, Unexpected};
 const PHASES: [&str; 6] = ["greeting", "logging in", "entering", "naming", "waiting", "ready"];
 
 #[rustfmt::skip]
-const TABLE: [(&str, [Fate; 6]); 35] = [
+const TABLE: [(&str, [Fate; 6]); 36] = [
     //              greeting    logging in  entering    naming      waiting     ready
     ("Ping",         [Taken,       Taken,       Taken,       Taken,       Taken,       Taken]),
     ("Pong",         [Taken,       Taken,       Taken,       Taken,       Taken,       Taken]),
@@ -46,6 +46,7 @@ const TABLE: [(&str, [Fate; 6]); 35] = [
     ("MembersPage",  [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
     ("RoomsPage",    [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
     ("HistoryPage",  [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
+    ("SearchPage",   [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
     ("ManualText",   [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
     ("Event",        [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Broken]),
     ("Presence",     [Unexpected,  Unexpected,  Unexpected,  Unexpected,  Unexpected,  Taken]),
@@ -87,6 +88,7 @@ fn samples() -> Vec<ToClient<'static>> {
         MembersPage { id, room, members: vec![], next: None }.into(),
         RoomsPage { id, rooms: vec![], next: None }.into(),
         HistoryPage { id, room, first: Seq::new(1), events: vec![] }.into(),
+        SearchPage { id, hits: vec![], next: None }.into(),
         ManualText { id, text: "read" }.into(),
         event(room, 1, "hello").into(),
         Presence { room, members: 1, stale: false, changes: vec![] }.into(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use palabre_core::{
     client::{ClientEvent, RequestId},
     error::{Misuse, ProtocolError, RefusalCode},
-    ids::{RoomId, Seq, UserId},
+    ids::{Position, RoomId, Seq, UserId},
     wire::*,
 };
 
@@ -83,6 +83,78 @@ fn a_page_of_history_has_no_holes() {
         let expected = (!fine).then_some(ProtocolError::SequenceBroken.number());
         assert_eq!(bench.accusation(), expected, "{seqs:?}");
     }
+}
+
+fn hit(seq: u64, text: &'static str) -> Hit<'static> {
+    Hit { room: LOBBY, event: event(LOBBY, seq, text).event }
+}
+
+#[test]
+fn a_search_goes_on_until_there_is_as_much_as_was_wanted() {
+    let mut bench = Bench::in_lobby(9);
+    let request = bench.client.search("tea*", Some(LOBBY), None, 3, bench.now).expect("a word");
+    bench.drain();
+    let sent = bench.next_frame();
+    let ToServer::Search(asked) = sent.message() else { panic!("{sent:?}") };
+    assert_eq!((asked.text, asked.room, asked.before, asked.limit), ("tea*", Some(LOBBY), None, 3));
+    let next = Some(Position::new(100));
+    bench.receive(SearchPage { id: asked.id, hits: vec![hit(8, "tea"), hit(6, "teas")], next });
+    assert!(bench.events().is_empty());
+    let sent = bench.next_frame();
+    let ToServer::Search(asked) = sent.message() else { panic!("{sent:?}") };
+    assert_eq!((asked.before, asked.limit), (next, 1));
+    let next = Some(Position::new(50));
+    bench.receive(SearchPage { id: asked.id, hits: vec![hit(5, "teatime")], next });
+    let ClientEvent::Found { request: told, hits, next: left } = bench.next_event() else {
+        panic!("nothing")
+    };
+    let seqs: Vec<_> = hits.iter().map(|hit| hit.event.seq.get()).collect();
+    assert_eq!((told, seqs, left), (request, vec![8, 6, 5], next));
+}
+
+#[test]
+fn a_search_goes_on_over_pages_without_hits_and_ends_in_time() {
+    let mut bench = Bench::in_lobby(9);
+    bench.client.search("tea", None, None, 0, bench.now).expect("a word");
+    bench.drain();
+    let mut pages = 0;
+    while bench.outputs.is_empty() {
+        let id = bench.asked();
+        pages += 1;
+        bench.receive(SearchPage { id, hits: vec![], next: Some(Position::new(1_000 - pages)) });
+    }
+    assert_eq!(pages, 64);
+    assert!(matches!(bench.next_event(), ClientEvent::Found { next: Some(_), .. }));
+}
+
+#[test]
+fn pages_of_a_search_that_are_not_what_was_asked_for_are_a_breach() {
+    let elsewhere = Hit { room: RoomId::new(99), ..hit(1, "tea") };
+    let pages = [
+        (vec![hit(3, "tea"), hit(2, "tea"), hit(1, "tea")], None),
+        (vec![elsewhere], None),
+        (vec![], Some(Position::new(7))),
+    ];
+    for (hits, next) in pages {
+        let mut bench = Bench::in_lobby(9);
+        let before = Some(Position::new(7));
+        bench.client.search("tea", Some(LOBBY), before, 2, bench.now).expect("a word");
+        bench.drain();
+        let id = bench.asked();
+        bench.receive(SearchPage { id, hits, next });
+        assert_eq!(bench.accusation(), Some(ProtocolError::SequenceBroken.number()));
+    }
+}
+
+#[test]
+fn a_search_without_a_word_is_not_even_sent() {
+    let mut bench = Bench::in_lobby(9);
+    let Err(Misuse::Text(refusal)) = bench.client.search("-", None, None, 0, bench.now) else {
+        panic!("taken")
+    };
+    assert_eq!(refusal.code, RefusalCode::QueryEmpty);
+    let elsewhere = Some(RoomId::new(99));
+    assert_eq!(bench.client.search("tea", elsewhere, None, 0, bench.now), Err(Misuse::NotInRoom));
 }
 
 #[test]
@@ -186,7 +258,8 @@ fn a_new_name_is_kept_for_later() {
 
 #[test]
 fn an_answer_of_the_wrong_kind_is_a_breach() {
-    let answers: [fn(u32) -> Vec<u8>; 5] = [
+    let answers: [fn(u32) -> Vec<u8>; 6] = [
+        |id| bytes_of(SearchPage { id, hits: vec![], next: None }),
         |id| bytes_of(Done { id }),
         |id| bytes_of(Joined { id, room: lobby(0), members: 1 }),
         |id| bytes_of(MembersPage { id, room: LOBBY, members: vec![], next: None }),

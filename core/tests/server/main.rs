@@ -6,6 +6,9 @@
 //! * `rooms`: joining, leaving, members, direct conversations
 //! * `road`: posts, from submission to delivery, and what happens when storage fails
 //! * `cursors`: slow readers, reconnects, history
+//! * `uploads`: how content becomes a file, what of it is durable, what it counts
+//! * `files`: who may take, see and delete files
+//! * `search`: who finds what
 //! * `hostile`: frames, lengths, floods, silence
 //! * `shutdown`: how it ends
 #![allow(missing_docs)]
@@ -13,10 +16,15 @@
 mod bounds;
 mod contract;
 mod cursors;
+mod disk;
 mod entering;
+mod files;
 mod hostile;
 mod road;
 mod rooms;
+mod search;
 mod shutdown;
 mod store;
 mod support;
+mod transfers;
+mod uploads;

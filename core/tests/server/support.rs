@@ -7,7 +7,7 @@ use std::{
 
 use palabre_core::{
     channel::Channel,
-    config::ServerConfig,
+    config::{FilesConfig, ServerConfig},
     ids::{ConnectionId, Nonce, RoomId},
     limits::Limits,
     output::{Event, Output, Source},
@@ -17,12 +17,13 @@ use palabre_core::{
     wire::{self, FRAME_BYTES_MAX, FrameDecoder, ToClient, ToServer, Token},
 };
 
-use crate::store::Store;
+use crate::{disk::Disk, store::Store};
 
 /// A server and what it has said so far.
 pub(crate) struct World {
     pub(crate) server: Server,
     pub(crate) store: Store,
+    pub(crate) disk: Disk,
     pub(crate) now: Now,
     /// Whether storage answers at once.
     pub(crate) prompt: bool,
@@ -44,11 +45,16 @@ impl World {
     }
 
     pub(crate) fn on(limits: Limits, store: Store) -> Self {
+        Self::taking_files(limits, store, FilesConfig::Off)
+    }
+
+    pub(crate) fn taking_files(limits: Limits, store: Store, files: FilesConfig) -> Self {
         let now = Now { monotonic: Monotonic::from_millis(1_000), wall: WallTime::from_millis(1_000_000) };
-        let config = ServerConfig { limits, ..ServerConfig::default() };
+        let config = ServerConfig { limits, files, ..ServerConfig::default() };
         let mut world = Self {
             server: Server::new(config, [7; 32], store.recovered(), now),
             store,
+            disk: Disk::default(),
             now,
             prompt: true,
             waiting: VecDeque::new(),
@@ -78,6 +84,12 @@ impl World {
                     self.answer(request);
                 }
             }
+            while !self.disk.slow
+                && let Some(reply) = self.disk.work()
+            {
+                idle = false;
+                self.server.handle_blob(reply, self.now);
+            }
             if let Some((at, _)) = self.server.poll_timeout()
                 && at <= self.now.monotonic
             {
@@ -95,7 +107,7 @@ impl World {
         match output {
             Output::Interest(id) => self.send(id),
             Output::Storage(request) => self.waiting.push_back(request),
-            Output::Blob(request) => panic!("no files are taken: {request:?}"),
+            Output::Blob(request) => self.disk.waiting.push_back(request),
             Output::Close(id) => {
                 self.closed.push(id);
                 self.send(id);
@@ -115,6 +127,13 @@ impl World {
     pub(crate) fn answer_one(&mut self) {
         let request = self.waiting.pop_front().expect("a request waits");
         self.answer(request);
+        self.settle();
+    }
+
+    /// Has the disk do what it was asked first.
+    pub(crate) fn work_one(&mut self) {
+        let reply = self.disk.work().expect("something waits for the disk");
+        self.server.handle_blob(reply, self.now);
         self.settle();
     }
 

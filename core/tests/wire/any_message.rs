@@ -1,18 +1,18 @@
 //! Any message, for properties.
 
 use palabre_core::{
-    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Incarnation, Nonce, Position, RoomId, Seq, UserId},
     time::WallTime,
     transfer::{BlobHash, UploadKey, Version},
     wire::{
         About, Accepted, Away, Challenge, Change, Credit, Data, Delete, Device, DeviceList, Devices, Direct,
         Discard, Done, Download, Durable, Enrol, Error, Event, File, Files, FilesPage, Finish, Follow,
-        Goodbye, Govern, Guest, Hello, History, HistoryPage, Invited, Join, Joined, Limits, Listed, LogEvent,
-        Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword, Opened, Part, Parted,
-        Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused, Register, Removed,
-        Rename, Resume, Revoke, Rights, RightsPage, Room, Rooms, RoomsPage, Sending, SetMode, SetPassword,
-        Standing, Stop, Stopped, Stored, Stretching, ToClient, ToServer, Token, Trimmed, Upload, Waiting,
-        Welcome, Window,
+        Goodbye, Govern, Guest, Hello, History, HistoryPage, Hit, Invited, Join, Joined, Limits, Listed,
+        LogEvent, Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword, Opened,
+        Part, Parted, Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused, Register,
+        Removed, Rename, Resume, Revoke, Rights, RightsPage, Room, Rooms, RoomsPage, Search, SearchPage,
+        Sending, SetMode, SetPassword, Standing, Stop, Stopped, Stored, Stretching, ToClient, ToServer,
+        Token, Trimmed, Upload, Waiting, Welcome, Window,
     },
 };
 use proptest::{collection::vec, option, prelude::*};
@@ -50,6 +50,13 @@ pub(crate) fn to_server() -> BoxedStrategy<ToServer<'static>> {
         }),
         any_of!(Members { id: any::<u32>(), room: room_id(), after: option::of(user_id()) }),
         any_of!(Rooms { id: any::<u32>(), after: option::of(room_id()) }),
+        any_of!(Search {
+            id: any::<u32>(),
+            text: text(),
+            room: option::of(room_id()),
+            before: option::of(position()),
+            limit: any::<u16>(),
+        }),
         any_of!(History {
             id: any::<u32>(),
             room: room_id(),
@@ -89,6 +96,7 @@ pub(crate) fn to_server() -> BoxedStrategy<ToServer<'static>> {
             read_only: option::of(any::<bool>()),
             topic_locked: option::of(any::<bool>()),
             slow_seconds: option::of(any::<u32>()),
+            closed: option::of(any::<bool>()),
         }),
         any_of!(Rights { id: any::<u32>(), room: room_id(), after: option::of(user_id()) }),
         any_of!(Upload {
@@ -167,6 +175,11 @@ pub(crate) fn to_client() -> BoxedStrategy<ToClient<'static>> {
         }),
         any_of!(RoomsPage { id: any::<u32>(), rooms: vec(listed(), 0..30), next: option::of(room_id()) }),
         any_of!(HistoryPage { id: any::<u32>(), room: room_id(), first: seq(), events: vec(event(), 0..30) }),
+        any_of!(SearchPage {
+            id: any::<u32>(),
+            hits: vec(any_of!(Hit { room: room_id(), event: event() }), 0..30),
+            next: option::of(position()),
+        }),
         any_of!(ManualText { id: any::<u32>(), text: text() }),
         any_of!(Event { room: room_id(), event: event() }),
         any_of!(Presence {
@@ -315,6 +328,10 @@ fn standing() -> impl Strategy<Value = Standing<'static>> {
 
 fn seq() -> impl Strategy<Value = Seq> {
     number().prop_map(Seq::new)
+}
+
+fn position() -> impl Strategy<Value = Position> {
+    number().prop_map(Position::new)
 }
 
 fn user_id() -> impl Strategy<Value = UserId> {

@@ -109,6 +109,7 @@ fn parts_have_the_documented_fields() {
             }
             ToClient::DeviceList(list) => list.devices.iter().for_each(|it| part(&mut coded, "Device", it)),
             ToClient::Stored(stored) => part(&mut coded, "File", &stored.file),
+            ToClient::SearchPage(page) => page.hits.iter().for_each(|it| part(&mut coded, "Hit", it)),
             ToClient::Accepted(_)
             | ToClient::Window(_)
             | ToClient::Durable(_)

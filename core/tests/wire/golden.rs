@@ -1,18 +1,18 @@
 //! The messages of the golden vectors, as values: written down apart from the bytes, so that each checks the other.
 
 use palabre_core::{
-    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Incarnation, Nonce, Position, RoomId, Seq, UserId},
     time::WallTime,
     transfer::{BlobHash, UploadKey, Version},
     wire::{
         About, Accepted, Away, Challenge, Change, Credit, Data, Delete, Device, DeviceList, Devices, Direct,
         Discard, Done, Download, Durable, Enrol, Error, Event, File, Files, FilesPage, Finish, Follow,
-        Goodbye, Govern, Guest, Hello, History, HistoryPage, Invited, Join, Joined, Limits, Listed, LogEvent,
-        Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword, Opened, Part, Parted,
-        Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused, Register, Removed,
-        Rename, Resume, Revoke, Rights, RightsPage, Room, Rooms, RoomsPage, Sending, SetMode, SetPassword,
-        Standing, Stop, Stopped, Stored, Stretching, ToClient, ToServer, Token, Trimmed, Upload, Waiting,
-        Welcome, Window, kind, role, state,
+        Goodbye, Govern, Guest, Hello, History, HistoryPage, Hit, Invited, Join, Joined, Limits, Listed,
+        LogEvent, Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword, Opened,
+        Part, Parted, Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused, Register,
+        Removed, Rename, Resume, Revoke, Rights, RightsPage, Room, Rooms, RoomsPage, Search, SearchPage,
+        Sending, SetMode, SetPassword, Standing, Stop, Stopped, Stored, Stretching, ToClient, ToServer,
+        Token, Trimmed, Upload, Waiting, Welcome, Window, kind, role, state,
     },
 };
 
@@ -120,6 +120,18 @@ pub(crate) fn to_server() -> Vec<Named<ToServer<'static>>> {
         ("rooms-after", Rooms { id: 8, after: Some(RoomId::new(100)) }.into()),
         ("history", History { id: 9, room: TEA, before: None, limit: 0 }.into()),
         ("history-before", History { id: 9, room: TEA, before: Some(seq(1000)), limit: 200 }.into()),
+        ("search", Search { id: 9, text: "tea", room: None, before: None, limit: 0 }.into()),
+        (
+            "search-before",
+            Search {
+                id: 9,
+                text: "\"green tea\" pot*",
+                room: Some(TEA),
+                before: Some(Position::new(1_000)),
+                limit: 20,
+            }
+            .into(),
+        ),
         ("rename", Rename { id: 10, nick: "Ana.2" }.into()),
         ("manual", Manual { id: 11 }.into()),
         ("away", Away { id: 12, away: true }.into()),
@@ -151,6 +163,7 @@ fn accounts_to_server() -> Vec<Named<ToServer<'static>>> {
         read_only: None,
         topic_locked: Some(false),
         slow_seconds: Some(30),
+        closed: None,
     };
     vec![
         ("register", Register { id: 1, name: "Zoë", request: counting(), invitation: None }.into()),
@@ -399,6 +412,7 @@ fn replies() -> Vec<Named<ToClient<'static>>> {
         event(2, 12, "ana", kind::TOPIC, ""),
         event(3, 13, "bo", kind::ACTION, "waves"),
     ];
+    let hit = Hit { room: TEA, event: event(1, 12, "ana", kind::POSTED, "green tea in the pot") };
     vec![
         ("done", Done { id: 3 }.into()),
         ("refused", Refused { id: 1, code: 1, text: taken, about: "ana", suggestion: Some("ana2") }.into()),
@@ -414,6 +428,8 @@ fn replies() -> Vec<Named<ToClient<'static>>> {
         ("rooms-page-last", RoomsPage { id: 8, rooms: vec![], next: None }.into()),
         ("history-page", HistoryPage { id: 9, room: TEA, first: seq(1), events }.into()),
         ("history-page-empty", HistoryPage { id: 9, room: TEA, first: seq(4), events: vec![] }.into()),
+        ("search-page", SearchPage { id: 9, hits: vec![hit], next: Some(Position::new(999)) }.into()),
+        ("search-page-last", SearchPage { id: 9, hits: vec![], next: None }.into()),
         ("manual-text", ManualText { id: 11, text: "PALABRE\n" }.into()),
     ]
 }

@@ -89,9 +89,9 @@ impl BlobDirectory {
             BlobOperation::Open { upload, epoch, offset, size } => {
                 self.open_upload(upload, epoch, offset, size)
             }
-            BlobOperation::Write { upload, epoch, offset, bytes } => self
-                .with_upload(upload, epoch, |upload| upload.write(offset, &bytes))
-                .map(|()| BlobOutcome::Written),
+            BlobOperation::Write { upload, epoch, offset, bytes } => {
+                self.write(upload, epoch, offset, &bytes)
+            }
             BlobOperation::Sync { upload, epoch } => {
                 let directory = self.uploads.clone();
                 self.with_upload(upload, epoch, |upload| upload.sync(&directory))
@@ -138,6 +138,23 @@ impl BlobDirectory {
         let offset = opened.length();
         self.open.insert(upload, opened);
         Ok(BlobOutcome::Opened { offset })
+    }
+
+    fn write(
+        &mut self,
+        upload: UploadId,
+        epoch: u32,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<BlobOutcome, BlobFailure> {
+        let more = bytes.len() as u64;
+        if self.open.get(&upload).is_some_and(|upload| upload.takes_space(more))
+            && let Err(failure) = self.check_space(more)
+        {
+            self.open.remove(&upload);
+            return Err(failure);
+        }
+        self.with_upload(upload, epoch, |upload| upload.write(offset, bytes)).map(|()| BlobOutcome::Written)
     }
 
     /// The database must never lack space for the sake of files.

@@ -21,6 +21,8 @@ pub(super) struct OpenUpload {
     file: File,
     epoch: u32,
     length: u64,
+    /// Up to where the file system has promised space.
+    promised: u64,
     hasher: blake3::Hasher,
     /// Whether its name is durable.
     named: bool,
@@ -35,15 +37,17 @@ impl OpenUpload {
         let file = open_own(path, offset)?;
         let offset = if file.metadata()?.len() < offset { 0 } else { offset };
         file.set_len(offset)?;
+        let mut promised = offset;
         if let Some(more) = size.and_then(|size| size.checked_sub(offset)).filter(|more| *more > 0) {
             match fallocate(&file, FallocateFlags::KEEP_SIZE, offset, more) {
+                Ok(()) => promised += more,
                 // Some file systems cannot; they say that there is no space when it comes to that.
-                Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
+                Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        let mut upload =
-            Self { file, epoch, length: 0, hasher: blake3::Hasher::new(), named: offset > 0, sealed: false };
+        let (hasher, named) = (blake3::Hasher::new(), offset > 0);
+        let mut upload = Self { file, epoch, length: 0, promised, hasher, named, sealed: false };
         upload.sum_up(offset)?;
         Ok(upload)
     }
@@ -65,6 +69,11 @@ impl OpenUpload {
 
     pub(super) const fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Whether so many bytes more would take space that nobody has promised.
+    pub(super) const fn takes_space(&self, more: u64) -> bool {
+        self.length.saturating_add(more) > self.promised
     }
 
     pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {

@@ -16,6 +16,7 @@ Examples:
   runtime-server --ephemeral --limits open  for tests and benchmarks: nothing is kept
   runtime-server accounts export backup.txt
   runtime-server invite --days 3            print a code for `cli register NAME --invitation CODE`
+  runtime-server operator add ana           make the account ana the server's operator
 
 What is not given as a flag is taken from the environment, then from the configuration file.
 
@@ -104,6 +105,9 @@ pub enum Command {
     /// Take all accounts to another server, or keep them safe; while no server runs on the data
     #[command(subcommand)]
     Accounts(AccountsCommand),
+    /// Say who operates the server; while no server runs on the data
+    #[command(subcommand)]
+    Operator(OperatorCommand),
     /// Make a code by which accounts can be made (--registration invite); also while the server runs
     Invite(Invite),
 }
@@ -117,6 +121,16 @@ pub struct Invite {
     /// For so many days
     #[arg(long, value_name = "NUMBER", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=366))]
     pub days: u16,
+}
+
+/// What there is to do with operators.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum OperatorCommand {
+    /// Make an account an operator: an owner of #operators. Operators make others with /owner there
+    Add {
+        /// The account's name
+        name: String,
+    },
 }
 
 /// What there is to do with accounts.

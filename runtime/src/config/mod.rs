@@ -13,7 +13,8 @@ use std::{
 use palabre_core::{config::ServerConfig, limits::Limits, password::Stretching};
 
 pub use self::arguments::{
-    AccountsCommand, Arguments, Command, Invite, LogFormat, LogLevel, MayRegister, MayUpload, Preset,
+    AccountsCommand, Arguments, Command, Invite, LogFormat, LogLevel, MayRegister, MayUpload,
+    OperatorCommand, Preset,
 };
 use self::file::{File, FileLimits};
 use crate::{

@@ -314,6 +314,7 @@ impl Peer {
             | ToClient::ManualText(_)
             | ToClient::Event(_)
             | ToClient::Opened(_)
+            | ToClient::SearchPage(_)
             | ToClient::Trimmed(_) => {}
         }
         Ok(())

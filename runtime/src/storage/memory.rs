@@ -3,6 +3,7 @@
 mod accounts;
 mod room;
 mod room_sizes;
+mod search;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -49,6 +50,9 @@ pub struct MemoryStorage {
     rooms_by_key: BTreeMap<RoomKey, RoomId>,
     sizes: RoomSizes,
     nonces: HashMap<(UserId, Nonce), (RoomId, Seq)>,
+    /// All events, by when they were stored.
+    positions: BTreeMap<u64, (RoomId, Seq)>,
+    last_position: u64,
     guests: BTreeMap<UserId, Guest>,
     guests_by_token: BTreeMap<TokenHash, UserId>,
     accounts: Accounts,
@@ -83,6 +87,8 @@ impl MemoryStorage {
             rooms_by_key: BTreeMap::new(),
             sizes: RoomSizes::new(),
             nonces: HashMap::new(),
+            positions: BTreeMap::new(),
+            last_position: 0,
             guests: BTreeMap::new(),
             guests_by_token: BTreeMap::new(),
             accounts: Accounts::new(MEMORY_ACCOUNTS_MAX),
@@ -116,6 +122,9 @@ impl MemoryStorage {
             }
             StorageOperation::ReadPage { room, range, events_max, bytes_max } => {
                 Ok(self.read_page(room, range, events_max, bytes_max))
+            }
+            StorageOperation::Search { rooms, query, before, hits_max, bytes_max } => {
+                Ok(self.search(&rooms, &query, before, hits_max, bytes_max))
             }
             StorageOperation::CreateGuest { nick, token_hash } => Ok(self.create_guest(nick, token_hash)),
             StorageOperation::UpdateGuest { user, nick, expires } => {
@@ -216,6 +225,7 @@ impl MemoryStorage {
             self.bytes -= room.bytes;
             for logged in room.events() {
                 self.nonces.remove(&(logged.event.author, logged.nonce));
+                self.positions.remove(&logged.position);
             }
             self.accounts.forget_room(id);
             self.members.retain(|_, rooms| {
@@ -306,8 +316,11 @@ impl MemoryStorage {
         }
         let NewEvent { author, nick, nonce, at, kind, text, about } = new;
         let bytes = room.bytes;
+        self.last_position += 1;
+        let position = self.last_position;
+        self.positions.insert(position, (id, seq));
         let event = StoredEvent { seq, author, nick, at, kind, text, about, revised: None };
-        room.push(LoggedEvent { event, nonce });
+        room.push(LoggedEvent { event, nonce, position });
         self.bytes += room.bytes - bytes;
         self.sizes.change(id, bytes, room.bytes);
         self.trim();
@@ -339,6 +352,7 @@ impl MemoryStorage {
             self.bytes -= bytes;
             self.sizes.change(id, room.bytes + bytes, room.bytes);
             self.nonces.remove(&(trimmed.event.author, trimmed.nonce));
+            self.positions.remove(&trimmed.position);
         }
     }
 

@@ -15,6 +15,7 @@ mod reopen;
 mod rights;
 mod rooms;
 mod schema;
+mod search;
 mod space;
 #[cfg(test)]
 mod tests;

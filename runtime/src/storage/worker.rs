@@ -213,7 +213,9 @@ fn bytes_of(operation: &StorageOperation) -> usize {
         StorageOperation::Append { event, .. } | StorageOperation::AppendAbout { event, .. } => {
             event.text.len() + event.nick.len()
         }
-        StorageOperation::ReadPage { bytes_max, .. } => *bytes_max as usize,
+        StorageOperation::ReadPage { bytes_max, .. } | StorageOperation::Search { bytes_max, .. } => {
+            *bytes_max as usize
+        }
         StorageOperation::Files(operation) => match &**operation {
             FileOperation::List { bytes_max, .. } => *bytes_max as usize,
             FileOperation::LookUp { .. }

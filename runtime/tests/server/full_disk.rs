@@ -17,16 +17,16 @@ use tempfile::TempDir;
 use crate::support::{Peer, Process, failing, hello, post};
 
 /// Refusals by their numbers in PROTOCOL X.
-const NO_SPACE: u16 = 16;
+pub(crate) const NO_SPACE: u16 = 16;
 
 /// A small file system of its own.
-struct SmallDisk {
+pub(crate) struct SmallDisk {
     mount: TempDir,
 }
 
 impl SmallDisk {
     /// `None`, and says so, where this user may not mount one.
-    fn mount(kibibytes: u32) -> Option<Self> {
+    pub(crate) fn mount(kibibytes: u32) -> Option<Self> {
         let mount = tempfile::tempdir().unwrap();
         let size = format!("size={kibibytes}k");
         let status =
@@ -38,11 +38,11 @@ impl SmallDisk {
         None
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.mount.path().join("data")
     }
 
-    fn filler(&self) -> PathBuf {
+    pub(crate) fn filler(&self) -> PathBuf {
         self.mount.path().join("filler")
     }
 
@@ -57,7 +57,7 @@ impl SmallDisk {
         assert_eq!(error.kind(), ErrorKind::StorageFull);
     }
 
-    fn free(&self) {
+    pub(crate) fn free(&self) {
         fs::remove_file(self.filler()).unwrap();
     }
 }
@@ -73,7 +73,7 @@ fn start(data: &Path) -> Process {
 }
 
 /// Says something; the code of the refusal, if it is refused.
-fn say(peer: &mut Peer, room: RoomId, nonce: u64, text: &str) -> Option<u16> {
+pub(crate) fn say(peer: &mut Peer, room: RoomId, nonce: u64, text: &str) -> Option<u16> {
     peer.say(post(room, nonce, text));
     let answer = peer.find(|message| match message {
         ToClient::Posted(_) => Some(None),

@@ -18,6 +18,8 @@ mod configuration;
 mod cuts;
 /// Descriptors running out.
 mod descriptors;
+/// Uploads: what strangers would call them, and a disk that they fill.
+mod files;
 /// Disks that are full or broken.
 mod full_disk;
 /// TLS as the server has it: what it takes, what it refuses, what that costs.

@@ -41,6 +41,29 @@ fn a_message_reads_as_its_last_edit_says_and_a_deletion_empties_them_all() {
     });
 }
 
+/// N4, S2: in one transaction with the text.
+#[test]
+fn an_edited_message_is_found_by_its_new_words_alone_and_a_deleted_one_by_none() {
+    on_both(|storage| {
+        said(storage);
+        storage.execute(post(1, 20, "a secret of somebody else")).unwrap();
+        let found =
+            |storage: &mut dyn Subject, text: &str| hits(storage.execute(search(&[1], text, None, 9))).0;
+        storage.execute(edit(1, 11, "nothing much", 1)).unwrap();
+        assert_eq!(found(storage, "secret"), [(1, 2)]);
+        assert_eq!(found(storage, "nothing"), [(1, 1)]);
+        let StorageOutcome::Hits { hits, .. } = storage.execute(search(&[1], "nothing", None, 9)).unwrap()
+        else {
+            panic!("a page of hits")
+        };
+        assert_eq!(hits[0].event.revised, Some(Seq::new(3)));
+        storage.execute(edit(1, 12, "a secret again", 1)).unwrap();
+        assert_eq!((found(storage, "secret"), found(storage, "nothing")), (vec![(1, 2), (1, 1)], vec![]));
+        storage.execute(delete(1, 13, 1, Whose::Own)).unwrap();
+        assert_eq!((found(storage, "secret"), found(storage, "again")), (vec![(1, 2)], vec![]));
+    });
+}
+
 #[test]
 fn who_may_not_changes_nothing() {
     on_both(|storage| {

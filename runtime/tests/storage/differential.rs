@@ -59,6 +59,9 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
         2 => (1..3_u64, nonce).prop_map(|(author, nonce)| find(author, nonce)),
         4 => (room.clone(), range, 0..6_u32, 0..60_u32)
             .prop_map(|(room, range, events, bytes)| read(room, range, events, bytes)),
+        4 => (room.clone(), prop::sample::select(vec!["hello", "text", "anew", "once", "\"some more\" by*", "a", "HEL*", "bytes text"]),
+              proptest::option::weighted(0.3, 0..30_u64), 1..4_u32)
+            .prop_map(|(room, text, before, hits)| search(&[1, 2, room + 2], text, before, hits)),
         2 => (0..4_u8).prop_map(|token| create_guest("ada", token)),
         2 => (user.clone(), proptest::option::of(0..3_u64))
             .prop_map(|(user, expires)| update_guest(user, "bob", expires)),

@@ -14,10 +14,13 @@ mod disk_full;
 mod migration;
 /// The lock, foreign and future files, and what survives.
 mod opening;
+mod operators;
 /// The clauses of the port, one by one, for both.
 mod port;
 /// What the memory storage throws away.
 mod retention;
+/// Searching: who finds what, and how much is looked at for it.
+mod search;
 /// Shared by the others.
 mod support;
 /// Appends a second; run by hand.

@@ -72,6 +72,19 @@ fn a_database_of_version_3_has_open_rooms_without_owners_and_takes_acts() {
     assert_eq!(recovered.rooms[0].standings[0].role, Role::Moderator);
 }
 
+#[test]
+fn what_was_said_in_older_databases_is_found() {
+    let directory = left_by(include_str!("version_1.sql"));
+    let (mut storage, _) = open(directory.path());
+    assert_eq!(hits(storage.execute(search(&[1, 2], "hello", None, 9))).0, [(1, 1)]);
+    assert_eq!(hits(storage.execute(search(&[1, 2], "parrots", None, 9))).0, [(1, 2)]);
+    let answers = execute_batch(&mut storage, vec![post(1, 3, "hello again")]);
+    assert_eq!(answers, [stored(3)]);
+    let (found, next) = hits(storage.execute(search(&[1, 2], "hello", None, 1)));
+    assert_eq!(found, [(1, 3)]);
+    assert_eq!(hits(storage.execute(search(&[1, 2], "hello", next, 9))).0, [(1, 1)]);
+}
+
 /// The migrations that lead from nothing to the present lead there from each version too.
 #[test]
 fn a_database_that_was_migrated_has_the_tables_of_a_new_one() {

@@ -1,9 +1,10 @@
 use std::{fs, path::Path};
 
 use palabre_core::{
-    ids::{DeviceId, Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Incarnation, Nonce, Position, RoomId, Seq, UserId},
     password::PasswordRecord,
     rights::RoomChange,
+    search::Query,
     storage::{
         About, AccountRecord, Appended, DeviceToken, EventKind, InvitationId, InvitationUse, NewDevice,
         NewEvent, PageRange, Recovered, RoomKey, StorageFailure, StorageOperation, StorageOutcome,
@@ -170,6 +171,24 @@ pub(crate) fn read(room: u64, range: PageRange, events_max: u32, bytes_max: u32)
     StorageOperation::ReadPage { room: RoomId::new(room), range, events_max, bytes_max }
 }
 
+/// A search of rooms, ascending, for up to so many hits.
+pub(crate) fn search(rooms: &[u64], text: &str, before: Option<u64>, hits_max: u32) -> StorageOperation {
+    StorageOperation::Search {
+        rooms: rooms.iter().copied().map(RoomId::new).collect(),
+        query: Query::parse(text).unwrap(),
+        before: before.map(Position::new),
+        hits_max,
+        bytes_max: 10_000,
+    }
+}
+
+/// The rooms and numbers that were found, and where to go on.
+pub(crate) fn hits(answer: Result<StorageOutcome, StorageFailure>) -> (Vec<(u64, u64)>, Option<u64>) {
+    let Ok(StorageOutcome::Hits { hits, next }) = answer else { panic!("not hits: {answer:?}") };
+    let places = hits.iter().map(|hit| (hit.room.get(), hit.event.seq.get())).collect();
+    (places, next.map(Position::get))
+}
+
 pub(crate) fn read_all(room: u64) -> StorageOperation {
     read(room, PageRange::After(Seq::new(0)), u32::MAX, u32::MAX)
 }
@@ -332,4 +351,9 @@ pub(crate) fn room_id(answer: Answer) -> u64 {
         panic!("a room was asked for, not {answer:?}");
     };
     record.id.get()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a measurement is about real time")]
+pub(crate) fn now() -> std::time::Instant {
+    std::time::Instant::now()
 }

@@ -7,12 +7,7 @@ use palabre_core::{
 };
 use palabre_runtime::storage::MemoryStorage;
 
-use crate::support::{execute_batch, open, open_room};
-
-#[expect(clippy::disallowed_methods, reason = "a measurement is about real time")]
-fn now() -> std::time::Instant {
-    std::time::Instant::now()
-}
+use crate::support::{execute_batch, now, open, open_room};
 
 /// Posts of about 100 bytes by 64 authors in 8 rooms, with nonces in no order.
 fn post(number: u64, nick: &Arc<str>, text: &Arc<str>) -> StorageOperation {

@@ -4,6 +4,7 @@
 mod actor;
 mod disk;
 mod liar;
+mod script;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -29,6 +30,7 @@ use palabre_core::{
     transfer::{BlobHash, FileName, UploadKey, Version},
 };
 
+pub use self::script::{Mishap, Played, play};
 use self::{
     actor::{Actor, Link, Transfer, account, hash},
     disk::Disk,
@@ -74,7 +76,7 @@ impl Marks {
 /// # Errors
 /// What does not hold.
 pub fn run(seed: u64, steps: u32) -> Result<Marks, String> {
-    let mut world = World::new(seed)?;
+    let mut world = World::new(seed, limits())?;
     world.run(steps).map_err(|reason| format!("seed {seed}: {reason}"))?;
     let mut marks = world.marks;
     marks.merge(&world.disk.marks);
@@ -84,6 +86,7 @@ pub fn run(seed: u64, steps: u32) -> Result<Marks, String> {
 
 struct World {
     choices: Choices,
+    limits: Limits,
     now: Now,
     server: Option<Server>,
     starts: u8,
@@ -120,12 +123,13 @@ fn limits() -> Limits {
 }
 
 impl World {
-    fn new(seed: u64) -> Result<Self, String> {
+    fn new(seed: u64, limits: Limits) -> Result<Self, String> {
         let now = Now { monotonic: Monotonic::from_millis(1_000), wall: WallTime::from_millis(1_000_000) };
         let mut tables = Tables::new(Incarnation::new(7));
         let owner = account("c1", &mut tables)?;
         let mut world = Self {
             choices: Choices::seeded(seed),
+            limits,
             now,
             server: None,
             starts: 0,
@@ -149,8 +153,8 @@ impl World {
 
     fn start(&mut self) {
         self.starts = self.starts.wrapping_add(1);
-        let config =
-            ServerConfig { limits: limits(), files: FilesConfig::Everybody, ..ServerConfig::default() };
+        let limits = self.limits.clone();
+        let config = ServerConfig { limits, files: FilesConfig::Everybody, ..ServerConfig::default() };
         // What nobody knows of is tidied away.
         let known: Vec<_> = self.tables.uploads().map(|upload| upload.id).collect();
         self.disk.uploads.retain(|id, _| known.contains(id));
@@ -283,7 +287,7 @@ impl World {
             }
         }
         let stats = self.server.as_ref().map(Server::stats).unwrap_or_default();
-        if stats.window_bytes > limits().windows_bytes_max {
+        if stats.window_bytes > self.limits.windows_bytes_max {
             return Err(format!("{} bytes of windows were promised", stats.window_bytes));
         }
         Ok(())
@@ -410,15 +414,20 @@ impl World {
     }
 
     fn move_bytes(&mut self, index: usize, most: usize) -> Result<bool, String> {
+        self.carry(index, most, most).map(|(up, down, over)| over || up + down > 0)
+    }
+
+    /// Carries some of what is on its way from a client and to it: how much it was, and whether the connection is over.
+    fn carry(&mut self, index: usize, up: usize, down: usize) -> Result<(usize, usize, bool), String> {
         let now = self.now;
-        let mut any = false;
+        let mut carried = (0, 0);
         if let Some(link) = &mut self.actors[index].link {
-            let (id, count) = (link.id, most.min(link.down.len()));
+            let (id, count) = (link.id, down.min(link.down.len()));
             let down: Vec<u8> = link.down.drain(..count).collect();
             if let Some(server) = &mut self.server {
-                let taken = most.min(link.up.len()).min(server.interest(id).receive_bytes);
+                let taken = up.min(link.up.len()).min(server.interest(id).receive_bytes);
                 let up: Vec<u8> = link.up.drain(..taken).collect();
-                any = !up.is_empty() || !down.is_empty();
+                carried = (up.len(), down.len());
                 if !up.is_empty() {
                     server.handle_received(id, &up, now);
                 }
@@ -440,7 +449,7 @@ impl World {
             self.drain_server()?;
             self.drain_client(index)?;
         }
-        Ok(any || over)
+        Ok((carried.0, carried.1, over))
     }
 
     fn work_locally(&mut self, index: usize) -> Result<bool, String> {

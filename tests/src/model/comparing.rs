@@ -4,7 +4,7 @@ use palabre_core::{
     time::WallTime,
     wire::{
         self, HistoryPage, Listed, LogEvent, MECHANISM_GUEST, MembersPage, Ready, Refused, RoomsPage,
-        ToClient, VERSION, Welcome,
+        SearchPage, ToClient, VERSION, Welcome,
     },
 };
 
@@ -39,6 +39,9 @@ impl Model {
             (Expected::RoomsPage { rest, .. }, ToClient::RoomsPage(page)) => self.compare_rooms(rest, page),
             (Expected::HistoryPage { room, first, events, .. }, ToClient::HistoryPage(page)) => {
                 self.compare_history(*room, *first, events, page)
+            }
+            (Expected::SearchPage { hits, more, .. }, ToClient::SearchPage(page)) => {
+                self.compare_search(hits, *more, page)
             }
             (Expected::RightsPage { room, .. }, ToClient::RightsPage(page)) => {
                 self.known.learn_room(*room, page.room)?;
@@ -169,6 +172,26 @@ impl Model {
         same("events", &events.len(), &page.events.len())?;
         let mut pairs = events.iter().zip(&page.events);
         pairs.try_for_each(|((seq, event), sent)| self.compare_event(room, *seq, event, sent))
+    }
+
+    /// S4, S5: there is no reason to find less than there is, and `next` is where the page ended.
+    fn compare_search(
+        &mut self,
+        hits: &[(usize, Logged)],
+        more: bool,
+        page: &SearchPage<'_>,
+    ) -> Result<(), Divergence> {
+        same("hits", &hits.len(), &page.hits.len())?;
+        for ((place, event), hit) in hits.iter().zip(&page.hits) {
+            let (room, seq) = self.said[*place];
+            self.known.learn_room(room, hit.room)?;
+            self.compare_event(room, seq, event, &hit.event)?;
+        }
+        holds("next", page.next.is_some() || !more)?;
+        match (page.next, hits.last()) {
+            (Some(next), Some((place, _))) => self.known.learn_position(*place, next),
+            (Some(_), None) | (None, _) => Ok(()),
+        }
     }
 
     fn compare_event(

@@ -93,6 +93,15 @@ pub enum Expected {
         /// The events and their numbers.
         events: Vec<(u64, Logged)>,
     },
+    /// What was searched for, a page of it.
+    SearchPage {
+        /// Of the request.
+        id: u32,
+        /// The events, the newest first, each with its place among all there have been.
+        hits: Vec<(usize, Logged)>,
+        /// Whether there are more.
+        more: bool,
+    },
     /// The manual.
     ManualText {
         /// Of the request.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Debug};
 
 use palabre_core::{
-    ids::{RoomId, UserId},
+    ids::{Position, RoomId, UserId},
     time::WallTime,
     wire::Token,
 };
@@ -17,6 +17,8 @@ pub(super) struct Known {
     rooms: BTreeMap<RoomKey, RoomId>,
     tokens: BTreeMap<UserKey, Token>,
     times: BTreeMap<(RoomKey, u64), WallTime>,
+    /// Where pages of what was searched for ended, by the place of their last hit.
+    positions: BTreeMap<usize, Position>,
 }
 
 impl Known {
@@ -40,6 +42,18 @@ impl Known {
         } else {
             Err(Divergence(format!("{room:?} {seq}: at {at:?}, and {before:?}")))
         }
+    }
+
+    pub(super) fn learn_position(&mut self, place: usize, position: Position) -> Result<(), Divergence> {
+        learn(&mut self.positions, "the position of", place, position)
+    }
+
+    pub(super) fn place_of(&self, position: Position) -> Option<usize> {
+        self.positions.iter().find(|known| *known.1 == position).map(|known| *known.0)
+    }
+
+    pub(super) fn all_positions(&self) -> Vec<Position> {
+        self.positions.values().copied().collect()
     }
 
     pub(super) fn user(&self, id: UserId) -> Option<UserKey> {

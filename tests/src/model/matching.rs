@@ -114,6 +114,7 @@ impl Model {
             ToClient::MembersPage(page) => Lane::Reply(page.id),
             ToClient::RoomsPage(page) => Lane::Reply(page.id),
             ToClient::HistoryPage(page) => Lane::Reply(page.id),
+            ToClient::SearchPage(page) => Lane::Reply(page.id),
             ToClient::ManualText(manual) => Lane::Reply(manual.id),
             ToClient::Challenge(challenge) => Lane::Reply(challenge.id),
             ToClient::DeviceList(list) => Lane::Reply(list.id),
@@ -200,6 +201,7 @@ impl Expected {
             | Self::MembersPage { id, .. }
             | Self::RoomsPage { id, .. }
             | Self::HistoryPage { id, .. }
+            | Self::SearchPage { id, .. }
             | Self::RightsPage { id, .. }
             | Self::ManualText { id, .. } => Lane::Reply(*id),
             Self::Event { room, .. } | Self::Trimmed { room, .. } => Lane::Room(*room),

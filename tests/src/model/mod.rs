@@ -12,6 +12,7 @@
 //! | `entering` | V, E: hello, guests, resuming, places, the queue |
 //! | `rooms` | R, C: membership, directs, cursors, lists |
 //! | `posts` | P, H: posts, nonces, history |
+//! | `search` | S on texts without accents |
 //! | `presence` | W: who is told what about whom |
 //! | `clock` | V5, E6, E8, K2, K4: time, restart, shutdown |
 //! | `expected`, `known` | what must be sent, and what was learned of what is left open |
@@ -34,6 +35,7 @@ mod posts;
 mod presence;
 mod rights;
 mod rooms;
+mod search;
 mod words;
 
 use std::{
@@ -70,6 +72,8 @@ pub struct Model {
     rooms: Vec<Room>,
     /// What is stored under each author's nonces (P6).
     stored: BTreeMap<(UserKey, Nonce), (RoomKey, Seq)>,
+    /// All events there have been, by when they were stored.
+    said: Vec<(RoomKey, u64)>,
     known: Known,
 }
 
@@ -213,6 +217,7 @@ impl Model {
             users: Vec::new(),
             rooms: vec![lobby],
             stored: BTreeMap::new(),
+            said: Vec::new(),
             known: Known::default(),
         }
     }

@@ -79,6 +79,13 @@ pub enum Speech {
         before: Option<u8>,
         limit: u8,
     },
+    Search {
+        query: u8,
+        room: Option<u8>,
+        /// A place where an earlier page ended.
+        before: Option<u8>,
+        limit: u8,
+    },
     Rename(Name),
     Manual,
     Away(bool),
@@ -175,6 +182,33 @@ const TEXTS: &[&str] = &[
     "rubout \u{7f}",
 ];
 
+/// What is searched for: words of the texts and others, and what is no query.
+const QUERIES: &[&str] = &[
+    "hello",
+    "HELLO",
+    "good morning",
+    "morning good",
+    "\"good morning\"",
+    "\"morning good\"",
+    "mor*",
+    "\"good m\"*",
+    "mor",
+    "漢",
+    "b c",
+    "x*",
+    "hell* \"",
+    "\" OR hello NEAR(",
+    "",
+    "- * \"\"",
+    "a b c d e f g h i j k l m n o p q",
+];
+
+/// The query of this number.
+#[must_use]
+pub(super) fn query(number: u8) -> &'static str {
+    QUERIES[usize::from(number) % QUERIES.len()]
+}
+
 impl Name {
     /// As a nickname.
     #[must_use]
@@ -249,6 +283,8 @@ fn request() -> BoxedStrategy<Speech> {
         3 => place().prop_map(Speech::Rooms),
         8 => (any::<u8>(), option::weighted(0.3, 0..8_u8), 0..8_u8)
             .prop_map(|(room, before, limit)| Speech::History { room, before, limit }),
+        8 => (any::<u8>(), option::of(any::<u8>()), option::weighted(0.3, any::<u8>()), 0..5_u8)
+            .prop_map(|(query, room, before, limit)| Speech::Search { query, room, before, limit }),
         4 => name().prop_map(Speech::Rename),
         1 => Just(Speech::Manual),
         4 => any::<bool>().prop_map(Speech::Away),

@@ -124,6 +124,7 @@ impl Model {
             ToServer::Members(members) => (members.id, self.members(at, user, members)),
             ToServer::Rooms(rooms) => (rooms.id, self.list_rooms(at, rooms)),
             ToServer::History(history) => (history.id, self.history(at, user, history)),
+            ToServer::Search(search) => (search.id, self.search(at, user, search)),
             ToServer::Rename(rename) => (rename.id, self.rename(at, user, rename)),
             ToServer::Away(away) => (away.id, self.away(at, user, away)),
             ToServer::Govern(govern) => (govern.id, self.govern(user, govern)),

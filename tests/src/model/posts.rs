@@ -65,6 +65,7 @@ impl Model {
             self[room].topic = post.text.into();
         }
         let seq = self[room].last();
+        self.said.push((room, seq));
         self.stored.insert((user, post.nonce), (room, Seq::new(seq)));
         for index in 0..self.connections.len() {
             if self.connections[index].follows.contains_key(&room) {

@@ -1,14 +1,17 @@
 //! What clients say, as frames.
 
 use palabre_core::{
-    ids::{Nonce, RoomId, Seq, UserId},
+    ids::{Nonce, Position, RoomId, Seq, UserId},
     wire::{
         Away, Direct, Error, Follow, Goodbye, Govern, Guest, Hello, History, Join, Manual, Members, Part,
-        Ping, Pong, Post, Rename, Resume, Rights, Rooms, SetMode, ToServer, Token,
+        Ping, Pong, Post, Rename, Resume, Rights, Rooms, Search, SetMode, ToServer, Token,
     },
 };
 
-use super::{ConnectionKey, Divergence, Logged, Model, Phase, RoomKey, Speech, UserKey, operation::text};
+use super::{
+    ConnectionKey, Divergence, Logged, Model, Phase, RoomKey, Speech, UserKey,
+    operation::{query, text},
+};
 
 /// A room that does not exist, and the first of the nonces that are used once.
 const NO_ROOM: RoomId = RoomId::new(999_999);
@@ -70,6 +73,13 @@ impl Words {
                 let room = model.room_numbered(at, room);
                 ToServer::History(History { id, room, before: seq(before), limit: limit.into() })
             }
+            Speech::Search { query: number, room, before, limit } => ToServer::Search(Search {
+                id,
+                text: query(number),
+                room: room.map(|room| model.room_numbered(at, room)),
+                before: before.and_then(|before| model.position_numbered(before)),
+                limit: limit.into(),
+            }),
             Speech::Rename(name) => ToServer::Rename(Rename { id, nick: name.nick() }),
             Speech::Manual => ToServer::Manual(Manual { id }),
             Speech::Govern { room, act, name, seconds } => ToServer::Govern(Govern {
@@ -87,6 +97,7 @@ impl Words {
                 read_only: None,
                 topic_locked: None,
                 slow_seconds: slow.then_some(100_000),
+                closed: None,
             }),
             Speech::Rights(room, after) => {
                 let after = after.map(|number| UserId::new(number.into()));
@@ -117,6 +128,12 @@ impl Model {
         }
         let rooms = self.known.all_rooms();
         rooms.get(number % (rooms.len() + 1)).copied().unwrap_or(NO_ROOM)
+    }
+
+    /// The place of a page's end that a number stands for, if any page ended before the last hit.
+    fn position_numbered(&self, number: u8) -> Option<Position> {
+        let positions = self.known.all_positions();
+        positions.get(usize::from(number).checked_rem(positions.len())?).copied()
     }
 
     /// The token that a number stands for; one number stands for a token that nobody has.

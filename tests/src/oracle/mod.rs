@@ -6,6 +6,7 @@ mod followers;
 mod ledger;
 mod rare;
 mod rights;
+mod search;
 mod session;
 
 use std::fmt;

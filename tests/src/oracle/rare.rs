@@ -18,6 +18,8 @@ pub(super) fn refused(refused: &Refused<'_>) {
         RefusalCode::NoSuchRoom => sometimes!("refused no-such-room"),
         RefusalCode::NotAMember => sometimes!("refused not-a-member"),
         RefusalCode::NotPossible => sometimes!("refused not-possible"),
+        RefusalCode::QueryEmpty => sometimes!("refused query-empty"),
+        RefusalCode::QueryTooLong => sometimes!("refused query-too-long"),
         RefusalCode::ServerFull => sometimes!("refused server-full"),
         RefusalCode::SlowDown => sometimes!("refused slow-down"),
         RefusalCode::TextEmpty => sometimes!("refused text-empty"),
@@ -41,6 +43,8 @@ pub(super) fn refused(refused: &Refused<'_>) {
         RefusalCode::Outranked => sometimes!("refused outranked"),
         // A thousand users with rights in one room are more than a run has.
         RefusalCode::RightsFull => {}
+        // The simulated servers have no operators.
+        RefusalCode::Lockdown => {}
         // Files have a world of their own.
         RefusalCode::FileNameInvalid
         | RefusalCode::NoSuchFile

@@ -87,6 +87,7 @@ impl Rights {
             | StorageOperation::DropRoom { .. }
             | StorageOperation::FindNonce { .. }
             | StorageOperation::ReadPage { .. }
+            | StorageOperation::Search { .. }
             | StorageOperation::CreateGuest { .. }
             | StorageOperation::UpdateGuest { .. }
             | StorageOperation::RemoveGuest { .. }

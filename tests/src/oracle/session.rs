@@ -6,10 +6,10 @@ use palabre_core::{
     error::ProtocolError,
     ids::{Nonce, RoomId, Seq, UserId},
     storage::{About, EventKind, StoredEvent},
-    wire::{FRAME_BYTES_MAX, FrameDecoder, LogEvent, Room, ToClient, ToServer, Token},
+    wire::{FRAME_BYTES_MAX, FrameDecoder, LogEvent, Room, SearchPage, ToClient, ToServer, Token},
 };
 
-use super::{Invariant, Ledger, Violation, followers::check_durable, rare};
+use super::{Invariant, Ledger, Violation, followers::check_durable, rare, search};
 use crate::{
     network::{LinkId, Owner},
     sometimes,
@@ -48,7 +48,7 @@ pub struct Session {
 }
 
 /// A request that was not answered yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Asked {
     Follow { after: Option<Seq> },
     Part { room: RoomId },
@@ -58,6 +58,7 @@ enum Asked {
     Act { room: RoomId },
     Rights { after: Option<UserId> },
     History { room: RoomId, before: Option<Seq>, limit: u16, acknowledged: Seq },
+    Search(search::Asked),
     Resume,
     Other,
 }
@@ -217,6 +218,7 @@ impl Session {
                 let (room, before, limit) = (history.room, history.before, history.limit);
                 (history.id, Asked::History { room, before, limit, acknowledged })
             }
+            ToServer::Search(search) => (search.id, Asked::Search(search::Asked::new(search, facts.ledger))),
             ToServer::Rename(rename) => (rename.id, Asked::Other),
             ToServer::Manual(manual) => (manual.id, Asked::Other),
             ToServer::Away(away) => (away.id, Asked::Other),
@@ -333,6 +335,7 @@ impl Session {
                 self.ascending(rooms, after.map(RoomId::get))
             }
             ToClient::HistoryPage(page) => self.history(page.id, page.room, &page.events, facts),
+            ToClient::SearchPage(page) => self.search(page, facts),
             ToClient::ManualText(manual) => self.answer(manual.id).map(drop),
             ToClient::Event(event) => self.event(event.room, &event.event, facts),
             ToClient::Presence(presence) => {
@@ -494,6 +497,20 @@ impl Session {
         self.require(last >= must_have || must_have < first, Invariant::History, || {
             format!("a page up to {last} answers {asked:?}")
         })
+    }
+
+    fn search(&mut self, page: &SearchPage<'_>, facts: &SessionFacts<'_>) -> Result<(), Violation> {
+        let asked = self.answer(page.id)?;
+        for hit in &page.hits {
+            self.shown(hit.room, &hit.event, facts)?;
+        }
+        match asked {
+            Some(Asked::Search(asked)) => {
+                asked.judge(page, facts.durable).map_err(|why| self.violation(Invariant::History, why))
+            }
+            Some(asked) => Err(self.violation(Invariant::Peaceful, format!("hits do not answer {asked:?}"))),
+            None => Ok(()),
+        }
     }
 
     /// An event was shown to this user, one way or another (I4, I6, I7).

@@ -1,9 +1,12 @@
 //! What the storage port means about files, as plainly as it can be written down.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use palabre_core::{
-    ids::UserId,
+    ids::{RoomId, UserId},
     storage::{
         Appended, FileOperation, FileOutcome, FileRecord, NewEvent, NewFile, Place, RecoveredFiles,
         StorageFailure, StorageOutcome, UploadRecord,
@@ -12,6 +15,9 @@ use palabre_core::{
 };
 
 use super::Tables;
+
+/// How long it is remembered what an upload became (`PROTOCOL.md` U3).
+const FINISHED_KEPT_MILLIS: u64 = 7 * 24 * 3_600 * 1_000;
 
 /// What is stored about files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,8 +50,15 @@ impl FileTables {
         }
     }
 
-    fn usage(&self, user: UserId) -> (UserId, u64) {
-        (user, self.files.values().filter(|file| file.by == user).map(|file| file.size).sum())
+    /// What users have stored, ascending and each once.
+    fn usage(&self, users: [UserId; 2]) -> Vec<(UserId, u64)> {
+        let of = |user| self.files.values().filter(|file| file.by == user).map(|file| file.size).sum();
+        BTreeSet::from(users).into_iter().map(|user| (user, of(user))).collect()
+    }
+
+    /// A room ceases, and its files with it.
+    pub(super) fn drop_of_room(&mut self, room: RoomId) {
+        self.files.retain(|(place, _), _| *place != Place::Room(room));
     }
 
     fn current(&self, place: Place, name: &FileName) -> Option<&FileRecord> {
@@ -106,15 +119,12 @@ pub(super) fn execute(
         FileOperation::Find { place, name } => {
             FileOutcome::Found(tables.files.current(*place, name).cloned())
         }
-        FileOperation::List { place, after, files_max, bytes_max: _ } => {
-            let listed =
-                tables.files.files.values().filter(|file| {
-                    file.place == *place && after.as_ref().is_none_or(|after| file.name > *after)
-                });
-            let mut files: Vec<_> = listed.take(*files_max as usize + 1).cloned().collect();
-            let more = files.len() > *files_max as usize;
-            files.truncate(*files_max as usize);
-            FileOutcome::Page { files, more }
+        FileOperation::List { place, after, files_max, bytes_max } => {
+            let here = |file: &&FileRecord| {
+                file.place == *place && after.as_ref().is_none_or(|after| file.name > *after)
+            };
+            let listed: Vec<_> = tables.files.files.values().filter(here).cloned().collect();
+            page(listed, *files_max as usize, *bytes_max as usize)
         }
         FileOperation::Delete { place, name, version, by, event } => {
             delete(tables, *place, name, (*version, *by), event.as_ref())?
@@ -126,6 +136,19 @@ pub(super) fn execute(
     Ok(StorageOutcome::Files(Box::new(outcome)))
 }
 
+/// As many as there is room for, but one at least.
+fn page(mut listed: Vec<FileRecord>, files_max: usize, bytes_max: usize) -> FileOutcome {
+    let all = listed.len();
+    let mut bytes = 0;
+    let fits = listed.iter().take_while(|file| {
+        bytes += file.name.as_str().len() + file.nick.len();
+        bytes <= bytes_max
+    });
+    let count = fits.count().min(files_max).max(1);
+    listed.truncate(count);
+    FileOutcome::Page { more: listed.len() < all, files: listed }
+}
+
 fn commit(
     tables: &mut Tables,
     id: UploadId,
@@ -134,7 +157,7 @@ fn commit(
 ) -> Result<FileOutcome, StorageFailure> {
     if let Some((_, file, replaced)) = tables.files.finished.get(&id).cloned() {
         let event = announce(tables, &file, event)?;
-        let usage = vec![tables.files.usage(file.by), tables.files.usage(replaced)];
+        let usage = tables.files.usage([file.by, replaced]);
         return Ok(FileOutcome::Committed { file, event, unused: None, usage });
     }
     let key = tables.files.uploads.get(&id).map(|upload| upload.key).ok_or(StorageFailure::Failed)?;
@@ -160,9 +183,10 @@ fn commit(
     tables.files.uploads.remove(&id);
     let replaced_by = replaced.as_ref().map_or(file.by, |replaced| replaced.by);
     tables.files.finished.insert(id, (key, file.clone(), replaced_by));
+    let remembered = file.at.as_millis().saturating_sub(FINISHED_KEPT_MILLIS);
+    tables.files.finished.retain(|_, (_, file, _)| file.at.as_millis() >= remembered);
     let unused = replaced.as_ref().and_then(|replaced| tables.files.unused(replaced));
-    let usage = [Some(file.by), replaced.map(|replaced| replaced.by)];
-    let usage = usage.into_iter().flatten().map(|user| tables.files.usage(user)).collect();
+    let usage = tables.files.usage([file.by, replaced_by]);
     Ok(FileOutcome::Committed { file, event, unused, usage })
 }
 
@@ -193,11 +217,11 @@ fn delete(
         (Place::Room(_) | Place::Shelf(_), _) => None,
     };
     let Some(file) = found else {
-        let usage = vec![tables.files.usage(by)];
+        let usage = tables.files.usage([by, by]);
         return Ok(FileOutcome::Deleted { event, existed, unused: None, usage });
     };
     tables.files.files.remove(&(place, name.clone()));
     let unused = tables.files.unused(&file);
-    let usage = vec![tables.files.usage(file.by)];
+    let usage = tables.files.usage([file.by, file.by]);
     Ok(FileOutcome::Deleted { event, existed, unused, usage })
 }

@@ -9,6 +9,7 @@ mod files;
 mod rare;
 mod revisions;
 mod rights;
+mod search;
 mod tables;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};

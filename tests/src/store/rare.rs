@@ -40,6 +40,7 @@ pub(super) fn executed(operation: &StorageOperation, result: &Result<StorageOutc
             sometimes!("nobody could say whether a post was stored");
         }
         (StorageOperation::ReadPage { .. }, Err(_)) => sometimes!("the log could not be read"),
+        (StorageOperation::Search { .. }, Err(_)) => sometimes!("storage could not search"),
         (StorageOperation::DropRoom { .. }, Err(_)) => sometimes!("a room could not be dropped"),
         (StorageOperation::OpenRoom { .. }, Err(_)) => sometimes!("a room could not be opened"),
         (StorageOperation::CreateGuest { .. }, Err(_)) => sometimes!("a newcomer could not be written"),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use palabre_core::{
-    ids::{Incarnation, Nonce, RoomId, Seq, UserId},
+    ids::{Incarnation, Nonce, Position, RoomId, Seq, UserId},
     rights::RoomChange,
     seeded_bug,
     storage::{
@@ -37,6 +37,8 @@ pub struct Tables {
     accounts: Accounts,
     members: BTreeSet<(UserId, RoomId)>,
     nonces: BTreeMap<(UserId, Nonce), (RoomId, Seq)>,
+    /// All events ever stored, the one at position 1 first.
+    positions: Vec<(RoomId, Seq)>,
     pub(super) files: FileTables,
 }
 
@@ -104,6 +106,7 @@ impl Tables {
             accounts: Accounts::new(),
             members: BTreeSet::new(),
             nonces: BTreeMap::new(),
+            positions: Vec::new(),
             files: FileTables::new(),
         }
     }
@@ -133,6 +136,9 @@ impl Tables {
             }
             StorageOperation::ReadPage { room, range, events_max, bytes_max } => {
                 Ok(self.read_page(*room, *range, *events_max as usize, *bytes_max as usize))
+            }
+            StorageOperation::Search { rooms, query, before, hits_max, bytes_max } => {
+                Ok(self.search(rooms, query, *before, *hits_max, *bytes_max))
             }
             StorageOperation::CreateGuest { nick, token_hash } => {
                 Ok(StorageOutcome::GuestCreated { user: self.create_guest(nick, *token_hash) })
@@ -221,7 +227,9 @@ impl Tables {
                 self.find_nonce(event.author, event.nonce).is_some()
             }
             StorageOperation::OpenRoom { key, .. } => self.rooms.values().any(|room| room.key == *key),
-            StorageOperation::FindNonce { .. } | StorageOperation::ReadPage { .. } => true,
+            StorageOperation::FindNonce { .. }
+            | StorageOperation::ReadPage { .. }
+            | StorageOperation::Search { .. } => true,
             StorageOperation::CreateAccount { device, .. } | StorageOperation::AddDevice { device, .. } => {
                 self.accounts.find_token(device.token_hash).is_some()
             }
@@ -281,6 +289,18 @@ impl Tables {
         self.rooms.iter().map(|(id, room)| (*id, room))
     }
 
+    /// All events ever stored, the newest first, with where they stand.
+    pub fn positions(&self) -> impl Iterator<Item = (Position, RoomId, Seq)> + '_ {
+        let numbered = self.positions.iter().enumerate().rev();
+        numbered.map(|(index, (room, seq))| (Position::new(index as u64 + 1), *room, *seq))
+    }
+
+    /// Where an event stands among all there have been.
+    #[must_use]
+    pub fn position_of(&self, room: RoomId, seq: Seq) -> Option<Position> {
+        self.positions().find(|(_, of, number)| (*of, *number) == (room, seq)).map(|(position, ..)| position)
+    }
+
     /// Whether a user is a member of a room, be it named or a direct conversation.
     #[must_use]
     pub fn is_member(&self, user: UserId, room: RoomId) -> bool {
@@ -329,6 +349,7 @@ impl Tables {
     fn drop_room(&mut self, id: RoomId) {
         if let Some(room) = self.rooms.remove(&id) {
             self.ceased.insert(id, room);
+            self.files.drop_of_room(id);
         }
         self.members.retain(|(_, room)| *room != id);
         self.accounts.forget_read(|_, room| room == id);
@@ -378,6 +399,7 @@ impl Tables {
             revised: None,
         };
         room.log.push((event, new.nonce));
+        self.positions.push((id, seq));
         if new.kind == EventKind::Topic {
             room.topic = Arc::clone(&new.text);
         }

@@ -121,6 +121,7 @@ impl World {
             | ClientEvent::UploadDiscarded { request }
             | ClientEvent::Members { request, .. }
             | ClientEvent::Rooms { request, .. }
+            | ClientEvent::Found { request, .. }
             | ClientEvent::Manual { request, .. }
             | ClientEvent::Renamed { request, .. }
             | ClientEvent::AwaySet { request, .. }
@@ -254,6 +255,7 @@ impl World {
             | RefusalCode::Banned
             | RefusalCode::InviteOnly
             | RefusalCode::RightsFull
+            | RefusalCode::Lockdown
             | RefusalCode::TextEmpty
             | RefusalCode::TextTooLong
             | RefusalCode::TextInvalid
@@ -275,7 +277,9 @@ impl World {
             | RefusalCode::TransferLimit
             | RefusalCode::FilesOff
             | RefusalCode::NoSuchUpload
-            | RefusalCode::RoomLimit => false,
+            | RefusalCode::RoomLimit
+            | RefusalCode::QueryEmpty
+            | RefusalCode::QueryTooLong => false,
         };
         ensure(justified, Invariant::Peaceful, || {
             format!("post {} of c{actor} was refused without reason: {refusal:?}; {post:?}", number.0)

@@ -1,11 +1,11 @@
 //! What raw peers say that no client would.
 
 use palabre_core::{
-    ids::{DeviceId, Nonce, RoomId, Seq, UserId},
+    ids::{DeviceId, Nonce, Position, RoomId, Seq, UserId},
     wire::{
         Away, Devices, Direct, FRAME_BYTES_MAX, Follow, Frame, FrameDecoder, Guest, Hello, History, Join,
         Login, Manual, MarkRead, Members, NewPassword, Part, Ping, Plain, Pong, Post, Prove, Register,
-        Rename, Resume, Revoke, Rooms, ToServer, Token,
+        Rename, Resume, Revoke, Rooms, Search, ToServer, Token,
     },
 };
 
@@ -75,7 +75,7 @@ impl World {
             _ => *self.choices.pick(Subsystem::Peers, RAW_TEXTS),
         };
         let after = optional.map(Seq::new);
-        let mut what = self.choices.below(Subsystem::Peers, 27);
+        let mut what = self.choices.below(Subsystem::Peers, 29);
         if self.peers[peer].is_gentle && (2..=4).contains(&what) {
             what = 8;
         }
@@ -113,6 +113,18 @@ impl World {
             23 => Revoke { id, device: DeviceId::new(number % 8) }.into(),
             25 => Plain { id, name: nick, password: text, device: nick }.into(),
             24 => MarkRead { id, room, seq: Seq::new(number) }.into(),
+            26 | 27 => {
+                let room = (small % 4 > 0).then_some(room);
+                let before = optional.map(Position::new);
+                Search {
+                    id,
+                    text: RAW_QUERIES[usize::from(small) % RAW_QUERIES.len()],
+                    room,
+                    before,
+                    limit: small,
+                }
+                .into()
+            }
             17 => Away { id, away: small % 2 == 0 }.into(),
             _ => Join { id, name, after }.into(),
         };
@@ -211,5 +223,16 @@ const TOO_LONG: &str = match std::str::from_utf8(&[b'!'; 16_385]) {
     Ok(text) => text,
     Err(_) => "",
 };
+const RAW_QUERIES: &[&str] = &[
+    "said",
+    "1*",
+    "go",
+    "said",
+    "\" OR room:1 NEAR(",
+    "",
+    "a b c d e f g h i j k l m n o p q",
+    "by \"a raw\"",
+];
+
 pub(super) const RAW_TEXTS: &[&str] =
     &["said by a raw peer", "", " ", "0:spoofed", "\u{7}", "line\nline", "said by a raw peer"];

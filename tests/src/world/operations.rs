@@ -50,10 +50,11 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::Reply,
     Operation::Edit,
     Operation::Delete,
+    Operation::Search,
 ];
 
 /// How much likelier than by its drawn weight an operation is.
-const LIKELIHOODS: &[u64] = &[1, 12, 4, 1, 4, 2, 1, 2, 1, 2, 1, 4, 1, 1, 1, 1, 1, 1, 1, 4, 1, 1, 3, 3, 2];
+const LIKELIHOODS: &[u64] = &[1, 12, 4, 1, 4, 2, 1, 2, 1, 2, 1, 4, 1, 1, 1, 1, 1, 1, 1, 4, 1, 1, 3, 3, 2, 3];
 
 /// Something an honest client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +109,8 @@ pub enum Operation {
     Edit,
     /// Delete a message.
     Delete,
+    /// Search what was said.
+    Search,
 }
 
 /// A request under way.
@@ -130,6 +133,7 @@ pub(super) enum Request {
     Govern,
     Mode,
     Rights,
+    Search,
     /// By the number of the new one.
     Password(u32),
 }
@@ -140,6 +144,9 @@ const _: () = assert!(LONG_ROOM.len() == 64);
 const ROOMS: &[&str] = &["#lobby", "#rust", "#Café", "#a", LONG_ROOM];
 const NAMES: &[&str] =
     &["ana", "bob", "carol", "dave", "eve", "рaypal", "ANA", "zoe", "fresh-reader-2", "nobody"];
+
+/// What is searched for; nothing stands for the number of a post.
+const QUERIES: &[&str] = &["", "1*", "\"to go\"", "worth bytes", "read", "reading*", "\" OR a"];
 
 fn room_name(text: &str) -> RoomName {
     RoomName::parse(text).expect("a name of the list")
@@ -238,6 +245,7 @@ impl World {
             Operation::Reply => self.post_about(actor, EventKind::Posted),
             Operation::Edit => self.post_about(actor, EventKind::Edited),
             Operation::Delete => self.post_about(actor, EventKind::Deleted),
+            Operation::Search => self.search(actor),
             Operation::ConnectNow => self.client_input(actor, Client::connect_now),
         }
     }
@@ -301,6 +309,21 @@ impl World {
         let client = self.actors[actor].client.as_ref()?;
         let rooms: Vec<_> = client.joined().cloned().collect();
         (!rooms.is_empty()).then(|| self.choices.pick(Subsystem::Operations, &rooms).clone())
+    }
+
+    /// Searches for a post by its number, or for what many say, in a room or in all.
+    fn search(&mut self, actor: usize) -> Result<(), Violation> {
+        let number = self.choices.below(Subsystem::Operations, self.ledger.next_number().0 as u64 + 1);
+        let text = *self.choices.pick::<&str>(Subsystem::Operations, QUERIES);
+        let text = if text.is_empty() { number.to_string() } else { text.to_owned() };
+        let limit = *self.choices.pick(Subsystem::Operations, &[0, 1, 5, 200]);
+        if self.choices.chance(Subsystem::Operations, 1, 2) {
+            return self
+                .verb(actor, Request::Search, |client, now| client.search(&text, None, None, limit, now));
+        }
+        self.in_some_room(actor, Request::Search, |client, room, now| {
+            client.search(&text, Some(room.id), None, limit, now)
+        })
     }
 
     pub(super) fn some_nick(&mut self, actor: usize) -> Nick {

@@ -79,6 +79,7 @@ const fn operation_name(operation: &StorageOperation) -> &'static str {
         StorageOperation::AppendAbout { .. } => "append about",
         StorageOperation::FindNonce { .. } => "find nonce",
         StorageOperation::ReadPage { .. } => "read page",
+        StorageOperation::Search { .. } => "search",
         StorageOperation::CreateGuest { .. } => "create guest",
         StorageOperation::UpdateGuest { .. } => "update guest",
         StorageOperation::RemoveGuest { .. } => "remove guest",

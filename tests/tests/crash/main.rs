@@ -7,6 +7,7 @@ mod bit_flips;
 mod disk;
 /// Every call in turn.
 mod failing_calls;
+mod files;
 /// What the storage runs on.
 mod machine;
 /// What is asked of it.

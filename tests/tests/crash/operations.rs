@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::files;
 use palabre_core::{
     ids::{DeviceId, Nonce, RoomId, Seq, UserId},
     password::PasswordRecord,
@@ -19,7 +20,7 @@ use palabre_tests::{
     store::Tables,
 };
 
-const AUTHORS: u64 = 4;
+pub(crate) const AUTHORS: u64 = 4;
 const ROOM_NAMES: u64 = 4;
 const REQUESTS_MAX: u64 = 8;
 /// Lengths of texts: within a page of the database, and over several.
@@ -33,12 +34,14 @@ pub(crate) struct Generator {
     guests: u8,
     accounts: u8,
     devices: u64,
+    uploads: u8,
 }
 
 impl Generator {
     /// The next batch for a storage that holds this.
     pub(crate) fn batch(&mut self, held: &Tables, choices: &mut Choices) -> Vec<StorageRequest> {
-        let operations = match choices.below(Operations, 18) {
+        let operations = match choices.below(Operations, 22) {
+            18.. => files::batch(&mut self.uploads, &mut self.nonces, held, choices),
             14 => vec![StorageOperation::RemoveGuest { user: user(choices) }],
             15 => vec![StorageOperation::DropRoom { room: room(held, choices) }],
             16 => self.revocation(held, choices),
@@ -54,11 +57,15 @@ impl Generator {
         StorageRequest { ticket: Ticket::from_number(self.tickets), operation }
     }
 
-    /// All events that were ever asked for, by author and nonce.
-    pub(crate) fn nonces(&self) -> impl Iterator<Item = (UserId, Nonce)> + use<> {
+    /// Questions about all events and uploads that were ever asked for.
+    pub(crate) fn questions(&self) -> impl Iterator<Item = StorageOperation> + use<> {
         let nonces = self.nonces;
         let authors = (1..=AUTHORS).map(UserId::new);
-        authors.flat_map(move |author| (1..=nonces).map(move |nonce| (author, Nonce::new(nonce))))
+        let events =
+            authors.flat_map(move |author| (1..=nonces).map(move |nonce| (author, Nonce::new(nonce))));
+        events
+            .map(|(author, nonce)| StorageOperation::FindNonce { author, nonce })
+            .chain(files::questions(self.uploads))
     }
 
     fn harmless(&mut self, opens: bool, held: &Tables, choices: &mut Choices) -> Vec<StorageOperation> {
@@ -226,7 +233,7 @@ fn record(number: u8) -> PasswordRecord {
     PasswordRecord::from_bytes(&parts.concat()).expect("a record in its stored form")
 }
 
-fn user(choices: &mut Choices) -> UserId {
+pub(crate) fn user(choices: &mut Choices) -> UserId {
     UserId::new(choices.between(Operations, 1, AUTHORS))
 }
 
@@ -247,7 +254,7 @@ fn key(choices: &mut Choices) -> RoomKey {
 }
 
 /// One of the rooms there are, or at times one that is not there.
-fn room(held: &Tables, choices: &mut Choices) -> RoomId {
+pub(crate) fn room(held: &Tables, choices: &mut Choices) -> RoomId {
     let rooms: Vec<_> = held.rooms().map(|(id, _)| id).collect();
     if rooms.is_empty() || choices.chance(Operations, 1, 32) {
         return RoomId::new(1_000);

@@ -4,10 +4,11 @@
 use std::fmt;
 
 use palabre_core::{
-    ids::{Incarnation, Nonce, Seq, UserId},
+    ids::{Incarnation, Seq},
+    search::Query,
     storage::{
-        PageRange, Recovered, RoomRecord, StorageFailure, StorageOperation, StorageOutcome, StorageReply,
-        StorageRequest, Ticket,
+        PageRange, Place, Recovered, RoomRecord, StorageFailure, StorageOperation, StorageOutcome,
+        StorageReply, StorageRequest, Ticket,
     },
 };
 use palabre_runtime::storage::{SqliteLimits, Synchronous};
@@ -18,6 +19,7 @@ use palabre_tests::{
 
 use crate::{
     disk::{Counts, Cut, Disk, DiskError, Failure, Trouble},
+    files,
     machine::{End, Machine, Setup},
     operations::Generator,
 };
@@ -177,7 +179,7 @@ impl Story {
     }
 
     /// A machine to which nothing happens but batches, and then the end of its process: its disk, and what its storage
-    /// showed from the beginning on and after each batch, without what is shown by nonce.
+    /// showed from the beginning on and after each batch, without what is known by questions.
     pub(crate) fn history(&mut self, batches: u32) -> Result<(Disk, Vec<Shown>), Violation> {
         let mut machine = self.recover(Disk::new(1))?;
         let mut states = Vec::new();
@@ -269,10 +271,10 @@ impl Story {
     fn recover(&mut self, disk: Disk) -> Result<Machine, Violation> {
         // The same disk in two machines: one recovers at once, the other is cut while it does, some times over.
         let (mut first, found) = self.open(disk.after(Cut::Process, self.seeds))?;
-        let shown = Shown::by(&mut first, found, self.generator.nonces())?;
+        let shown = Shown::by(&mut first, found, self.generator.questions())?;
         let durable = first.stop(Cut::Power, self.seed());
         let (mut again, found) = self.open(durable)?;
-        if Shown::by(&mut again, found, self.generator.nonces())? != shown {
+        if Shown::by(&mut again, found, self.generator.questions())? != shown {
             return Err("recovering twice shows something else than recovering once".into());
         }
         drop(again.close(0));
@@ -291,7 +293,7 @@ impl Story {
             disk = machine.stop(cut, self.seed());
         }
         let (mut machine, found) = self.open(disk)?;
-        let last = Shown::by(&mut machine, found, self.generator.nonces())?;
+        let last = Shown::by(&mut machine, found, self.generator.questions())?;
         self.judge(&shown)?;
         self.held = Some(self.judge(&last)?);
         Ok(machine)
@@ -380,20 +382,20 @@ impl Story {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Shown {
     recovered: Recovered,
-    /// Every log, by questions and answers.
+    /// Every log and all files, by questions and answers.
     logs: Vec<Asked>,
-    /// Every nonce that may have been used, by questions and answers.
-    nonces: Vec<Asked>,
+    /// Every nonce and upload that may be known, by questions and answers.
+    known: Vec<Asked>,
 }
 
 type Asked = (StorageOperation, Result<StorageOutcome, StorageFailure>);
 
 impl Shown {
-    /// Asks the storage of a machine that was just opened for its logs, and for these nonces.
+    /// Asks the storage of a machine that was just opened for its logs, and these questions.
     pub(crate) fn by(
         machine: &mut Machine,
         recovered: Recovered,
-        nonces: impl Iterator<Item = (UserId, Nonce)>,
+        questions: impl Iterator<Item = StorageOperation>,
     ) -> Result<Self, Violation> {
         let mut ask = |questions: Vec<StorageOperation>| {
             let tickets = (0..).map(Ticket::from_number);
@@ -405,9 +407,8 @@ impl Shown {
             )
         };
         let logs = ask(logs_of(&recovered))?;
-        let nonces =
-            ask(nonces.map(|(author, nonce)| StorageOperation::FindNonce { author, nonce }).collect())?;
-        Ok(Self { recovered, logs, nonces })
+        let known = ask(questions.collect())?;
+        Ok(Self { recovered, logs, known })
     }
 
     /// What a storage with these contents shows that is not asked for nonces.
@@ -417,12 +418,12 @@ impl Shown {
             let answer = tables.execute(&question);
             (question, answer)
         });
-        Self { logs: logs.collect(), recovered, nonces: Vec::new() }
+        Self { logs: logs.collect(), recovered, known: Vec::new() }
     }
 
     /// Whether something could not be read.
     pub(crate) fn has_failures(&self) -> bool {
-        self.logs.iter().chain(&self.nonces).any(|(_, answer)| answer.is_err())
+        self.logs.iter().chain(&self.known).any(|(_, answer)| answer.is_err())
     }
 
     /// The first answer that these contents would not have given.
@@ -430,7 +431,7 @@ impl Shown {
         if tables.recovered() != self.recovered {
             return Some(format!("{:?} was recovered and not {:?}", self.recovered, tables.recovered()));
         }
-        self.logs.iter().chain(&self.nonces).find_map(|(question, answer)| {
+        self.logs.iter().chain(&self.known).find_map(|(question, answer)| {
             let expected = tables.execute(question);
             (expected != *answer).then(|| format!("{question:?} is answered {answer:?} and not {expected:?}"))
         })
@@ -444,5 +445,15 @@ fn logs_of(recovered: &Recovered) -> Vec<StorageOperation> {
         events_max: u32::MAX,
         bytes_max: u32::MAX,
     };
-    recovered.rooms.iter().map(whole).collect()
+    let files = files::listings(recovered.rooms.iter().map(|room| Place::Room(room.id)));
+    let rooms: Vec<_> = recovered.rooms.iter().map(|room| room.id).collect();
+    // Texts are numbers; what the index of words has of them has to go with what the logs have.
+    let searched = ["1*", "2*"].map(|text| StorageOperation::Search {
+        rooms: rooms.clone(),
+        query: Query::parse(text).expect("a word"),
+        before: None,
+        hits_max: u32::MAX,
+        bytes_max: u32::MAX,
+    });
+    recovered.rooms.iter().map(whole).chain(searched).chain(files).collect()
 }

@@ -37,6 +37,8 @@ pub(super) enum Pending {
     Members(RoomId),
     /// To show what was said before.
     History(RoomId),
+    /// To show what was found for this.
+    Search(String),
     /// To show the rooms.
     Rooms,
     /// To complete the names of rooms.
@@ -63,6 +65,7 @@ impl Pending {
             Self::Refresh(_)
             | Self::Members(_)
             | Self::History(_)
+            | Self::Search(_)
             | Self::Rooms
             | Self::RoomNames
             | Self::Manual
@@ -152,6 +155,9 @@ impl Chat {
                 }
                 self.show_earlier(room, first, events);
             }
+            (Pending::Search(text), ClientEvent::Found { hits, next, .. }) => {
+                self.show(Shown::Found { text, hits, more: next.is_some() });
+            }
             (Pending::Here(room), ClientEvent::Members { members, .. }) => self.know(room, &members, true),
             (Pending::Refresh(room), ClientEvent::Members { members, .. }) => {
                 self.know(room, &members, false)
@@ -219,6 +225,7 @@ impl Chat {
             | Pending::Part
             | Pending::Members(_)
             | Pending::History(_)
+            | Pending::Search(_)
             | Pending::Rooms
             | Pending::Manual
             | Pending::Govern

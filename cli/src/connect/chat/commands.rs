@@ -113,6 +113,11 @@ impl Chat {
                 }
             }
             Command::History { events } => self.history(events.map_or(self.past_events, u16::from)),
+            Command::Search { text } => {
+                self.ask(Pending::Search(text.clone()), |client, now| {
+                    client.search(&text, None, None, 0, now)
+                });
+            }
             Command::Govern { act, name, seconds, reason } => {
                 if let Some(room) = self.room_or_current(None) {
                     let governance = Governance { room, act, name, seconds, reason };

@@ -74,6 +74,7 @@ impl Chat {
             | ClientEvent::Members { .. }
             | ClientEvent::Rooms { .. }
             | ClientEvent::History { .. }
+            | ClientEvent::Found { .. }
             | ClientEvent::Manual { .. }
             | ClientEvent::Renamed { .. }
             | ClientEvent::AwaySet { .. }

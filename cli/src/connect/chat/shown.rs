@@ -6,7 +6,7 @@ use palabre_core::{
     client::{MemberInfo, RoomListed, StandingInfo},
     ids::{RoomId, Seq},
     rights::RoomMode,
-    storage::StoredEvent,
+    storage::{Hit, StoredEvent},
 };
 
 use crate::{failure::Failure, output::Tell, roster::Came};
@@ -54,6 +54,8 @@ pub(in crate::connect) enum Shown {
     Members { room: RoomId, members: Vec<MemberInfo> },
     /// What kind of room it is, and who has which rights there, as was asked for.
     Rights { place: String, mode: RoomMode, standings: Vec<StandingInfo> },
+    /// What was found for a text, the newest first, and whether there is more.
+    Found { text: String, hits: Vec<Hit>, more: bool },
     /// Which rooms there are, as was asked for.
     Rooms(Vec<RoomListed>),
     /// Which rooms there are, to complete their names.

@@ -6,14 +6,15 @@ use palabre_core::{
     client::{MemberInfo, RoomListed, StandingInfo},
     ids::RoomId,
     rights::RoomMode,
-    storage::StoredEvent,
+    search::Query,
+    storage::{Hit, StoredEvent},
 };
 
 use super::{Input, Plain, here};
 use crate::{
     connect::chat::{Shown, Time},
     failure::Failure,
-    output::{Body, Layout, MessageLines, Printable, presence, rights_lines},
+    output::{Body, FoundLine, Layout, MessageLines, Printable, found_sentence, presence, rights_lines},
     roster::Came,
 };
 
@@ -49,6 +50,7 @@ impl Plain<'_> {
             Shown::Members { room, members } => self.print_members(room, &members)?,
             Shown::Rights { place, mode, standings } => self.print_rights(&place, mode, &standings)?,
             Shown::Rooms(rooms) => self.print_rooms(&rooms)?,
+            Shown::Found { text, hits, more } => self.print_found(&text, &hits, more)?,
             Shown::RoomNames(rooms) => self.teach_rooms(&rooms),
             Shown::Pong(round_trip) => self.print_pong(round_trip)?,
             Shown::Parted => self.teach(),
@@ -163,6 +165,19 @@ impl Plain<'_> {
             let line = format!("{name}  {} here  {topic}", room.members);
             self.context.output.result(Body::room(room), line.trim_end())?;
         }
+        Ok(())
+    }
+
+    /// Prints what was found, the newest last.
+    fn print_found(&mut self, text: &str, hits: &[Hit], more: bool) -> Result<(), Failure> {
+        let Ok(query) = Query::parse(text) else { return Ok(()) };
+        let layout = Layout { style: self.context.output.style(), now: self.chat.now().wall };
+        for hit in hits.iter().rev() {
+            let Some(view) = self.chat.views().find_ref(hit.room) else { continue };
+            let line = FoundLine::new(&view.place, &hit.event, &query, layout);
+            self.context.output.result(Body::event(&view.place, &hit.event), line)?;
+        }
+        self.context.output.status(found_sentence(text, hits.len(), more));
         Ok(())
     }
 

@@ -54,6 +54,7 @@ actions! {
     NextUnread = "next-unread", ["alt-a"], "the next room with something unread";
     Switcher = "switcher", ["ctrl-p"], "go to a room by its name";
     Find = "find", ["ctrl-f"], "find in the messages that are here";
+    Found = "found", ["alt-s"], "what was found by /search, once more";
     Members = "members", ["alt-m"], "show or hide who is here";
     Rooms = "rooms", ["alt-r"], "show or hide the rooms";
     Mouse = "mouse", ["alt-o"], "use the mouse here, or leave it to the terminal";

@@ -45,9 +45,9 @@ impl Server {
 
     pub(super) fn content_written(&mut self, id: UploadId, epoch: u32, count: u64) {
         let now = self.peers.now.monotonic;
-        let is_current =
-            |upload: &&mut Upload| upload.epoch == epoch || crate::seeded_bug!("older-handle-goes-on");
-        let Some(upload) = self.files.uploads.get_mut(&id).filter(is_current) else { return };
+        let Some(upload) = self.files.uploads.get_mut(&id).filter(|upload| upload.epoch == epoch) else {
+            return;
+        };
         upload.touched = now;
         if let Some(receiving) = upload.receiving_mut() {
             receiving.wrote(count);

@@ -136,7 +136,7 @@ impl Server {
             let text = format!("{name} was replaced by somebody in the meantime; look at it first.");
             return Err(Refusal::new(RefusalCode::Conflict, text).about(name.as_str()));
         }
-        let keeps_order = self.rooms.get(room).is_some_and(|room| room.rights.role(user) >= Role::Moderator);
+        let keeps_order = self.role_in(user, room) >= Role::Moderator;
         if file.by != user && !keeps_order {
             let text = format!(
                 "{name} is a file of {}; only they and the room's moderators may delete it.",

@@ -11,9 +11,9 @@ use palabre_core::{
     storage::{EventKind, PageRange, RoomKey, RoomRecord, StoredEvent},
 };
 
-/// What an event costs beside its text and name: its place in the log (which may be half empty), its entry in
-/// the map of nonces, and the headers of the shared strings.
-const EVENT_OVERHEAD_BYTES: u64 = 256;
+/// What an event costs beside its text and name: its place in the log (which may be half empty), its entries in
+/// the maps of nonces and positions, and the headers of the shared strings.
+const EVENT_OVERHEAD_BYTES: u64 = 320;
 
 #[derive(Debug)]
 pub(super) struct Room {
@@ -27,11 +27,12 @@ pub(super) struct Room {
     events: VecDeque<LoggedEvent>,
 }
 
-/// An event with the nonce that must be forgotten together with it.
+/// An event with the nonce and the position that must be forgotten together with it.
 #[derive(Debug)]
 pub(super) struct LoggedEvent {
     pub(super) event: StoredEvent,
     pub(super) nonce: Nonce,
+    pub(super) position: u64,
 }
 
 impl LoggedEvent {

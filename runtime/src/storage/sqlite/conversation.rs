@@ -2,7 +2,7 @@
 
 use palabre_core::{
     ids::{RoomId, Seq, UserId},
-    storage::{Appended, EventKind, NewEvent, Unfit, Whose},
+    storage::{Appended, EventFamily, EventKind, NewEvent, Unfit, Whose},
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -10,6 +10,7 @@ use super::{
     error::Problem,
     operations::{append, append_again, kind, nonce_is_used, signed},
     rooms::Rooms,
+    search,
 };
 
 /// Appends an event about the message that its `about` numbers. One that is stored already has made its change.
@@ -36,28 +37,11 @@ pub(super) fn append_about(
     };
     let appended = append(connection, rooms, room, event, None)?;
     let revision = log.last.next();
-    match event.kind {
-        EventKind::Edited => revise(connection, room, message, &event.text, revision)?,
-        EventKind::Deleted => {
-            revise(connection, room, message, "", revision)?;
-            empty_edits(connection, room, message, revision)?;
-        }
-        EventKind::Posted
-        | EventKind::Action
-        | EventKind::Topic
-        | EventKind::Mode
-        | EventKind::Invited
-        | EventKind::Uninvited
-        | EventKind::Kicked
-        | EventKind::Banned
-        | EventKind::Unbanned
-        | EventKind::Muted
-        | EventKind::Unmuted
-        | EventKind::Promoted
-        | EventKind::Demoted
-        | EventKind::Owned
-        | EventKind::FileShared
-        | EventKind::FileDeleted => {}
+    if event.kind.family() == EventFamily::Revision {
+        revise(connection, room, message, &event.text, revision)?;
+    }
+    if event.kind == EventKind::Deleted {
+        empty_edits(connection, room, message, revision)?;
     }
     Ok(appended)
 }
@@ -84,6 +68,7 @@ fn judge(
     })
 }
 
+/// A message has this text from now on, and is found by its words alone.
 fn revise(
     connection: &Connection,
     room: RoomId,
@@ -91,10 +76,15 @@ fn revise(
     text: &str,
     revision: Seq,
 ) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE events SET text = ?3, revised = ?4 WHERE room = ?1 AND seq = ?2")?
-        .execute(params![signed(room.get()), signed(message.get()), text, signed(revision.get())])?;
-    Ok(())
+    let (position, kind) = connection
+        .prepare_cached(
+            "UPDATE events SET text = ?3, revised = ?4 WHERE room = ?1 AND seq = ?2 RETURNING position, kind",
+        )?
+        .query_row(
+            params![signed(room.get()), signed(message.get()), text, signed(revision.get())],
+            |row| Ok((row.get(0)?, kind(row, 1)?)),
+        )?;
+    search::index_anew(connection, position, kind, text)
 }
 
 fn empty_edits(connection: &Connection, room: RoomId, message: Seq, revision: Seq) -> rusqlite::Result<()> {

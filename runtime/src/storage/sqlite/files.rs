@@ -2,7 +2,7 @@
 //!
 //! Nothing is written before everything is judged: an operation that is refused leaves no trace, also where its transaction goes on.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use palabre_core::{
     ids::{RoomId, UserId},
@@ -324,10 +324,14 @@ fn remove(connection: &Connection, file: &FileRecord) -> rusqlite::Result<()> {
         .map(drop)
 }
 
-/// What two users, who may be one, have stored.
+/// What two users, who may be one, have stored; ascending, and each once.
 fn usage(connection: &Connection, users: [UserId; 2]) -> rusqlite::Result<Vec<(UserId, u64)>> {
-    let mut statement = connection.prepare_cached("SELECT user, bytes FROM usage WHERE user IN (?1, ?2)")?;
-    statement.query_map(users.map(|user| signed(user.get())), usage_of)?.collect()
+    let mut statement = connection.prepare_cached("SELECT bytes FROM usage WHERE user = ?1")?;
+    let mut of = |user: UserId| {
+        let bytes = statement.query_row([signed(user.get())], |row| row.get::<_, i64>(0)).optional()?;
+        Ok((user, bytes.unwrap_or(0).cast_unsigned()))
+    };
+    BTreeSet::from(users).into_iter().map(&mut of).collect()
 }
 
 fn usage_of(row: &Row<'_>) -> rusqlite::Result<(UserId, u64)> {

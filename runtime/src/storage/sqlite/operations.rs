@@ -18,6 +18,7 @@ use super::{
     error::Problem,
     files, rights,
     rooms::{RoomLog, Rooms},
+    search::{self, Wanted},
 };
 
 /// Executes one operation.
@@ -40,6 +41,16 @@ pub(super) fn execute(
         }
         StorageOperation::ReadPage { room, range, events_max, bytes_max } => {
             read_page(connection, rooms, *room, *range, Limit { events: *events_max, bytes: *bytes_max })
+        }
+        StorageOperation::Search { rooms: in_rooms, query, before, hits_max, bytes_max } => {
+            let wanted = Wanted {
+                rooms: in_rooms,
+                query,
+                before: *before,
+                hits_max: *hits_max,
+                bytes_max: *bytes_max,
+            };
+            search::search(connection, rooms, &wanted)
         }
         StorageOperation::CreateGuest { nick, token_hash } => create_guest(connection, nick, token_hash),
         StorageOperation::UpdateGuest { user, nick, expires } => {
@@ -71,7 +82,9 @@ pub(super) fn execute(
 /// Whether the operation leaves everything as it is.
 pub(super) const fn only_reads(operation: &StorageOperation) -> bool {
     match operation {
-        StorageOperation::FindNonce { .. } | StorageOperation::ReadPage { .. } => true,
+        StorageOperation::FindNonce { .. }
+        | StorageOperation::ReadPage { .. }
+        | StorageOperation::Search { .. } => true,
         StorageOperation::Files(operation) => files::only_reads(operation),
         StorageOperation::OpenRoom { .. }
         | StorageOperation::DropRoom { .. }
@@ -166,8 +179,9 @@ pub(super) fn append(
     let inserted = connection
         .prepare_cached(
             "INSERT INTO events
-                 (room, seq, author, nonce, at, kind, nick, text, about_id, about_name, about_until)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                 (room, seq, author, nonce, at, kind, nick, text, about_id, about_name, about_until, position)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
+                 (SELECT value + 1 FROM meta WHERE name = 'last_position'))
              ON CONFLICT (author, nonce) DO NOTHING",
         )?
         .execute(params![
@@ -186,6 +200,7 @@ pub(super) fn append(
     if inserted == 0 {
         return append_again(connection, rooms, room, event, change);
     }
+    search::append(connection, event.kind, &event.text)?;
     if let Some(change) = change {
         make_change(connection, room, event, change)?;
     }
@@ -400,7 +415,7 @@ pub(super) fn count_up(connection: &Connection, counter: &str) -> rusqlite::Resu
         .query_row([counter], |row| row.get(0))
 }
 
-fn stored_event(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
+pub(super) fn stored_event(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
     Ok(StoredEvent {
         seq: Seq::new(row.get::<_, i64>(0)?.cast_unsigned()),
         author: UserId::new(row.get::<_, i64>(1)?.cast_unsigned()),

@@ -1,7 +1,9 @@
 //! The format of the database, and the way from each version to the next.
 
-use palabre_core::ids::Incarnation;
+use palabre_core::{ids::Incarnation, storage::EventKind};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::search;
 
 /// Marks a file as a database of Palabre: "Plbr".
 pub(super) const APPLICATION_ID: u32 = 0x506c_6272;
@@ -20,6 +22,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { apply: |connection, _| connection.execute_batch(ADD_TOKENS_INVITATIONS_AND_MARKERS) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_RIGHTS) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_FILES) },
+    Migration { apply: |connection, _| add_search(connection) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_REVISIONS) },
 ];
 
@@ -245,7 +248,39 @@ const ADD_FILES: &str = "
     CREATE INDEX finished_uploads_by_time ON finished_uploads (at);
 ";
 
-/// Version 7. The text of a message is the one it has now; `revised` is the event that gave it. A deletion looks for the
+/// Version 7. Events of all rooms have a position, and their words are in an index (`search.rs`), which loses what the table
+/// of events loses. Those written before are taken to be stored when the server heard of them.
+const ADD_SEARCH: &str = "
+    INSERT INTO meta (name, value) SELECT 'last_position', count(*) FROM events;
+
+    ALTER TABLE events ADD COLUMN position INTEGER;
+
+    UPDATE events SET position = stood.position
+    FROM (SELECT room, seq, row_number() OVER (ORDER BY at, room, seq) AS position FROM events) AS stood
+    WHERE events.room = stood.room AND events.seq = stood.seq;
+
+    CREATE UNIQUE INDEX events_by_position ON events (position);
+
+    CREATE VIRTUAL TABLE search USING fts5 (words, content = '', contentless_delete = 1, tokenize = 'ascii');
+
+    CREATE TRIGGER event_removed AFTER DELETE ON events BEGIN
+        DELETE FROM search WHERE rowid = old.position;
+    END;
+";
+
+fn add_search(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(ADD_SEARCH)?;
+    let mut select = connection.prepare("SELECT position, kind, text FROM events ORDER BY position")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(kind) = EventKind::from_number(row.get(1)?) {
+            search::index(connection, row.get(0)?, kind, row.get_ref(2)?.as_str()?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Version 8. The text of a message is the one it has now; `revised` is the event that gave it. A deletion looks for the
 /// edits of its message.
 const ADD_REVISIONS: &str = "
     ALTER TABLE events ADD COLUMN revised INTEGER;

@@ -32,6 +32,7 @@ impl App {
                 let room = self.room_mut();
                 if room.past == Past::Asked {
                     room.past = Past::More;
+                    room.wanted = None;
                 }
                 self.tell(failure.sentence, Tone::Alarm);
             }
@@ -56,6 +57,7 @@ impl App {
                 if let Some(room) = self.room_with(room) {
                     room.page_ended(first);
                 }
+                self.go_on_to_wanted(room);
             }
             Shown::Came { room, name, came } => self.came(room, name, came),
             Shown::People { room, .. } => match self.room_with(room) {
@@ -74,6 +76,7 @@ impl App {
                 self.tell(lines.join("\n"), Tone::Plain);
             }
             Shown::Rooms(rooms) => self.tell(list_of_rooms(&rooms), Tone::Plain),
+            Shown::Found { text, hits, more } => self.take_found(&text, &hits, more, views),
             Shown::RoomNames(rooms) => {
                 let listed = rooms.iter().map(|room| room.name.as_str());
                 self.vocabulary.set_rooms(listed.chain(views.places()));

@@ -5,6 +5,7 @@
 mod arrivals;
 mod completion;
 mod editing;
+mod found;
 mod line;
 mod log;
 mod moving;
@@ -25,7 +26,7 @@ pub(crate) use self::{
     arrivals::traffic,
     line::Line,
     log::{Entry, Said, Stamp, Tone, What, mentions},
-    overlay::{Choosing, Overlay},
+    overlay::{Choosing, Found, FoundHit, Overlay},
     room::{Anchor, Notices, Past, Room, Waiting},
 };
 use super::{
@@ -64,6 +65,8 @@ pub(crate) struct App {
     vocabulary: Vocabulary,
     /// What was cut last.
     cut: String,
+    /// What was searched for last.
+    found: Option<Found>,
     effects: Vec<Effect>,
 }
 
@@ -158,6 +161,7 @@ impl App {
             is_focused: true,
             vocabulary: Vocabulary::default(),
             cut: String::new(),
+            found: None,
             effects: Vec::new(),
         }
     }
@@ -218,6 +222,7 @@ impl App {
             Overlay::Switching(choosing) => self.press_while_switching(choosing, key, action),
             Overlay::Recalling(choosing) => self.press_while_recalling(choosing, key, action),
             Overlay::Finding(line) => self.press_while_finding(line, key, action),
+            Overlay::Found(found) => self.press_while_found(found, action),
             Overlay::Help { scrolled } => self.press_in_help(scrolled, key, action),
             Overlay::Pasted(text) => self.press_after_pasting(text, key, action),
         }
@@ -269,6 +274,7 @@ impl App {
             Action::NextUnread => self.next_unread(),
             Action::Switcher => self.overlay = Overlay::Switching(Choosing::default()),
             Action::Find => self.overlay = Overlay::Finding(Line::default()),
+            Action::Found => self.open_found(),
             Action::Members => self.show_people = !self.show_people,
             Action::Rooms => self.show_rooms = !self.show_rooms,
             Action::Mouse => {
@@ -331,7 +337,11 @@ impl App {
         match &mut self.overlay {
             Overlay::Switching(choosing) | Overlay::Recalling(choosing) => choosing.line.insert(text),
             Overlay::Finding(line) => line.insert(text),
-            Overlay::None | Overlay::Completing(_) | Overlay::Help { .. } | Overlay::Pasted(_) => {
+            Overlay::None
+            | Overlay::Completing(_)
+            | Overlay::Found(_)
+            | Overlay::Help { .. }
+            | Overlay::Pasted(_) => {
                 self.overlay = Overlay::None;
                 if text.lines().count() > PASTE_LINES_MAX {
                     self.overlay = Overlay::Pasted(text.to_owned());

@@ -55,7 +55,9 @@ impl App {
     }
 
     pub(super) fn go_to_bottom(&mut self) {
-        self.room_mut().anchor = Anchor::Bottom;
+        let room = self.room_mut();
+        room.anchor = Anchor::Bottom;
+        (room.wanted, room.pointed_at) = (None, None);
         self.see();
     }
 
@@ -97,7 +99,12 @@ impl App {
     }
 
     fn ask_older(&mut self) {
-        let room = self.room_mut();
+        let room = self.room().id;
+        self.ask_older_of(room);
+    }
+
+    pub(super) fn ask_older_of(&mut self, id: RoomId) {
+        let Some(room) = self.rooms.iter_mut().find(|room| room.id == id) else { return };
         if let (Past::More, Some(before)) = (room.past, room.earliest()) {
             room.past = Past::Asked;
             let room = room.id;

@@ -1,5 +1,7 @@
 //! What lies over the messages or takes the place of the line for a while.
 
+use palabre_core::ids::{RoomId, Seq};
+
 use super::line::Line;
 
 /// What is open.
@@ -16,6 +18,8 @@ pub(crate) enum Overlay {
     Recalling(Choosing),
     /// What is looked for in the messages.
     Finding(Line),
+    /// What was searched for on the server.
+    Found(Found),
     /// The keys.
     Help { scrolled: usize },
     /// A text of many lines was pasted.
@@ -30,6 +34,23 @@ pub(crate) struct Completing {
     pub(crate) typed: String,
     pub(crate) candidates: Vec<String>,
     pub(crate) chosen: usize,
+}
+
+/// What was found on the server, the newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// How many, of what.
+    pub(crate) title: String,
+    pub(crate) hits: Vec<FoundHit>,
+    pub(crate) chosen: usize,
+}
+
+/// A message that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundHit {
+    pub(crate) room: RoomId,
+    pub(crate) seq: Seq,
+    pub(crate) line: String,
 }
 
 /// Something that is chosen from a list that what is typed makes shorter.

@@ -48,6 +48,10 @@ pub(crate) struct Room {
     /// The first number of the pages that were read.
     reached: Option<Seq>,
     pub(crate) past: Past,
+    /// The message that is to be shown as soon as it is here.
+    pub(crate) wanted: Option<Seq>,
+    /// The message that was gone to from a list.
+    pub(crate) pointed_at: Option<Seq>,
     pub(crate) notices: Notices,
 }
 
@@ -127,6 +131,8 @@ impl Room {
             page_first: None,
             reached: None,
             past: Past::More,
+            wanted: None,
+            pointed_at: None,
             notices,
         }
     }

@@ -449,3 +449,109 @@ proptest! {
         }
     }
 }
+
+fn hit(room: u64, seq: u64, text: &str) -> palabre_core::storage::Hit {
+    let event = StoredEvent {
+        seq: Seq::new(seq),
+        author: UserId::new(2),
+        nick: "bob".into(),
+        at: WallTime::from_millis(EVENING),
+        kind: palabre_core::storage::EventKind::Posted,
+        text: text.into(),
+        about: None,
+        revised: None,
+    };
+    palabre_core::storage::Hit { room: RoomId::new(room), event }
+}
+
+impl Seat {
+    fn finds(&mut self, text: &str, hits: Vec<palabre_core::storage::Hit>) {
+        let shown = Shown::Found { text: text.into(), hits, more: false };
+        self.app.take(shown, &self.views);
+    }
+
+    /// A page of what was said before: the numbers from one to another.
+    fn hears_of_before(&mut self, room: u64, seqs: std::ops::Range<u64>) {
+        let id = RoomId::new(room);
+        for seq in seqs {
+            let event = hit(room, seq, &format!("line {seq}.")).event;
+            self.app.take(Shown::Event { room: id, event, time: Time::Before }, &self.views);
+        }
+        self.app.take(Shown::PastEnd { room: id, first: Seq::new(1) }, &self.views);
+    }
+}
+
+#[test]
+fn what_was_found_is_a_list_with_the_newest_at_the_bottom() {
+    let mut seat = Seat::new(80, 24);
+    seat.enter(2, "#tea");
+    seat.finds("green", vec![hit(2, 9, "green tea"), hit(1, 3, "green light")]);
+    let rows = seat.rows();
+    let row = |part: &str| rows.iter().position(|row| row.contains(part)).expect(part);
+    assert!(row("that is all for green (2)") < row("#lobby bob: green light"));
+    assert!(row("#lobby bob: green light") < row("#tea bob: green tea"));
+    seat.presses("escape");
+    assert!(!seat.shows("green light"));
+    seat.presses("alt-s");
+    assert!(seat.shows("green light"), "it is opened again");
+}
+
+#[test]
+fn a_hit_that_is_here_is_gone_to_in_its_room() {
+    let mut seat = Seat::new(80, 16);
+    for number in 1..=100 {
+        seat.says(1, "bob", &format!("line {number}."));
+    }
+    seat.enter(2, "#tea");
+    seat.finds("line", vec![hit(1, 60, "line 60."), hit(1, 20, "line 20.")]);
+    seat.presses("up enter");
+    assert_eq!(seat.app.current(), Some(RoomId::new(1)));
+    assert!(
+        seat.shows(" found ") && seat.shows("line 20.") && seat.shows("line 18.") && seat.shows("line 23.")
+    );
+    assert!(!seat.shows("line 100."));
+    seat.presses("escape");
+    assert!(seat.shows("line 100.") && !seat.shows(" found "));
+    seat.presses("alt-s down enter");
+    assert!(seat.shows("line 60."), "the list is where it was left");
+}
+
+#[test]
+fn what_is_missing_up_to_a_hit_is_asked_for_page_by_page() {
+    let mut seat = Seat::new(80, 16);
+    seat.last = 1_000;
+    seat.says(1, "bob", "now");
+    seat.finds("line", vec![hit(1, 950, "line 950.")]);
+    seat.app.take_effects();
+    seat.presses("enter");
+    let older = |before| Effect::Older { room: RoomId::new(1), before: Seq::new(before) };
+    assert_eq!(seat.app.take_effects(), [older(1_001)]);
+    seat.hears_of_before(1, 980..1_001);
+    assert_eq!(seat.app.take_effects(), [older(980)]);
+    assert!(seat.shows("now"), "until it is here nothing moves");
+    seat.hears_of_before(1, 930..980);
+    assert_eq!(seat.app.take_effects(), []);
+    assert!(seat.shows("line 950.") && seat.shows("line 947.") && seat.shows("line 953."));
+}
+
+#[test]
+fn a_hit_that_is_not_kept_any_more_is_told_so() {
+    let mut seat = Seat::new(80, 16);
+    seat.says(1, "bob", "now");
+    seat.last = 10;
+    seat.says(1, "bob", "later");
+    seat.finds("line", vec![hit(2, 5, "of a room that was left")]);
+    seat.finds("line", vec![hit(1, 0, "line")]);
+    seat.presses("enter");
+    seat.hears_of_before(1, 1..1);
+    assert!(seat.shows("not kept any more"));
+}
+
+#[test]
+fn nothing_found_is_told_in_the_room() {
+    let mut seat = Seat::new(80, 16);
+    seat.finds("absent", Vec::new());
+    assert!(seat.shows("nothing was found for absent"));
+    seat.presses("alt-s");
+    assert!(seat.shows("nothing was searched for yet"));
+}

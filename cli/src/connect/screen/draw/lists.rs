@@ -8,7 +8,7 @@ use ratatui::{
 
 use super::{fill, put};
 use crate::connect::screen::{
-    app::{App, Choosing, Overlay},
+    app::{App, Choosing, Found, Overlay},
     text::{Row, Span},
 };
 
@@ -91,6 +91,10 @@ pub(super) fn overlay(app: &App, area: Rect, buffer: &mut Buffer) -> Option<Posi
             let lines = app.recalled(choosing);
             Some(asked(app, area, buffer, "sent before: ", choosing, &lines))
         }
+        Overlay::Found(found) => {
+            self::found(app, area, buffer, found);
+            None
+        }
         Overlay::Help { scrolled } => {
             help(app, area, buffer, *scrolled);
             None
@@ -140,6 +144,18 @@ fn asked(
     put(buffer, line.x, y, &row, app.theme.bar);
     let column = u16::try_from(row.width()).unwrap_or(line.width);
     Position { x: (line.x + column).min(line.right().saturating_sub(1)), y }
+}
+
+/// What was found, the newest at the bottom, under how much it is.
+fn found(app: &App, area: Rect, buffer: &mut Buffer, found: &Found) {
+    let lines: Vec<&str> = found.hits.iter().rev().map(|hit| hit.line.as_str()).collect();
+    let chosen = found.hits.len().saturating_sub(found.chosen + 1);
+    let shown = list(app, area, buffer, &lines, chosen);
+    let title = Rect { y: shown.y.saturating_sub(1).max(area.y), height: 1, ..shown };
+    fill(buffer, title, app.theme.bar);
+    let text = format!("{}  Enter: go there  Esc: close", found.title);
+    let row = Row::cut(&[Span::new(&text, app.theme.bar_strong)], usize::from(title.width));
+    put(buffer, title.x, title.y, &row, app.theme.bar);
 }
 
 /// Lines at the bottom of the messages, one of them chosen; where they are.

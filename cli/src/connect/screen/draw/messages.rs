@@ -1,6 +1,10 @@
 //! The messages of a room.
 
-use palabre_core::{client::OutboxState, ids::Seq, storage::EventKind};
+use palabre_core::{
+    client::OutboxState,
+    ids::Seq,
+    storage::{EventFamily, EventKind},
+};
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::put;
@@ -65,6 +69,11 @@ pub(crate) fn entry_rows(app: &App, room: &Room, number: i64, width: u16) -> Vec
     {
         rows.push(ruled("new", app.theme.unread, width));
     }
+    if let (What::Said(said), Some(pointed_at)) = (&entry.what, room.pointed_at)
+        && said.seq == pointed_at
+    {
+        rows.push(ruled("found", app.theme.day, width));
+    }
     rows.extend(own_rows(app, room, entry, width));
     rows
 }
@@ -113,44 +122,32 @@ fn said_rows(app: &App, room: &Room, stamp: Stamp, said: &Said, width: u16) -> V
             first.splice(0..0, words.iter().map(|(text, style)| Span::new(text, *style)));
         }
     };
-    let mark = match said.kind {
-        EventKind::Posted => {
+    let mark = match said.kind.family() {
+        EventFamily::Message if said.kind == EventKind::Posted => {
             if let Some(to) = said.to {
                 lines.insert(0, vec![Span::new(&quote(room, to), theme.quiet)]);
             }
             return laid_out(app, Some(stamp), Span::new(&said.nick, name), true, &lines, width);
         }
-        EventKind::Action => {
+        EventFamily::Message => {
             before(&mut lines, &[(&said.nick, name), (" ", style)]);
             "*"
         }
-        EventKind::Topic if said.text.is_empty() => {
+        EventFamily::Topic if said.text.is_empty() => {
             before(&mut lines, &[(&said.nick, name), (" cleared the topic", theme.quiet)]);
             "*"
         }
-        EventKind::Topic => {
+        EventFamily::Topic => {
             before(&mut lines, &[(&said.nick, name), (" set the topic: ", theme.quiet)]);
             "*"
         }
-        EventKind::FileShared | EventKind::FileDeleted => {
+        EventFamily::File => {
             let what = crate::output::about_file(said.kind, &said.text);
             lines = vec![vec![Span::new(&said.nick, name), Span::new(&format!(" {what}"), style)]];
             "*"
         }
-        EventKind::Mode
-        | EventKind::Invited
-        | EventKind::Uninvited
-        | EventKind::Kicked
-        | EventKind::Banned
-        | EventKind::Unbanned
-        | EventKind::Muted
-        | EventKind::Unmuted
-        | EventKind::Promoted
-        | EventKind::Demoted
-        | EventKind::Owned
-        // These are shown where what they change is.
-        | EventKind::Edited
-        | EventKind::Deleted => {
+        // Revisions are shown where what they change is.
+        EventFamily::Act | EventFamily::Revision => {
             before(&mut lines, &[(&said.nick, name), (" ", theme.quiet)]);
             "*"
         }

@@ -1,0 +1,145 @@
+//! What the storage of the tests knows of files.
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for some among many")]
+
+use std::collections::BTreeMap;
+
+use palabre_core::{
+    ids::UserId,
+    storage::{
+        Appended, FileOperation, FileOutcome, FileRecord, NewEvent, NewFile, Place, RecoveredFiles,
+        StorageFailure, StorageOperation, StorageOutcome, UploadRecord,
+    },
+    transfer::{FileName, SharedFile, UploadId, UploadKey, Version},
+};
+
+use super::Store;
+
+#[derive(Clone, Default)]
+pub(crate) struct Files {
+    versions: u64,
+    pub(crate) entries: BTreeMap<(Place, FileName), FileRecord>,
+    pub(crate) uploads: BTreeMap<UploadId, UploadRecord>,
+    finished: BTreeMap<(UserId, UploadKey), FileRecord>,
+}
+
+impl Files {
+    pub(crate) fn recovered(&self) -> RecoveredFiles {
+        let mut usage: BTreeMap<UserId, u64> = BTreeMap::new();
+        for file in self.entries.values() {
+            *usage.entry(file.by).or_default() += file.size;
+        }
+        RecoveredFiles {
+            uploads: self.uploads.values().cloned().collect(),
+            usage: usage.into_iter().collect(),
+        }
+    }
+
+    fn usage(&self, users: [UserId; 2]) -> Vec<(UserId, u64)> {
+        let of = |user| self.entries.values().filter(|file| file.by == user).map(|file| file.size).sum();
+        users.into_iter().map(|user| (user, of(user))).collect()
+    }
+
+    fn is_used(&self, file: &FileRecord) -> bool {
+        self.entries.values().any(|other| other.hash == file.hash)
+    }
+}
+
+impl Store {
+    pub(super) fn execute_on_files(
+        &mut self,
+        operation: FileOperation,
+    ) -> Result<StorageOutcome, StorageFailure> {
+        let outcome = match operation {
+            FileOperation::LookUp { user, key, place, name } => {
+                let current = self.files.entries.get(&(place, name)).map(|file| file.version);
+                let committed = self.files.finished.get(&(user, key)).cloned();
+                FileOutcome::LookedUp { committed, current: current.unwrap_or_default() }
+            }
+            FileOperation::OpenUpload { upload } => {
+                self.files.uploads.insert(upload.id, upload);
+                return Ok(StorageOutcome::Done);
+            }
+            FileOperation::Checkpoint { upload, durable, at } => {
+                if let Some(upload) = self.files.uploads.get_mut(&upload) {
+                    (upload.durable, upload.at) = (durable, at);
+                }
+                return Ok(StorageOutcome::Done);
+            }
+            FileOperation::DropUpload { upload } => {
+                self.files.uploads.remove(&upload);
+                return Ok(StorageOutcome::Done);
+            }
+            FileOperation::Commit { upload, file, event } => self.commit(upload, file, event)?,
+            FileOperation::Find { place, name } => {
+                FileOutcome::Found(self.files.entries.get(&(place, name)).cloned())
+            }
+            FileOperation::List { place, after, files_max, bytes_max: _ } => {
+                let here = self.files.entries.values().filter(|file| file.place == place);
+                let mut files: Vec<_> = here
+                    .filter(|file| after.as_ref().is_none_or(|after| file.name > *after))
+                    .cloned()
+                    .collect();
+                let more = files.len() > files_max as usize;
+                files.truncate(files_max as usize);
+                FileOutcome::Page { files, more }
+            }
+            FileOperation::Delete { place, name, version, by, event } => {
+                let found = self.files.entries.get(&(place, name.clone())).cloned();
+                let found = found.filter(|file| file.version == version);
+                if found.is_some() {
+                    self.files.entries.remove(&(place, name));
+                }
+                let event = match (&found, place, event) {
+                    (Some(_), Place::Room(_), Some(event)) => Some(self.announce(place, event)?),
+                    (Some(_) | None, Place::Room(_) | Place::Shelf(_), _) => None,
+                };
+                let unused = found.as_ref().filter(|file| !self.files.is_used(file)).map(|file| file.hash);
+                let usage = self.files.usage([by, by]);
+                FileOutcome::Deleted { event, existed: found.is_some(), unused, usage }
+            }
+            FileOperation::IsUsed { hash } => {
+                FileOutcome::Used(self.files.entries.values().any(|file| file.hash == hash))
+            }
+        };
+        Ok(StorageOutcome::Files(Box::new(outcome)))
+    }
+
+    fn commit(
+        &mut self,
+        upload: UploadId,
+        new: NewFile,
+        event: Option<NewEvent>,
+    ) -> Result<FileOutcome, StorageFailure> {
+        let NewFile { place, name, over, size, hash, executable, by, nick, at } = new;
+        let replaced = self.files.entries.get(&(place, name.clone())).cloned();
+        let current = replaced.as_ref().map(|file| file.version).unwrap_or_default();
+        if over.is_some_and(|over| over != current) {
+            return Ok(FileOutcome::Conflict { current });
+        }
+        let record = self.files.uploads.remove(&upload).ok_or(StorageFailure::Failed)?;
+        self.files.versions += 1;
+        let version = Version::new(self.files.versions);
+        let file = FileRecord { place, name: name.clone(), version, size, hash, executable, by, nick, at };
+        self.files.entries.insert((place, name.clone()), file.clone());
+        self.files.finished.insert((by, record.key), file.clone());
+        let event = match event {
+            Some(event) => {
+                let text: std::sync::Arc<str> = SharedFile { name, version, size, hash }.to_text().into();
+                let event = NewEvent { text: text.clone(), ..event };
+                Some((self.announce(place, event)?, text))
+            }
+            None => None,
+        };
+        let unused = replaced.as_ref().filter(|file| !self.files.is_used(file)).map(|file| file.hash);
+        let usage = self.files.usage([by, replaced.map_or(by, |file| file.by)]);
+        Ok(FileOutcome::Committed { file, event, unused, usage })
+    }
+
+    fn announce(&mut self, place: Place, event: NewEvent) -> Result<Appended, StorageFailure> {
+        let Place::Room(room) = place else { return Err(StorageFailure::NoSuchRoom) };
+        match self.execute(StorageOperation::Append { room, event, change: None })? {
+            StorageOutcome::Appended(appended) => Ok(appended),
+            _ => Err(StorageFailure::Failed),
+        }
+    }
+}
