@@ -98,7 +98,7 @@ impl App {
         self.see();
     }
 
-    fn ask_older(&mut self) {
+    pub(super) fn ask_older(&mut self) {
         let room = self.room().id;
         self.ask_older_of(room);
     }

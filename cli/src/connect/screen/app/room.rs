@@ -9,6 +9,7 @@ use palabre_core::{
 };
 
 use super::{
+    aim::Aim,
     line::Line,
     log::{ENTRIES_MAX, Entry, Log, Said, Stamp, Tone, What},
 };
@@ -32,6 +33,10 @@ pub(crate) struct Room {
     pub(crate) log: Log,
     pub(crate) anchor: Anchor,
     pub(crate) line: Line,
+    /// The message that the line is about.
+    pub(crate) aim: Option<Aim>,
+    /// The message that is selected.
+    pub(crate) selected: Option<Seq>,
     sent: Vec<String>,
     /// Which of the lines sent is shown, and what was being typed before that.
     recalled: Option<(usize, String)>,
@@ -121,6 +126,8 @@ impl Room {
             log: Log::default(),
             anchor: Anchor::Bottom,
             line: Line::default(),
+            aim: None,
+            selected: None,
             sent: Vec::new(),
             recalled: None,
             unread: 0,
@@ -224,6 +231,11 @@ impl Room {
     /// The lines that were sent, the newest first.
     pub(crate) fn sent(&self) -> impl Iterator<Item = &str> {
         self.sent.iter().rev().map(String::as_str)
+    }
+
+    /// Whether a line that was sent is shown.
+    pub(super) const fn is_recalling(&self) -> bool {
+        self.recalled.is_some()
     }
 
     /// Shows the line sent before the one that is shown, or after it.

@@ -10,7 +10,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use super::put;
 use crate::connect::screen::{
     app::{Anchor, App, Entry, Overlay, Room, Said, Stamp, Tone, What, mentions, traffic},
-    text::{Row, Span, wrap},
+    text::{Glyph, Row, Span, wrap},
 };
 
 /// Columns of a time and the space behind it.
@@ -74,7 +74,16 @@ pub(crate) fn entry_rows(app: &App, room: &Room, number: i64, width: u16) -> Vec
     {
         rows.push(ruled("found", app.theme.day, width));
     }
-    rows.extend(own_rows(app, room, entry, width));
+    let mut own = own_rows(app, room, entry, width);
+    if let (What::Said(said), Some(selected)) = (&entry.what, room.selected)
+        && said.seq == selected
+    {
+        // Between the time and the name.
+        for mark in own.iter_mut().filter_map(|row| row.glyphs.get_mut(TIME_COLUMNS - 1)) {
+            *mark = Glyph { symbol: "▸".into(), width: 1, style: app.theme.found };
+        }
+    }
+    rows.extend(own);
     rows
 }
 
