@@ -156,6 +156,10 @@ impl Rights {
     /// The server starts, and is told what is stored.
     pub fn started(&mut self, durable: &Tables) {
         self.has_house = house(durable).is_some();
+        // A ban may have been lifted durably, and nobody was told before the crash.
+        let house = house(durable).and_then(|house| durable.room(house));
+        let standing = |user: &UserId| house.and_then(|house| house.rights.standing(*user));
+        self.shut_out.retain(|user, _| standing(user).is_some_and(|standing| standing.banned.is_some()));
     }
 
     /// The server has done all that was to be done about an input.
