@@ -240,4 +240,3 @@ impl Chat {
         pending == Some(&Pending::Discard) && code == RefusalCode::NoSuchUpload
     }
 }
-
