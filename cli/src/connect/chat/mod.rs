@@ -207,9 +207,9 @@ impl Chat {
 
     /// Whether all is said.
     pub(super) fn is_finished(&self) -> bool {
-        // A script that ends does not end what it began; a person leaves, and goes on another time.
-        let transfers = if self.is_person { 0 } else { self.transfers().count() };
-        self.stage == Stage::Finishing && self.waiting_posts() + transfers == 0 && !self.is_switching()
+        // What a script asked for it is told; a person leaves, and goes on with files another time.
+        let is_owed = !self.is_person && (self.transfers().count() > 0 || !self.pending.is_empty());
+        self.stage == Stage::Finishing && self.waiting_posts() == 0 && !self.is_switching() && !is_owed
     }
 
     /// Says goodbye. The texts that were not acknowledged.
