@@ -175,8 +175,10 @@ pub struct Limits {
     pub window_bytes: u64,
     /// To what that grows where it holds a fast sender up.
     pub window_bytes_max: u64,
-    /// What all senders together may have on their way.
+    /// What all senders together may have on their way,
     pub windows_bytes_max: u64,
+    /// and what the uploads of one user may: idle ones take nothing from others.
+    pub user_windows_bytes_max: u64,
     /// An upload is made durable each time that so much more of it was written,
     pub checkpoint_bytes: u64,
     /// or, if anything was, after this time.
@@ -285,6 +287,7 @@ impl Default for Limits {
             window_bytes: 1 << 20,
             window_bytes_max: 4 << 20,
             windows_bytes_max: 64 << 20,
+            user_windows_bytes_max: 16 << 20,
             checkpoint_bytes: 32 << 20,
             checkpoint_interval: Duration::from_secs(2),
             undurable_bytes_max: 64 << 20,

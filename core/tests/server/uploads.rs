@@ -117,6 +117,26 @@ fn windows_share_their_memory_and_who_had_none_gets_it_when_others_end() {
 }
 
 #[test]
+fn uploads_that_one_user_leaves_idle_take_no_memory_from_others() {
+    let mut world = world(Limits { windows_bytes_max: 4_000, user_windows_bytes_max: 2_000, ..limits() });
+    let (ana, bob) = (guest(&mut world, "ana"), guest(&mut world, "bob"));
+    for (transfer, name) in [(1, "a"), (2, "b"), (3, "c")] {
+        world.say(ana, wish(transfer, name, Some(9_000)));
+    }
+    let heard = world.heard(ana);
+    assert!(heard.iter().any(|text| text.starts_with("Accepted") && text.contains("limit: 0")), "{heard:?}");
+    assert_eq!(world.server.stats().window_bytes, 2_000);
+    world.say(bob, wish(1, "d", Some(9_000)));
+    assert_eq!(listen(&mut world, bob).limit, Some(1_000));
+    data(&mut world, bob, 1, 0, &content(500));
+    assert_eq!(listen(&mut world, bob).limit, Some(2_500), "its window has doubled");
+    world.say(ana, wire::Stop { transfer: 1 });
+    let heard = world.heard(ana);
+    assert!(heard.iter().any(|text| text == "Window(Window { transfer: 3, limit: 1000 })"), "{heard:?}");
+    assert_eq!(world.server.stats().window_bytes, 4_000);
+}
+
+#[test]
 fn what_is_told_to_be_durable_was_synced_first_and_written_down_next() {
     let mut world = world(limits());
     let ana = guest(&mut world, "ana");

@@ -147,6 +147,13 @@ impl Upload {
 }
 
 impl Files {
+    /// Memory that the senders of a user's uploads were promised.
+    fn windows_of(&self, user: UserId) -> u64 {
+        let of_user = (user, UploadKey([0; 16]))..=(user, UploadKey([0xff; 16]));
+        let uploads = self.by_key.range(of_user).filter_map(|(_, id)| self.uploads.get(id));
+        uploads.filter_map(Upload::receiving).map(Receiving::window_bytes).sum()
+    }
+
     /// What a user has stored and announced.
     fn charged(&self, user: UserId) -> u64 {
         let of = |table: &BTreeMap<UserId, u64>| table.get(&user).copied().unwrap_or(0);
@@ -230,8 +237,12 @@ impl Server {
         self.refuse(asked.connection, asked.request, refusal);
     }
 
-    fn memory_left(&self) -> u64 {
-        self.config.limits.windows_bytes_max.saturating_sub(self.files.windows_bytes)
+    /// What the uploads of a user may have on their way beside what they have.
+    fn memory_left(&self, user: UserId) -> u64 {
+        let limits = &self.config.limits;
+        let of_all = limits.windows_bytes_max.saturating_sub(self.files.windows_bytes);
+        let of_user = limits.user_windows_bytes_max.saturating_sub(self.files.windows_of(user));
+        of_all.min(of_user)
     }
 }
 

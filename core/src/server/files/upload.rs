@@ -584,8 +584,8 @@ impl Server {
 
     /// What a sender may have on its way at first, as far as there is memory for it.
     fn take_window(&mut self, id: UploadId) -> Window {
-        let limits = &self.config.limits;
-        let bytes = limits.window_bytes.min(self.memory_left());
+        let user = self.files.uploads.get(&id).map(|upload| upload.record.user).unwrap_or_default();
+        let bytes = self.config.limits.window_bytes.min(self.memory_left(user));
         self.files.windows_bytes += bytes;
         if bytes == 0 {
             self.files.starved.insert(id);
@@ -596,12 +596,18 @@ impl Server {
     /// Gives memory back; those who had none get it.
     fn give_window_back(&mut self, bytes: u64) {
         self.files.windows_bytes = self.files.windows_bytes.saturating_sub(bytes);
-        while self.memory_left() >= self.config.limits.window_bytes
-            && let Some(id) = self.files.starved.pop_first()
-        {
-            let bytes = self.config.limits.window_bytes;
-            let receiving = self.files.uploads.get_mut(&id).and_then(Upload::receiving_mut);
-            if let Some(receiving) = receiving {
+        let bytes = self.config.limits.window_bytes;
+        let starved: alloc::vec::Vec<UploadId> = self.files.starved.iter().copied().collect();
+        for id in starved {
+            let Some(user) = self.files.uploads.get(&id).map(|upload| upload.record.user) else {
+                self.files.starved.remove(&id);
+                continue;
+            };
+            if self.memory_left(user) < bytes {
+                continue;
+            }
+            self.files.starved.remove(&id);
+            if let Some(receiving) = self.files.uploads.get_mut(&id).and_then(Upload::receiving_mut) {
                 receiving.widen(bytes);
                 self.files.windows_bytes += bytes;
                 self.announce_window(id);
@@ -614,13 +620,15 @@ impl Server {
         let now = self.peers.now.monotonic;
         let undurable = self.config.limits.undurable_bytes_max;
         self.reserve_ahead(id);
-        let (most, mut left) = (self.config.limits.windows_bytes_max, self.memory_left());
+        let user = self.files.uploads.get(&id)?.record.user;
+        let before = self.memory_left(user);
+        let mut left = before;
         let upload = self.files.uploads.get_mut(&id)?;
         // One byte past what is reserved shows that there is more than may come.
         let reserved = if upload.record.size.is_none() { upload.reserved + 1 } else { upload.reserved };
         let ceiling = upload.checkpoints.durable().saturating_add(undurable).min(reserved);
         let limit = upload.receiving_mut()?.grant(ceiling, &mut left, now);
-        self.files.windows_bytes = most.saturating_sub(left);
+        self.files.windows_bytes += before.saturating_sub(left);
         limit
     }
 
