@@ -66,7 +66,9 @@ pub(crate) fn act_sentence(event: &StoredEvent, now: WallTime) -> String {
         | EventKind::FileShared
         | EventKind::FileDeleted
         | EventKind::Edited
-        | EventKind::Deleted => ("", ""),
+        | EventKind::Deleted
+        | EventKind::Reacted
+        | EventKind::Unreacted => ("", ""),
     };
     let name = event.about.as_ref().map_or("somebody", |about| &*about.name);
     let until = event.about.as_ref().and_then(|about| about.until);

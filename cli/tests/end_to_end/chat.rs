@@ -133,6 +133,8 @@ fn people_answer_edit_and_delete_what_was_said() {
     bob.line_with(" * ana edited =1: hello");
     bob.write("/reply hi\n");
     ana.line_with(" bob [↳ ana: hello]: hi");
+    ana.write("/react 👍\n");
+    bob.line_with(" * ana reacted to =3: 👍");
     ana.write("/delete\n");
     bob.line_with(" * ana deleted =1");
     ana.write("/delete ^\n");

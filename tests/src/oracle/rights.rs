@@ -9,7 +9,8 @@ use palabre_core::{
     ids::{RoomId, Seq, UserId},
     rights::{RightChange, Role, RoomChange, RoomMode},
     storage::{
-        DeviceRecord, EventKind, FileOperation, NewEvent, NewFile, Place, StorageOperation, TokenHash, Whose,
+        DeviceRecord, EventFamily, EventKind, FileOperation, NewEvent, NewFile, Place, StorageOperation,
+        TokenHash, Whose,
     },
     wire::Token,
 };
@@ -209,7 +210,8 @@ impl Rights {
         let takes = whose.allows(user, author).is_ok();
         let role = self.role(user, id, durable);
         let outranks = role >= Role::Moderator && durable_role(author, id, durable) < role;
-        let may = user == author || event.kind.is_message() || (event.kind == EventKind::Deleted && outranks);
+        let anybody = matches!(event.kind.family(), EventFamily::Message | EventFamily::Reaction);
+        let may = user == author || anybody || (event.kind == EventKind::Deleted && outranks);
         sometimes!(
             "a moderator deleted a message of somebody else",
             takes && may && user != author && event.kind == EventKind::Deleted

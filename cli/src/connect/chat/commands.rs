@@ -94,6 +94,9 @@ impl Chat {
             Command::Reply { message, text } => self.reply(message, &text, line),
             Command::Edit { message, text } => self.edit(message, &text, line),
             Command::Delete { message } => self.delete(message, line),
+            Command::React { message, reaction, take_back } => {
+                self.react(message, &reaction, take_back, line);
+            }
             Command::SetTopic { text } => self.say(EventKind::Topic, &text, line),
             Command::Topic => self.show_topic(),
             Command::Message { to, text } => {
@@ -153,6 +156,14 @@ impl Chat {
         let is_others = |message: &StoredEvent| choice.is_some() || Some(message.author) != ourselves;
         if let Some((room, message)) = self.choose(choice, line, is_others) {
             self.post_by(line, |client, now| client.reply(room, message, EventKind::Posted, text, None, now));
+        }
+    }
+
+    fn react(&mut self, choice: Option<MessageChoice>, reaction: &str, take_back: bool, line: &str) {
+        let ourselves = self.driver.client().user();
+        let is_others = |message: &StoredEvent| choice.is_some() || Some(message.author) != ourselves;
+        if let Some((room, message)) = self.choose(choice, line, is_others) {
+            self.post_by(line, |client, now| client.react(room, message, reaction, take_back, now));
         }
     }
 

@@ -117,6 +117,16 @@ impl App {
         }
     }
 
+    /// What is typed becomes the command that reacts to the selected message, or to the last of somebody else; with what is
+    /// yet to be typed.
+    pub(super) fn aim_to_react(&mut self) {
+        let room = self.room_mut();
+        if let Some(message) = room.selected.or_else(|| room.last_message(false)) {
+            room.give_up_aim();
+            room.line.set(format!("/react ={message} "));
+        }
+    }
+
     /// Whether Up on an empty line means the last message of one's own, and then that is written anew. A command that was
     /// sent after it is recalled instead.
     pub(super) fn edits_last(&mut self) -> bool {
