@@ -147,6 +147,25 @@ fn people_answer_edit_and_delete_what_was_said() {
     }
 }
 
+/// What is typed right after a message never changes the one before it.
+#[test]
+fn a_message_that_is_not_stored_yet_is_not_mistaken_for_another() {
+    let mut house = House::new();
+    let mut ana = house.start(["connect", "--nick", "ana"]);
+    ana.error_with("here: ana");
+    ana.write("one\n");
+    ana.line_with(" ana: one");
+    house.stop_server();
+    ana.write("two\n/edit three\n/delete ^\n");
+    ana.error_with("your last message is not stored yet");
+    house.start_server();
+    ana.line_with(" ana: two");
+    ana.write("/edit three\n");
+    ana.line_with(" * ana edited =2: three");
+    assert_eq!(house.texts("#lobby")[..2], ["one", "three"]);
+    ana.write("/quit\n");
+}
+
 #[test]
 fn there_must_be_something_to_edit() {
     let house = House::new();

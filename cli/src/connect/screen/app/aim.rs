@@ -82,6 +82,10 @@ impl Room {
 
     /// The last message that fits, of those that can be answered.
     fn last_message(&self, is_own: bool) -> Option<Seq> {
+        if is_own && !self.outbox.is_empty() {
+            // The last one has no number yet.
+            return None;
+        }
         let numbers = (self.log.first()..self.log.end()).rev();
         numbers
             .filter_map(|number| self.message_at(number))
