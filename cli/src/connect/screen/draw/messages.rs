@@ -153,13 +153,8 @@ fn said_rows(app: &App, room: &Room, stamp: Stamp, said: &Said, width: u16) -> V
             before(&mut lines, &[(&said.nick, name), (" set the topic: ", theme.quiet)]);
             "*"
         }
-        EventFamily::File => {
-            let what = crate::output::about_file(said.kind, &said.text);
-            lines = vec![vec![Span::new(&said.nick, name), Span::new(&format!(" {what}"), style)]];
-            "*"
-        }
         // Revisions and reactions are shown where what they change is.
-        EventFamily::Act | EventFamily::Revision | EventFamily::Reaction => {
+        EventFamily::Act | EventFamily::File | EventFamily::Revision | EventFamily::Reaction => {
             before(&mut lines, &[(&said.nick, name), (" ", theme.quiet)]);
             "*"
         }
