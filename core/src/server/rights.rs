@@ -9,7 +9,7 @@ use crate::{
     hub::{Room, User, Who},
     ids::{ConnectionId, RoomId, UserId},
     rights::Role,
-    storage::{EventKind, Whose},
+    storage::{EventFamily, EventKind, Whose},
     time::{Monotonic, WallTime},
     wire,
 };
@@ -66,7 +66,8 @@ impl Server {
             let text = format!("In {} moderators and owners set the topic; ask one of them.", room.name());
             return Err(Refusal::new(RefusalCode::RoleNeeded, text).about(room.name()));
         }
-        if matches!(kind, EventKind::Topic | EventKind::Deleted) || role >= Role::Moderator {
+        let is_slowed = kind.is_message() || kind == EventKind::Edited;
+        if !is_slowed || role >= Role::Moderator {
             return Ok(());
         }
         let (user, room) = (user.id, room.id);
@@ -86,7 +87,8 @@ impl Server {
     pub(super) fn whose(&self, user: UserId, id: RoomId, kind: EventKind) -> Whose {
         let Some(room) = self.rooms.get(id) else { return Whose::Own };
         let (is_operator, role) = self.rank_in(user, id);
-        if kind.is_message() || crate::seeded_bug!("anybody-deletes") {
+        let may_any = matches!(kind.family(), EventFamily::Message | EventFamily::Reaction);
+        if may_any || crate::seeded_bug!("anybody-deletes") {
             Whose::Anybodys
         } else if kind == EventKind::Deleted && role >= Role::Moderator && room.is_named() {
             let above = self.operators_but_in(id);
