@@ -12,7 +12,7 @@ use rand_core::RngCore;
 use super::{Pending, Server, pending::Asked};
 use crate::{
     error::{Refusal, RefusalCode},
-    hub::{Ends, MemberChange, UnderWay},
+    hub::{Ends, MemberChange, Rights, UnderWay},
     ids::{ConnectionId, Nonce, RoomId, Seq, UserId},
     name::Nick,
     rights::{Act, RightChange, Role, RoomChange, RoomMode, Term},
@@ -394,7 +394,8 @@ impl Server {
             let text = format!("A room may ask for {most} s between two messages at the most.");
             return Err(Refusal::new(RefusalCode::NotPossible, text));
         }
-        let before = self.rooms.get(wish.room).map(|room| room.rights.coming_mode()).unwrap_or_default();
+        let rights = self.rooms.get(wish.room).map(|room| &room.rights);
+        let before = rights.map(Rights::coming_mode).unwrap_or_default();
         let mode = RoomMode {
             private: wish.private.unwrap_or(before.private),
             read_only: wish.read_only.unwrap_or(before.read_only),
@@ -402,6 +403,8 @@ impl Server {
             closed: wish.closed.unwrap_or(before.closed),
             slow_seconds: wish.slow_seconds.unwrap_or(before.slow_seconds),
         };
+        // What its log says is what it will be.
+        let mode = rights.map_or(mode, |rights| rights.possible(mode));
         if mode == before {
             let text = format!("The room is so already: {mode}.");
             return Err(Refusal::new(RefusalCode::NotPossible, text));

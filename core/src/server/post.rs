@@ -132,6 +132,7 @@ impl Server {
                 self.append(room, seq, first, event);
             }
             Ok(Appended::Repeated { seq, at }) => {
+                self.unsaid(room, &event);
                 self.post_answered(asked.connection, bytes);
                 if !crate::seeded_bug!("repeat-not-acknowledged") {
                     self.acknowledge(asked, room, seq, at);
@@ -139,10 +140,12 @@ impl Server {
                 self.append_unseen(room, seq, NewEvent { at, ..event });
             }
             Ok(Appended::NonceReused) => {
+                self.unsaid(room, &event);
                 self.post_answered(asked.connection, bytes);
                 self.refuse_nonce(asked);
             }
             Err(failure) => {
+                self.unsaid(room, &event);
                 // This copy is not stored, but one sent earlier may be: only then is it certain that none is (P10).
                 let refusal = self.storage_refusal("store the message", failure);
                 if crate::seeded_bug!("failed-repeat-refused") {
@@ -153,6 +156,15 @@ impl Server {
             }
         }
         self.drop_if_deserted(room);
+    }
+
+    /// A message that is not new in its room is not counted where that is slow (G3).
+    fn unsaid(&mut self, room: RoomId, event: &NewEvent) {
+        if event.kind != EventKind::Topic
+            && let Some(room) = self.rooms.get_mut(room)
+        {
+            room.rights.unsaid(event.author);
+        }
     }
 
     /// A storage that was in doubt about a commit and asked again may answer that an event is stored already which

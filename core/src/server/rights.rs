@@ -61,7 +61,7 @@ impl Server {
         self.may_add(user, room)?;
         let now = self.peers.now.monotonic;
         let (Some(user), Some(room)) = (self.users.get(user), self.rooms.get(room)) else { return Ok(()) };
-        let (mode, role) = (room.rights.mode(), room.rights.role(user.id));
+        let (mode, role) = (room.rights.mode(), self.role_in(user.id, room.id));
         if kind == EventKind::Topic && mode.topic_locked && role < Role::Moderator {
             let text = format!("In {} moderators and owners set the topic; ask one of them.", room.name());
             return Err(Refusal::new(RefusalCode::RoleNeeded, text).about(room.name()));

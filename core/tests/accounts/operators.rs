@@ -10,7 +10,7 @@ use palabre_core::{
 
 use crate::{
     house::{House, entry},
-    rights::{govern, say, set_mode, try_join},
+    rights::{govern, say, set_mode, set_topic, try_join},
 };
 
 /// A house whose account `ana` was made an operator on the server's machine; her client.
@@ -55,6 +55,17 @@ fn the_operators_room_is_made_by_nobody_else_and_private() {
 }
 
 #[test]
+fn the_operators_room_cannot_be_opened_and_its_log_never_says_so() {
+    let (mut house, ana, operators) = operated();
+    let opened = ModeChange { private: Some(false), ..ModeChange::default() };
+    assert_eq!(set_mode(&mut house, ana, operators, opened), Some("not-possible"));
+    let quiet = ModeChange { private: Some(false), read_only: Some(true), ..ModeChange::default() };
+    assert_eq!(set_mode(&mut house, ana, operators, quiet), None);
+    let said: Vec<_> = house.store.log(operators).iter().map(|event| event.text.to_string()).collect();
+    assert_eq!(said.last().map(String::as_str), Some("private read-only"));
+}
+
+#[test]
 fn an_operator_governs_rooms_without_an_owner_and_above_owners() {
     let (mut house, ana, operators) = operated();
     let guest = house.client("gus", None, None);
@@ -70,6 +81,19 @@ fn an_operator_governs_rooms_without_an_owner_and_above_owners() {
     let noted: Vec<_> =
         house.store.log(operators).iter().skip(1).map(|event| event.text.to_string()).collect();
     assert_eq!(noted, ["#tea mute: because", "#milk kick: because"]);
+}
+
+#[test]
+fn an_operator_sets_a_locked_topic_and_waits_in_no_slow_room() {
+    let (mut house, ana, _) = operated();
+    let bob = house.register("bob", "correct horse");
+    let tea = house.join(bob, "#tea");
+    let strict = ModeChange { topic_locked: Some(true), slow_seconds: Some(30), ..ModeChange::default() };
+    assert_eq!(set_mode(&mut house, bob, tea, strict), None);
+    assert_eq!(try_join(&mut house, ana, "#tea"), None);
+    assert_eq!(set_topic(&mut house, ana, tea, "green"), None);
+    assert_eq!(say(&mut house, ana, tea, "one"), None);
+    assert_eq!(say(&mut house, ana, tea, "two"), None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use palabre_core::{
     client::{ClientEvent, Governance, ModeChange, StandingInfo},
-    ids::RoomId,
+    ids::{Nonce, RoomId},
     name::RoomName,
     rights::{Act, Role, RoomMode},
     storage::{EventKind, StorageFailure},
@@ -76,11 +76,22 @@ fn outcome(house: &House, end: usize) -> Option<&'static str> {
 
 /// Says something; the code it is refused with.
 pub(crate) fn say(house: &mut House, end: usize, room: RoomId, text: &str) -> Option<&'static str> {
-    post(house, end, room, EventKind::Posted, text)
+    post(house, end, room, (EventKind::Posted, text), None)
 }
 
-fn post(house: &mut House, end: usize, room: RoomId, kind: EventKind, text: &str) -> Option<&'static str> {
-    house.ends[end].client.post(room, kind, text, None, house.now).expect("it may");
+/// Sets the topic; the code it is refused with.
+pub(crate) fn set_topic(house: &mut House, end: usize, room: RoomId, text: &str) -> Option<&'static str> {
+    post(house, end, room, (EventKind::Topic, text), None)
+}
+
+fn post(
+    house: &mut House,
+    end: usize,
+    room: RoomId,
+    (kind, text): (EventKind, &str),
+    nonce: Option<Nonce>,
+) -> Option<&'static str> {
+    house.ends[end].client.post(room, kind, text, nonce, house.now).expect("it may");
     house.settle();
     let answer = house.ends[end].events.iter().rev().find_map(|event| match event {
         ClientEvent::Posted { .. } => Some(None),
@@ -269,7 +280,7 @@ fn modes_say_who_posts_and_how_often() {
         ..ModeChange::default()
     };
     assert_eq!(set_mode(&mut house, owner, tea, change), None);
-    assert_eq!(post(&mut house, bob, tea, EventKind::Topic, "mine"), Some("role-needed"));
+    assert_eq!(set_topic(&mut house, bob, tea, "mine"), Some("role-needed"));
     assert_eq!(say(&mut house, bob, tea, "one"), None);
     assert_eq!(say(&mut house, bob, tea, "two"), Some("slow-down"));
     assert_eq!(say(&mut house, owner, tea, "owners do not wait"), None);
@@ -280,6 +291,21 @@ fn modes_say_who_posts_and_how_often() {
     house.pass(Duration::from_secs(2));
     let (mode, _) = rights(&mut house, owner, tea);
     assert_eq!((mode.topic_locked, mode.slow_seconds, mode.read_only), (true, 30, false));
+}
+
+#[test]
+fn a_message_that_is_sent_again_makes_nobody_wait() {
+    let (mut house, owner, tea) = owned();
+    let bob = house.register("bob", "correct horse");
+    house.join(bob, "#tea");
+    let slow = ModeChange { slow_seconds: Some(30), ..ModeChange::default() };
+    assert_eq!(set_mode(&mut house, owner, tea, slow), None);
+    let said = (EventKind::Posted, "once");
+    assert_eq!(post(&mut house, bob, tea, said, Some(Nonce::new(7))), None);
+    house.pass(Duration::from_secs(30));
+    assert_eq!(post(&mut house, bob, tea, said, Some(Nonce::new(7))), None);
+    assert_eq!(say(&mut house, bob, tea, "twice"), None);
+    assert_eq!(say(&mut house, bob, tea, "thrice"), Some("slow-down"));
 }
 
 #[test]
