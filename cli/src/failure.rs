@@ -159,7 +159,9 @@ const fn refusal_status(code: RefusalCode) -> ExitStatus {
         | RefusalCode::NoSuchRoom
         | RefusalCode::NoSuchDevice
         | RefusalCode::NoSuchFile
-        | RefusalCode::NoSuchUpload => ExitStatus::NotFound,
+        | RefusalCode::NoSuchUpload
+        | RefusalCode::NoSuchMessage
+        | RefusalCode::MessageDeleted => ExitStatus::NotFound,
         RefusalCode::FilesOff => ExitStatus::NotAllowed,
         RefusalCode::Superseded => ExitStatus::Unavailable,
         RefusalCode::Quota | RefusalCode::FileTooLarge | RefusalCode::TransferLimit => ExitStatus::Limit,
@@ -176,6 +178,7 @@ const fn refusal_status(code: RefusalCode) -> ExitStatus {
         | RefusalCode::InviteOnly
         | RefusalCode::ReadOnly
         | RefusalCode::RoleNeeded
+        | RefusalCode::NotYours
         | RefusalCode::Outranked => ExitStatus::NotAllowed,
         RefusalCode::ServerFull
         | RefusalCode::SlowDown

@@ -24,7 +24,7 @@ const CUT_BYTES: usize = 61;
 
 fn post() -> ToServer<'static> {
     let (room, nonce) = (RoomId::new(300), Nonce::new(1 << 40));
-    wire::Post { id: 70_000, room, nonce, kind: wire::kind::POSTED, text: TEXT }.into()
+    wire::Post { id: 70_000, room, nonce, kind: wire::kind::POSTED, text: TEXT, to: None }.into()
 }
 
 fn event() -> ToClient<'static> {
@@ -36,6 +36,7 @@ fn event() -> ToClient<'static> {
         kind: wire::kind::POSTED,
         text: TEXT,
         about: None,
+        revised: None,
     };
     wire::Event { room: RoomId::new(300), event }.into()
 }

@@ -19,7 +19,7 @@ use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
 use crate::{
     error::{Refusal, RefusalCode},
-    storage::EventKind,
+    storage::{EventFamily, EventKind},
 };
 
 /// The longest query, in bytes.
@@ -117,22 +117,11 @@ impl Phrase {
 /// What of an event can be found by its words: what was said and done, topics, and the names of files that were shared.
 #[must_use]
 pub fn searched(kind: EventKind, text: &str) -> Option<&str> {
-    match kind {
-        EventKind::Posted | EventKind::Action | EventKind::Topic => Some(text),
-        EventKind::FileShared => text.lines().next(),
-        EventKind::Mode
-        | EventKind::Invited
-        | EventKind::Uninvited
-        | EventKind::Kicked
-        | EventKind::Banned
-        | EventKind::Unbanned
-        | EventKind::Muted
-        | EventKind::Unmuted
-        | EventKind::Promoted
-        | EventKind::Demoted
-        | EventKind::Owned
-        | EventKind::Noted
-        | EventKind::FileDeleted => None,
+    match kind.family() {
+        EventFamily::Message | EventFamily::Topic => Some(text),
+        EventFamily::File if kind == EventKind::FileShared => text.lines().next(),
+        // What an edit says is the text of the message itself.
+        EventFamily::Revision | EventFamily::File | EventFamily::Act => None,
     }
 }
 

@@ -229,6 +229,18 @@ pub const SEEDED_BUGS: &[SeededBug] = &[
         10_000,
     ),
     bug(
+        "anybody-deletes",
+        "core/src/server/rights.rs",
+        "a message is deleted by its author and by moderators (N3)",
+        10_000,
+    ),
+    bug(
+        "deleted-text-at-hand",
+        "core/src/server/deliver.rs",
+        "a deleted text reaches nobody after its deletion (N4)",
+        10_000,
+    ),
+    bug(
         "searched-without-membership",
         "core/src/server/search.rs",
         "only what the asker may read is found (S1)",

@@ -4,7 +4,7 @@ use alloc::format;
 
 use crate::{
     error::{Refusal, RefusalCode},
-    storage::EventKind,
+    storage::{EventFamily, EventKind},
 };
 
 /// Checks the text of a post against the limits of its kind, in bytes.
@@ -17,23 +17,17 @@ pub fn check_text(
     text_bytes_max: usize,
     topic_bytes_max: usize,
 ) -> Result<(), Refusal> {
-    let (what, bytes_max, lines) = match kind {
-        EventKind::Posted | EventKind::Action => ("message", text_bytes_max, true),
-        EventKind::Topic => ("topic", topic_bytes_max, false),
-        EventKind::Mode
-        | EventKind::Invited
-        | EventKind::Uninvited
-        | EventKind::Kicked
-        | EventKind::Banned
-        | EventKind::Unbanned
-        | EventKind::Muted
-        | EventKind::Unmuted
-        | EventKind::Promoted
-        | EventKind::Demoted
-        | EventKind::Owned
-        | EventKind::Noted => ("reason", topic_bytes_max, false),
+    if kind == EventKind::Deleted {
+        let taken = text.is_empty();
+        let refusal = || Refusal::new(RefusalCode::TextInvalid, "A deletion has no text; leave it out.");
+        return if taken { Ok(()) } else { Err(refusal()) };
+    }
+    let (what, bytes_max, lines) = match kind.family() {
+        EventFamily::Message | EventFamily::Revision => ("message", text_bytes_max, true),
+        EventFamily::Topic => ("topic", topic_bytes_max, false),
+        EventFamily::Act => ("reason", topic_bytes_max, false),
         // The text of these is the server's own.
-        EventKind::FileShared | EventKind::FileDeleted => ("name of the file", text_bytes_max, true),
+        EventFamily::File => ("name of the file", text_bytes_max, true),
     };
     let longest_refused = crate::seeded_bug!("longest-text-refused") && text.len() == bytes_max;
     if text.len() > bytes_max || longest_refused {

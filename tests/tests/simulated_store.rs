@@ -8,7 +8,7 @@ use palabre_core::{
     storage::{
         About, DeviceToken, EventKind, FileOperation, InvitationId, InvitationUse, NewDevice, NewEvent,
         NewFile, PageRange, Place, RoomKey, StorageOperation, StorageRequest, Ticket, TokenHash,
-        UploadRecord,
+        UploadRecord, Whose,
     },
     time::WallTime,
     transfer::{BlobHash, FileName, UploadId, UploadKey, Version},
@@ -51,6 +51,18 @@ fn new_event() -> impl Strategy<Value = NewEvent> {
             about,
         },
     )
+}
+
+fn about_kind() -> impl Strategy<Value = EventKind> {
+    prop_oneof![Just(EventKind::Posted), Just(EventKind::Edited), Just(EventKind::Deleted)]
+}
+
+fn whose() -> impl Strategy<Value = Whose> {
+    prop_oneof![
+        2 => Just(Whose::Anybodys),
+        1 => Just(Whose::Own),
+        1 => user().prop_map(|user| Whose::AllBut([user].into())),
+    ]
 }
 
 /// Words of the texts and others, also such as have a meaning to the index.
@@ -244,6 +256,11 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
             .prop_map(|(room, event)| StorageOperation::Append { room, event, change: None }),
         4 => (room(), new_event(), change())
             .prop_map(|(room, event, change)| StorageOperation::Append { room, event, change: Some(change) }),
+        8 => (room(), new_event(), seq(), about_kind(), whose()).prop_map(|(room, event, to, kind, whose)| {
+            let text = if kind == EventKind::Deleted { "".into() } else { event.text };
+            let about = Some(About { id: to.get(), name: "".into(), until: None });
+            StorageOperation::AppendAbout { room, event: NewEvent { kind, text, about, ..event }, whose }
+        }),
         2 => (user(), 0_u64..10).prop_map(|(author, nonce)| {
             StorageOperation::FindNonce { author, nonce: Nonce::new(nonce) }
         }),

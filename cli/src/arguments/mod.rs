@@ -108,6 +108,8 @@ pub(crate) enum Command {
     Devices(devices::Arguments),
     Passwd(passwd::Arguments),
     Send(send::Arguments),
+    Edit(send::EditArguments),
+    Delete(send::DeleteArguments),
     Tail(tail::Arguments),
     History(history::Arguments),
     Search(search::Arguments),

@@ -36,6 +36,8 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
     match command {
         Command::Connect(arguments) => connect::run(arguments, context),
         Command::Send(arguments) => send::run(arguments, context),
+        Command::Edit(arguments) => send::edit(&arguments, context),
+        Command::Delete(arguments) => send::delete(&arguments, context),
         Command::Tail(arguments) => tail::run(&arguments, context),
         Command::History(arguments) => history::run(&arguments, context),
         Command::Search(arguments) => search::run(&arguments, context),

@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use palabre_core::{
     client::{ClientEvent, PostId, RoomInfo},
-    ids::Nonce,
+    ids::{Nonce, Seq},
     storage::EventKind,
 };
 
@@ -51,6 +51,58 @@ pub(crate) struct Arguments {
     /// Say what you do, like /me
     #[arg(long)]
     me: bool,
+    /// Answer the message with this number
+    #[arg(long, value_name = "SEQ", conflicts_with = "lines")]
+    reply: Option<u64>,
+}
+
+/// Write a message of your own anew
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cli edit '#lobby' 42 'the build is green, really'
+  cli edit @ana 7 - < text")]
+pub(crate) struct EditArguments {
+    /// Where: #room or @name
+    to: Target,
+    /// The number of the message, as `cli send` and --json print it
+    message: u64,
+    /// What it shall say; - reads it from standard input
+    #[arg(allow_hyphen_values = true)]
+    text: String,
+}
+
+/// Delete a message: your own, or as a moderator
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cli delete '#lobby' 42")]
+pub(crate) struct DeleteArguments {
+    /// Where: #room or @name
+    to: Target,
+    /// The number of the message, as `cli send` and --json print it
+    message: u64,
+}
+
+/// Writes a message anew, and returns when that is stored.
+pub(crate) fn edit(arguments: &EditArguments, context: &mut Context) -> Result<(), Failure> {
+    let text = if arguments.text == "-" { read_text()? } else { arguments.text.clone() };
+    with_session(context, |session| {
+        let room = session.join(&arguments.to, None)?;
+        let message = Seq::new(arguments.message);
+        let post = session.act(|client, now| client.edit(room.id, message, &text, None, now))?;
+        wait_for(session, &room, post)
+    })
+}
+
+/// Deletes a message, and returns when that is stored.
+pub(crate) fn delete(arguments: &DeleteArguments, context: &mut Context) -> Result<(), Failure> {
+    with_session(context, |session| {
+        let room = session.join(&arguments.to, None)?;
+        let message = Seq::new(arguments.message);
+        let post = session.act(|client, now| client.delete(room.id, message, None, now))?;
+        wait_for(session, &room, post)
+    })
 }
 
 impl Arguments {
@@ -90,7 +142,11 @@ fn send_one(
     nonce: Option<Nonce>,
 ) -> Result<(), Failure> {
     let room = session.join(&arguments.to, None)?;
-    let post = session.act(|client, now| client.post(room.id, arguments.kind(), text, nonce, now))?;
+    let (room_id, kind) = (room.id, arguments.kind());
+    let post = session.act(|client, now| match arguments.reply {
+        Some(to) => client.reply(room_id, Seq::new(to), kind, text, nonce, now),
+        None => client.post(room_id, kind, text, nonce, now),
+    })?;
     wait_for(session, &room, post)
 }
 

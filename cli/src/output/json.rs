@@ -6,7 +6,7 @@ use palabre_core::{
     client::{DeviceInfo, FileInfo, MemberInfo, RoomInfo, RoomListed, StandingInfo},
     ids::Seq,
     rights::RoomMode,
-    storage::{EventKind, StoredEvent},
+    storage::{EventFamily, EventKind, StoredEvent},
     transfer::SharedFile,
     wire::state,
 };
@@ -51,6 +51,10 @@ pub(crate) enum Body<'a> {
     Action(Event<'a>),
     /// Somebody set the topic.
     Topic(Event<'a>),
+    /// Somebody wrote a message anew.
+    Edited(Event<'a>),
+    /// Somebody deleted a message.
+    Deleted(Event<'a>),
     /// Somebody did something about the rights in the room.
     Act(ActRecord<'a>),
     /// What is particular about somebody in a room.
@@ -154,6 +158,15 @@ pub(crate) struct Event<'a> {
     from: &'a str,
     at: String,
     text: &'a str,
+    /// The message that it answers, edits or deletes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<u64>,
+    /// Whether its author wrote it anew.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    edited: bool,
+    /// Whether it was deleted, and so has no text.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deleted: bool,
 }
 
 /// An act upon the rights in a room.
@@ -221,7 +234,7 @@ pub(crate) struct Presence<'a> {
 
 impl<'a> Body<'a> {
     fn about_file(kind: EventKind, event: Event<'a>, file: &SharedFile) -> Self {
-        let Event { r#in, seq, from, at, text: _ } = event;
+        let Event { r#in, seq, from, at, .. } = event;
         let SharedFile { name, version, size, hash } = file;
         let (version, size) = (version.get(), *size);
         let event =
@@ -253,28 +266,22 @@ impl<'a> Body<'a> {
             from: &event.nick,
             at: utc(event.at),
             text: &event.text,
+            to: event.to().map(Seq::get),
+            edited: event.is_edited(),
+            deleted: event.is_deleted(),
         };
-        match event.kind {
-            EventKind::Posted => Self::Message(body),
-            EventKind::Action => Self::Action(body),
-            EventKind::Topic => Self::Topic(body),
-            EventKind::Mode
-            | EventKind::Invited
-            | EventKind::Uninvited
-            | EventKind::Kicked
-            | EventKind::Banned
-            | EventKind::Unbanned
-            | EventKind::Muted
-            | EventKind::Unmuted
-            | EventKind::Promoted
-            | EventKind::Demoted
-            | EventKind::Owned
-            | EventKind::Noted => {
+        match event.kind.family() {
+            EventFamily::Revision if event.kind == EventKind::Edited => Self::Edited(body),
+            EventFamily::Revision => Self::Deleted(body),
+            EventFamily::Message if event.kind == EventKind::Posted => Self::Message(body),
+            EventFamily::Message => Self::Action(body),
+            EventFamily::Topic => Self::Topic(body),
+            EventFamily::Act => {
                 let name = event.about.as_ref().map(|about| &*about.name);
                 let until = event.about.as_ref().and_then(|about| about.until).map(utc);
                 Self::Act(ActRecord { event: body, act: event.kind.act_name(), name, until })
             }
-            EventKind::FileShared | EventKind::FileDeleted => match SharedFile::parse(body.text) {
+            EventFamily::File => match SharedFile::parse(body.text) {
                 Some(file) => Self::about_file(event.kind, body, &file),
                 // A later server may say it otherwise.
                 None => Self::Action(body),
@@ -382,6 +389,7 @@ mod tests {
             kind,
             text: text.into(),
             about: None,
+            revised: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use palabre_core::{
-    storage::{EventKind, StoredEvent},
+    storage::{EventFamily, EventKind, StoredEvent},
     time::WallTime,
     transfer::SharedFile,
 };
@@ -23,50 +23,69 @@ pub(crate) struct Layout {
 pub(crate) struct MessageLines<'a> {
     event: &'a StoredEvent,
     place: Option<&'a str>,
+    /// What it answers, in few words.
+    quoted: Option<String>,
     layout: Layout,
 }
 
 impl<'a> MessageLines<'a> {
     /// The lines of an event; with its place where that is not obvious.
     pub(crate) const fn new(event: &'a StoredEvent, place: Option<&'a str>, layout: Layout) -> Self {
-        Self { event, place, layout }
+        Self { event, place, quoted: None, layout }
+    }
+
+    /// With what it answers.
+    pub(crate) fn quoting(self, quoted: Option<String>) -> Self {
+        Self { quoted, ..self }
     }
 }
 
 impl fmt::Display for MessageLines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { event, place, layout: Layout { style, now } } = self;
+        let Self { event, place, quoted, layout: Layout { style, now } } = self;
         write!(f, "{} ", style.quiet(LocalTime::new(event.at, *now)))?;
         if let Some(place) = place {
             write!(f, "{} ", style.quiet(Printable::new(place)))?;
         }
         let nick = style.name(&event.nick, Printable::new(&event.nick));
-        match event.kind {
-            EventKind::Posted => write!(f, "{nick}: ")?,
-            EventKind::Action => write!(f, "* {nick} ")?,
-            EventKind::Topic if event.text.is_empty() => return write!(f, "* {nick} cleared the topic"),
-            EventKind::Topic => write!(f, "* {nick} set the topic: ")?,
-            EventKind::Mode
-            | EventKind::Invited
-            | EventKind::Uninvited
-            | EventKind::Kicked
-            | EventKind::Banned
-            | EventKind::Unbanned
-            | EventKind::Muted
-            | EventKind::Unmuted
-            | EventKind::Promoted
-            | EventKind::Demoted
-            | EventKind::Owned
-            | EventKind::Noted => {
+        match event.kind.family() {
+            EventFamily::Message => {
+                let (before, after) = if event.kind == EventKind::Action { ("* ", " ") } else { ("", ": ") };
+                write!(f, "{before}{nick}")?;
+                match (quoted, event.to()) {
+                    (Some(quoted), _) => write!(f, " {}", style.quiet(format_args!("[↳ {quoted}]")))?,
+                    (None, Some(to)) => write!(f, " {}", style.quiet(format_args!("[↳ ={to}]")))?,
+                    (None, None) => {}
+                }
+                f.write_str(after)?;
+                if event.is_deleted() {
+                    return write!(f, "{}", style.quiet("(deleted)"));
+                }
+            }
+            EventFamily::Revision if event.kind == EventKind::Edited => {
+                write!(f, "* {nick} edited ={}: ", event.to().unwrap_or_default())?;
+                if event.text.is_empty() {
+                    return write!(f, "{}", style.quiet("(deleted)"));
+                }
+            }
+            EventFamily::Revision => {
+                return write!(f, "* {nick} deleted ={}", event.to().unwrap_or_default());
+            }
+            EventFamily::Topic if event.text.is_empty() => return write!(f, "* {nick} cleared the topic"),
+            EventFamily::Topic => write!(f, "* {nick} set the topic: ")?,
+            EventFamily::Act => {
                 return write!(f, "* {nick} {}", act_sentence(event, *now));
             }
-            EventKind::FileShared | EventKind::FileDeleted => {
+            EventFamily::File => {
                 return write!(f, "* {nick} {}", about_file(event.kind, &event.text));
             }
         }
         for (index, line) in event.text.split('\n').enumerate() {
             let before = if index == 0 { "" } else { "\n      | " };
             write!(f, "{before}{}", Printable::new(line))?;
+        }
+        if event.is_edited() {
+            write!(f, " {}", style.quiet("(edited)"))?;
         }
         Ok(())
     }
@@ -101,6 +120,7 @@ mod tests {
             kind,
             text: text.into(),
             about: None,
+            revised: None,
         };
         let layout = Layout { style: Style::new(false), now };
         let lines = MessageLines::new(&event, place, layout).to_string();
@@ -128,6 +148,7 @@ mod tests {
             kind: EventKind::Banned,
             text: "spam\nbob: b".into(),
             about: Some(about),
+            revised: None,
         };
         let shown = MessageLines::new(&event, None, Layout { style: Style::new(false), now }).to_string();
         assert_eq!(shown.split_once(' ').unwrap().1, "* ana banned eve: spam␊bob: b");

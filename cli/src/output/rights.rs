@@ -64,7 +64,9 @@ pub(crate) fn act_sentence(event: &StoredEvent, now: WallTime) -> String {
         | EventKind::Action
         | EventKind::Topic
         | EventKind::FileShared
-        | EventKind::FileDeleted => ("", ""),
+        | EventKind::FileDeleted
+        | EventKind::Edited
+        | EventKind::Deleted => ("", ""),
     };
     let name = event.about.as_ref().map_or("somebody", |about| &*about.name);
     let until = event.about.as_ref().and_then(|about| about.until);

@@ -44,6 +44,8 @@ struct Post {
     nonce: u64,
     kind: u8,
     text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<u64>,
     written: u64,
 }
 
@@ -127,6 +129,7 @@ impl From<&SavedPost> for Post {
             nonce: post.nonce.get(),
             kind: post.kind.number(),
             text: post.text.clone(),
+            to: post.to.map(Seq::get),
             written: post.written.as_millis(),
         }
     }
@@ -138,9 +141,10 @@ impl Post {
             room: RoomId::new(self.room),
             nonce: Nonce::new(self.nonce),
             kind: EventKind::from_number(self.kind)
-                .filter(|kind| kind.is_post())
+                .filter(|kind| kind.is_post() && kind.takes(self.to.map(Seq::new)))
                 .ok_or(Unreadable::Field("kind of post"))?,
             text: self.text,
+            to: self.to.map(Seq::new),
             written: WallTime::from_millis(self.written),
         })
     }
@@ -166,6 +170,7 @@ pub(super) mod tests {
                 nonce: Nonce::new(u64::MAX - 1),
                 kind: EventKind::Action,
                 text: "waves\n\"\u{1f44b}\"".into(),
+                to: Some(Seq::new(11)),
                 written: WallTime::from_millis(1_795_291_200_000),
             }],
         }

@@ -118,3 +118,37 @@ fn a_taken_name_is_asked_for_again_on_a_terminal() {
     second.write("\x04");
     assert_eq!(second.wait(), 0);
 }
+
+#[test]
+fn people_answer_edit_and_delete_what_was_said() {
+    let house = House::new();
+    let mut bob = house.start(["connect", "--nick", "bob"]);
+    bob.error_with("here: bob");
+    let mut ana = house.start(["connect", "--nick", "ana"]);
+    ana.error_with("here: ana, bob");
+    ana.write("helo\n");
+    bob.line_with(" ana: helo");
+    ana.line_with(" ana: helo");
+    ana.write("/edit hello\n");
+    bob.line_with(" * ana edited =1: hello");
+    bob.write("/reply hi\n");
+    ana.line_with(" bob [↳ ana: hello]: hi");
+    ana.write("/delete\n");
+    bob.line_with(" * ana deleted =1");
+    ana.write("/delete ^\n");
+    ana.error_with("not deleted: That message is another's; its author or a moderator may delete it.");
+    let mut late = house.start(["connect", "--nick", "cleo"]);
+    late.line_with(" ana: (deleted)");
+    late.line_with(" bob [↳ ana: (deleted)]: hi");
+    for person in [&mut ana, &mut bob, &mut late] {
+        person.write("/quit\n");
+    }
+}
+
+#[test]
+fn there_must_be_something_to_edit() {
+    let house = House::new();
+    let finished = house.run_with(["connect"], "/edit hello\n/quit\n");
+    assert_eq!(finished.code, 3, "{finished:?}");
+    assert!(finished.errors.contains("there is no such message among those shown"), "{finished:?}");
+}

@@ -151,6 +151,7 @@ impl Lies {
                     kind: kind::FILE_SHARED,
                     text: &text,
                     about: None,
+                    revised: None,
                 };
                 let (id, room, first) = (history.id, history.room, Seq::new(1));
                 say(wire::HistoryPage { id, room, first, events: vec![event] }.into());

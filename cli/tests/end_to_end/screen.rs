@@ -71,6 +71,39 @@ fn a_command_that_is_none_stays_to_be_mended() {
 }
 
 #[test]
+fn a_person_answers_edits_and_deletes() {
+    let house = House::new();
+    let Some(ana) = Terminal::chat(&house, 100, 24, "ana") else { return };
+    let bob = Terminal::chat(&house, 80, 24, "bob").unwrap();
+    ana.wait_for("bob joined");
+    ana.run("tae?");
+    bob.wait_for("ana  tae?");
+    ana.wait_for("ana  tae?");
+    ana.presses("Up");
+    ana.wait_for("#lobby edit> tae?");
+    ana.presses("C-u");
+    ana.run("tea?");
+    bob.wait_for("ana  tea? (edited)");
+    ana.wait_without("edit>");
+    bob.presses("M-Up M-q");
+    bob.wait_for("#lobby reply to ana>");
+    bob.run("with milk");
+    ana.wait_for("↳ ana: tea?");
+    ana.wait_for("bob  ↳ ana: tea?");
+    ana.presses("M-Up M-Up M-x");
+    ana.wait_for("#lobby> /delete =1");
+    assert!(house.texts("#lobby").contains(&"tea?".to_owned()));
+    ana.presses("Enter");
+    bob.wait_for("ana  (deleted)");
+    bob.wait_for("↳ ana: (deleted)");
+    ana.wait_without("tea?");
+    assert!(!house.texts("#lobby").concat().contains("tea?"));
+    // What may not be done is told, and changes nothing.
+    bob.run("/edit =1 mine");
+    bob.wait_for("was deleted");
+}
+
+#[test]
 fn a_paste_of_many_lines_asks_first() {
     let house = House::new();
     let Some(ana) = Terminal::chat(&house, 80, 24, "ana") else { return };

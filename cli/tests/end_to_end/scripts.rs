@@ -189,3 +189,37 @@ fn shells_and_man_are_served_without_a_server() {
     assert_eq!(house.run(["man", "nonsense"]).code, 2);
     assert!(house.run(["--help"]).output.starts_with("Examples:\n"));
 }
+
+#[test]
+fn a_script_answers_edits_and_deletes_by_number() {
+    let house = House::new();
+    assert_eq!(house.run(["send", "#lobby", "helo", "--nonce", "x"]).output, "#lobby 1\n");
+    assert_eq!(house.run(["send", "#lobby", "indeed", "--reply", "1"]).output, "#lobby 2\n");
+    let refused = house.run(["edit", "#lobby", "1", "hello", "--nick", "mallory"]);
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert_eq!(house.run(["edit", "#lobby", "9", "hello"]).code, 3);
+    let records = house.run(["tail", "#lobby", "--json"]).records();
+    assert_eq!((&records[1]["text"], &records[1]["to"]), (&"indeed".into(), &1.into()));
+    assert!(records[0].get("to").is_none() && records[0].get("edited").is_none());
+}
+
+#[test]
+fn a_script_sees_what_was_edited_and_deleted() {
+    let house = House::new();
+    let mut chat = house.start(["connect", "--nick", "ana"]);
+    chat.error_with("here:");
+    chat.write("one\n");
+    chat.line_with("one");
+    chat.write("two\n");
+    chat.line_with("two");
+    chat.write("/edit two, rather\n/delete =1\n");
+    chat.line_with("deleted =1");
+    let records = house.run(["tail", "#lobby", "--json"]).records();
+    let kinds: Vec<_> = records.iter().map(|record| record["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["message", "message", "edited", "deleted"]);
+    assert_eq!((&records[0]["text"], &records[0]["deleted"]), (&"".into(), &true.into()));
+    assert_eq!((&records[1]["text"], &records[1]["edited"]), (&"two, rather".into(), &true.into()));
+    assert_eq!((&records[2]["to"], &records[3]["to"]), (&2.into(), &1.into()));
+    chat.write("/quit\n");
+    assert_eq!(chat.wait(), 0);
+}

@@ -121,7 +121,8 @@ impl Hall {
         for _ in 0..count {
             self.posted += 1;
             let nonce = Nonce::new(self.posted);
-            let post = wire::Post { id: 3, room: room.id, nonce, kind: wire::kind::POSTED, text: TEXT };
+            let post =
+                wire::Post { id: 3, room: room.id, nonce, kind: wire::kind::POSTED, text: TEXT, to: None };
             ToServer::from(post).encode(&mut self.posts);
         }
     }
@@ -219,6 +220,7 @@ impl Store {
                 *seq = seq.next();
                 StorageOutcome::Appended(Appended::Stored { seq: *seq, first: Seq::new(1) })
             }
+            StorageOperation::AppendAbout { .. } => panic!("nobody changes what was said"),
             StorageOperation::CreateGuest { .. } => {
                 self.users += 1;
                 StorageOutcome::GuestCreated { user: UserId::new(self.users) }

@@ -111,8 +111,8 @@ impl Session {
         let refusal = convert::refusal(refused);
         if let Some(pending) = self.outbox.take(refused.id) {
             self.outputs.save();
-            let (post, room, text) = (pending.post, pending.room, pending.text);
-            self.tell(ClientEvent::PostRefused { post, room, text, refusal });
+            let (post, room, kind, text) = (pending.post, pending.room, pending.kind, pending.text);
+            self.tell(ClientEvent::PostRefused { post, room, kind, text, refusal });
             return Ok(());
         }
         if self.transfer_refused(refused.id, &refusal) {

@@ -136,6 +136,7 @@ pub(super) fn event(event: &LogEvent<'_>) -> Option<StoredEvent> {
             name: about.name.into(),
             until: about.until,
         }),
+        revised: event.revised,
     })
 }
 

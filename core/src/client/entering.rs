@@ -332,6 +332,9 @@ const fn passes_by_itself(code: RefusalCode) -> bool {
         | RefusalCode::TransferLimit
         | RefusalCode::FilesOff
         | RefusalCode::NoSuchUpload
+        | RefusalCode::NoSuchMessage
+        | RefusalCode::MessageDeleted
+        | RefusalCode::NotYours
         | RefusalCode::QueryEmpty
         | RefusalCode::QueryTooLong => false,
     }

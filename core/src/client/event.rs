@@ -10,7 +10,7 @@ use crate::{
     name::{Nick, RoomName},
     password::Work,
     rights::{Act, Role, RoomMode},
-    storage::{Hit, StoredEvent},
+    storage::{EventKind, Hit, StoredEvent},
     time::WallTime,
 };
 
@@ -153,6 +153,8 @@ pub enum ClientEvent {
         post: PostId,
         /// Where it was to go.
         room: RoomId,
+        /// Of which kind it was.
+        kind: EventKind,
         /// What it said.
         text: String,
         /// Why.
@@ -164,6 +166,8 @@ pub enum ClientEvent {
         post: PostId,
         /// Where it was to go.
         room: RoomId,
+        /// Of which kind it was.
+        kind: EventKind,
         /// What it said.
         text: String,
     },
@@ -527,6 +531,10 @@ pub struct OutboxPost<'a> {
     pub post: PostId,
     /// Where it goes.
     pub room: RoomId,
+    /// Of which kind it is.
+    pub kind: EventKind,
+    /// The message that it answers, edits or deletes.
+    pub to: Option<Seq>,
     /// What it says.
     pub text: &'a str,
     /// How far it is.

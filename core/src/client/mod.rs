@@ -36,6 +36,7 @@ pub use self::{
     },
 };
 use self::{
+    outbox::NewPost,
     phase::{Offline, Phase},
     requests::{Ask, Search},
     session::Session,
@@ -273,12 +274,69 @@ impl Client {
         nonce: Option<Nonce>,
         now: Now,
     ) -> Result<PostId, Misuse> {
+        self.put_in_outbox(room, NewPost { kind, text: text.into(), to: None }, nonce, now)
+    }
+
+    /// Answers a message with another. The rest is as for [`post`](Self::post).
+    ///
+    /// # Errors
+    /// As for `post`.
+    pub fn reply(
+        &mut self,
+        room: RoomId,
+        to: Seq,
+        kind: EventKind,
+        text: &str,
+        nonce: Option<Nonce>,
+        now: Now,
+    ) -> Result<PostId, Misuse> {
+        self.put_in_outbox(room, NewPost { kind, text: text.into(), to: Some(to) }, nonce, now)
+    }
+
+    /// Writes a message of the user's own anew. The rest is as for [`post`](Self::post).
+    ///
+    /// # Errors
+    /// As for `post`.
+    pub fn edit(
+        &mut self,
+        room: RoomId,
+        message: Seq,
+        text: &str,
+        nonce: Option<Nonce>,
+        now: Now,
+    ) -> Result<PostId, Misuse> {
+        let new = NewPost { kind: EventKind::Edited, text: text.into(), to: Some(message) };
+        self.put_in_outbox(room, new, nonce, now)
+    }
+
+    /// Deletes a message: the user's own, or as a moderator. The rest is as for [`post`](Self::post).
+    ///
+    /// # Errors
+    /// As for `post`.
+    pub fn delete(
+        &mut self,
+        room: RoomId,
+        message: Seq,
+        nonce: Option<Nonce>,
+        now: Now,
+    ) -> Result<PostId, Misuse> {
+        let new = NewPost { kind: EventKind::Deleted, text: String::new(), to: Some(message) };
+        self.put_in_outbox(room, new, nonce, now)
+    }
+
+    fn put_in_outbox(
+        &mut self,
+        room: RoomId,
+        new: NewPost,
+        nonce: Option<Nonce>,
+        now: Now,
+    ) -> Result<PostId, Misuse> {
         self.check_not_ended()?;
         self.check_in(room)?;
-        outbox::check_text(kind, text, &self.session.text_limits)?;
+        outbox::check_text(new.kind, &new.text, &self.session.text_limits)?;
         self.check_outbox()?;
         let nonce = nonce.unwrap_or_else(|| Nonce::new(self.session.random.next_u64()));
-        let post = self.session.outbox.push(room, nonce, kind, text.into(), now.wall);
+        let post = self.session.outbox.push(room, nonce, new, now.wall);
         if !crate::seeded_bug!("sent-but-not-saved") {
             self.session.outputs.save();
         }

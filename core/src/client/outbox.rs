@@ -11,9 +11,9 @@ use core::time::Duration;
 use super::{ClientEvent, OutboxPost, OutboxState, PostId, SavedPost, session::Session};
 use crate::{
     error::{Misuse, Refusal, RefusalCode},
-    ids::{Nonce, RoomId},
+    ids::{Nonce, RoomId, Seq},
     limits::Limits,
-    storage::EventKind,
+    storage::{EventFamily, EventKind},
     time::{Now, WallTime},
     wire::{Credit, Post},
 };
@@ -34,11 +34,20 @@ pub(super) struct Pending {
     pub(super) post: PostId,
     pub(super) room: RoomId,
     pub(super) text: String,
+    pub(super) kind: EventKind,
+    pub(super) to: Option<Seq>,
     nonce: Nonce,
-    kind: EventKind,
     written: WallTime,
     /// The number of the request; of this connection's only while the post counts as sent.
     wire_id: u32,
+}
+
+/// What is to be posted.
+#[derive(Clone, Debug)]
+pub(super) struct NewPost {
+    pub(super) kind: EventKind,
+    pub(super) text: String,
+    pub(super) to: Option<Seq>,
 }
 
 /// How much may be posted on a connection, and how much was (P8).
@@ -71,8 +80,8 @@ impl Outbox {
     /// Takes up what an earlier run saved.
     pub(super) fn restore(saved: Vec<SavedPost>) -> Self {
         let mut outbox = Self::default();
-        for SavedPost { room, nonce, kind, text, written } in saved {
-            outbox.push(room, nonce, kind, text, written);
+        for SavedPost { room, nonce, kind, text, to, written } in saved {
+            outbox.push(room, nonce, NewPost { kind, text, to }, written);
         }
         outbox
     }
@@ -81,17 +90,11 @@ impl Outbox {
         self.posts.len()
     }
 
-    pub(super) fn push(
-        &mut self,
-        room: RoomId,
-        nonce: Nonce,
-        kind: EventKind,
-        text: String,
-        written: WallTime,
-    ) -> PostId {
+    pub(super) fn push(&mut self, room: RoomId, nonce: Nonce, new: NewPost, written: WallTime) -> PostId {
+        let NewPost { kind, text, to } = new;
         self.last_post += 1;
         let post = PostId(self.last_post);
-        self.posts.push_back(Pending { post, room, text, nonce, kind, written, wire_id: 0 });
+        self.posts.push_back(Pending { post, room, text, kind, to, nonce, written, wire_id: 0 });
         post
     }
 
@@ -128,6 +131,8 @@ impl Outbox {
         self.posts.iter().enumerate().map(|(at, pending)| OutboxPost {
             post: pending.post,
             room: pending.room,
+            kind: pending.kind,
+            to: pending.to,
             text: &pending.text,
             state: if at < self.sent { OutboxState::Sent } else { OutboxState::Waiting },
         })
@@ -139,6 +144,7 @@ impl Outbox {
             nonce: pending.nonce,
             kind: pending.kind,
             text: pending.text.clone(),
+            to: pending.to,
             written: pending.written,
         });
         saved.collect()
@@ -147,7 +153,7 @@ impl Outbox {
 
 impl Pending {
     fn indeterminate(self) -> ClientEvent {
-        ClientEvent::PostIndeterminate { post: self.post, room: self.room, text: self.text }
+        ClientEvent::PostIndeterminate { post: self.post, room: self.room, kind: self.kind, text: self.text }
     }
 }
 
@@ -166,7 +172,8 @@ impl Session {
             }
             next.wire_id = self.requests.next_wire_id();
             let (id, kind) = (next.wire_id, next.kind.number());
-            let message = Post { id, room: next.room, nonce: next.nonce, kind, text: &next.text };
+            let Pending { room, nonce, to, .. } = *next;
+            let message = Post { id, room, nonce, kind, text: &next.text, to };
             self.link.send(&message.into(), &mut self.outputs);
             self.outbox.sent += 1;
         }
@@ -175,30 +182,20 @@ impl Session {
 
 /// Whether a server would take this text (P2), by the limits it told or, before that, the protocol's.
 pub(super) fn check_text(kind: EventKind, text: &str, limits: &TextLimits) -> Result<(), Misuse> {
-    let (what, bytes_max, is_layout): (_, _, fn(char) -> bool) = match kind {
-        EventKind::Posted | EventKind::Action => {
+    let (what, bytes_max, is_layout): (_, _, fn(char) -> bool) = match kind.family() {
+        EventFamily::Revision if kind == EventKind::Deleted => ("The deletion", 0, |_| false),
+        EventFamily::Message | EventFamily::Revision => {
             ("The text", limits.text_bytes, |c| matches!(c, '\n' | '\t'))
         }
-        EventKind::Topic => ("The topic", limits.topic_bytes, |_| false),
-        EventKind::Mode
-        | EventKind::Invited
-        | EventKind::Uninvited
-        | EventKind::Kicked
-        | EventKind::Banned
-        | EventKind::Unbanned
-        | EventKind::Muted
-        | EventKind::Unmuted
-        | EventKind::Promoted
-        | EventKind::Demoted
-        | EventKind::Owned
-        | EventKind::Noted => ("The reason", limits.topic_bytes, |_| false),
-        EventKind::FileShared | EventKind::FileDeleted => {
+        EventFamily::Topic => ("The topic", limits.topic_bytes, |_| false),
+        EventFamily::Act => ("The reason", limits.topic_bytes, |_| false),
+        EventFamily::File => {
             let text = "Only the server tells of files; upload one.";
             return Err(Misuse::Text(Refusal::new(RefusalCode::NotPossible, text)));
         }
     };
     let refused = |code, text: String| Err(Misuse::Text(Refusal::new(code, text)));
-    if matches!(kind, EventKind::Posted | EventKind::Action) && text.trim().is_empty() {
+    if (kind.is_message() || kind == EventKind::Edited) && text.trim().is_empty() {
         return refused(RefusalCode::TextEmpty, "There is nothing to say: the text is empty.".to_string());
     }
     if text.len() > bytes_max {

@@ -40,6 +40,8 @@ pub struct SavedPost {
     pub kind: EventKind,
     /// What.
     pub text: String,
+    /// The message that it answers, edits or deletes.
+    pub to: Option<Seq>,
     /// When it was written, by the wall clock.
     pub written: WallTime,
 }

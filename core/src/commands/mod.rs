@@ -24,6 +24,7 @@ use self::table::Verb;
 pub use self::table::{Entry, find, help, table};
 use crate::{
     client::ModeChange,
+    ids::Seq,
     name::{NameError, Nick, RoomName, nearest, printable},
     rights::Act,
 };
@@ -59,6 +60,25 @@ pub enum Command {
         to: Nick,
         /// Not empty.
         text: Option<String>,
+    },
+    /// Answer a message of the room shown.
+    Reply {
+        /// Which; unless said, the last of somebody else.
+        message: Option<MessageChoice>,
+        /// Not empty.
+        text: String,
+    },
+    /// Write a message of one's own anew.
+    Edit {
+        /// Which; the last unless said.
+        message: Option<MessageChoice>,
+        /// Not empty.
+        text: String,
+    },
+    /// Delete a message.
+    Delete {
+        /// Which; unless said, the last of one's own.
+        message: Option<MessageChoice>,
     },
     /// Become a member of a room.
     Join {
@@ -132,6 +152,15 @@ pub enum Command {
     Quit,
 }
 
+/// Which message of a room is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageChoice {
+    /// The last is 1: typed `^1`, or `^` alone.
+    FromEnd(NonZeroU16),
+    /// By its number: typed `=12`.
+    Number(Seq),
+}
+
 /// Why a line is neither. Nothing of it may be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandError {
@@ -190,6 +219,14 @@ fn parse_command(entry: &'static Entry, rest: &str) -> Result<Input, CommandErro
     let command = match entry.verb {
         Verb::Me => Command::Me { text: arguments.text()?.to_owned() },
         Verb::Message => Command::Message { to: arguments.nick()?, text: arguments.optional_text() },
+        Verb::Reply => Command::Reply { message: arguments.message(), text: arguments.text()?.to_owned() },
+        Verb::Edit => Command::Edit { message: arguments.message(), text: arguments.text()?.to_owned() },
+        Verb::Delete => Command::Delete {
+            message: match arguments.message() {
+                None => arguments.number()?.map(MessageChoice::FromEnd),
+                chosen => chosen,
+            },
+        },
         Verb::Join => Command::Join { room: arguments.room()?.ok_or_else(|| arguments.missing())? },
         Verb::Part => Command::Part { room: arguments.room()? },
         Verb::Rooms => Command::Rooms,
@@ -299,6 +336,19 @@ impl<'a> Arguments<'a> {
             }
         }
         Ok(said.then_some(change))
+    }
+
+    /// Which message is meant, if that is what comes: any other word begins the text.
+    fn message(&mut self) -> Option<MessageChoice> {
+        let (word, rest) = split_word(self.rest);
+        let choice = match (word.strip_prefix('^'), word.strip_prefix('=')) {
+            (Some(""), _) => MessageChoice::FromEnd(NonZeroU16::MIN),
+            (Some(back), _) => MessageChoice::FromEnd(back.parse().ok()?),
+            (None, Some(number)) => MessageChoice::Number(Seq::new(number.parse().ok()?)),
+            (None, None) => return None,
+        };
+        self.rest = rest;
+        Some(choice)
     }
 
     fn number(&mut self) -> Result<Option<NonZeroU16>, CommandError> {

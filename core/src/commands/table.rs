@@ -24,6 +24,9 @@ pub struct Entry {
 pub(super) enum Verb {
     Me,
     Message,
+    Reply,
+    Edit,
+    Delete,
     Join,
     Part,
     Rooms,
@@ -62,9 +65,12 @@ const SHRUG: Verb = Verb::Face(r"¯\_(ツ)_/¯");
 const TABLEFLIP: Verb = Verb::Face("(╯°□°)╯︵ ┻━┻");
 const UNFLIP: Verb = Verb::Face("┬─┬ノ( º _ ºノ)");
 
-static TABLE: [Entry; 30] = [
+static TABLE: [Entry; 33] = [
     entry("msg", &["m", "query", "w", "dm"], "NAME [TEXT]", "write to somebody alone", Verb::Message),
     entry("me", &[], "TEXT", "say what you do: /me waves", Verb::Me),
+    entry("reply", &["re"], "TEXT", "answer what was said last, or before (^2)", Verb::Reply),
+    entry("edit", &[], "TEXT", "write your last message anew, or one before (^2)", Verb::Edit),
+    entry("delete", &["del"], "[^N]", "delete your last message, or another (^2)", Verb::Delete),
     entry("join", &["j"], "ROOM", "enter a room, made if there is none", Verb::Join),
     entry("part", &["leave"], "[ROOM]", "leave this room, or another", Verb::Part),
     entry("rooms", &["list"], "", "list the rooms there are", Verb::Rooms),

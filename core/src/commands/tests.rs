@@ -76,6 +76,19 @@ fn every_command_and_alias_is_understood() {
         assert_eq!(command(name), Command::Members { room: None });
     }
     assert_eq!(command("/who #tea"), Command::Members { room: Some(room("#tea")) });
+    let back = |number| Some(MessageChoice::FromEnd(NonZeroU16::new(number).unwrap()));
+    for name in ["reply", "re"] {
+        assert_eq!(
+            command(&format!("/{name} ^2 yes, ^3")),
+            Command::Reply { message: back(2), text: "yes, ^3".into() }
+        );
+    }
+    assert_eq!(command("/edit 12 eggs"), Command::Edit { message: None, text: "12 eggs".into() });
+    assert_eq!(command("/edit ^x"), Command::Edit { message: None, text: "^x".into() });
+    assert_eq!(command("/del ^"), Command::Delete { message: back(1) });
+    let numbered = Some(MessageChoice::Number(Seq::new(12)));
+    assert_eq!(command("/delete =12"), Command::Delete { message: numbered });
+    assert_eq!(command("/delete"), Command::Delete { message: None });
     assert_eq!(command("/me waves  twice "), Command::Me { text: "waves  twice".into() });
     assert_eq!(command("/nick Ana"), Command::Nick { nick: nick("Ana") });
     assert_eq!(command("/topic"), Command::Topic);

@@ -119,6 +119,12 @@ impl Rights {
         self.standings.get(&user).map_or(Role::Member, |held| held.standing.role)
     }
 
+    /// Those whose role is not below this one.
+    pub(crate) fn not_below(&self, role: Role) -> impl Iterator<Item = UserId> {
+        let standings = self.standings.values().map(|held| &held.standing);
+        standings.filter(move |standing| standing.role >= role).map(|standing| standing.user)
+    }
+
     /// The number that members are shown, where a role says more than what kind of user it is.
     pub(crate) fn shown_role(&self, user: UserId) -> Option<u8> {
         match self.stored_role(user) {

@@ -125,7 +125,8 @@ impl Server {
                 self.acted(room, &event, change);
                 self.append_unseen(room, seq, NewEvent { at, ..event });
             }
-            Ok(Appended::NonceReused) => {
+            // What is not asked is not answered: an act is about no message.
+            Ok(Appended::NonceReused | Appended::Unfit(_)) => {
                 self.undo_act(room, change, act);
                 let text = "The number drawn for this was used before; ask again.";
                 self.refuse(asked.connection, asked.request, &Refusal::new(RefusalCode::SlowDown, text));

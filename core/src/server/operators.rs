@@ -30,6 +30,12 @@ impl Server {
         self.house().is_some_and(|house| house.role(user) >= Role::Moderator)
     }
 
+    /// All operators, for a room that they are above the owners of.
+    pub(super) fn operators_but_in(&self, room: RoomId) -> impl Iterator<Item = UserId> {
+        let house = self.house().filter(|_| Some(room) != self.operators);
+        house.into_iter().flat_map(|house| house.not_below(Role::Moderator))
+    }
+
     /// What somebody is in a room; in that of the operators, what it is there and nothing more.
     pub(super) fn role_in(&self, user: UserId, room: RoomId) -> Role {
         let own = self.rooms.get(room).map_or(Role::Member, |room| room.rights.role(user));
@@ -125,7 +131,7 @@ impl Server {
         match result {
             Ok(Appended::Stored { seq, first }) => self.append(room, seq, first, event),
             Ok(Appended::Repeated { seq, at }) => self.append_unseen(room, seq, NewEvent { at, ..event }),
-            Ok(Appended::NonceReused) => {}
+            Ok(Appended::NonceReused | Appended::Unfit(_)) => {}
             Err(failure) => drop(self.storage_refusal("note an act for the operators", failure)),
         }
     }

@@ -10,6 +10,7 @@ use crate::{
     output::{EndCause, Event},
     storage::{
         About, Appended, EventKind, FoundEvent, NewEvent, StorageFailure, StorageOperation, StoredEvent,
+        Unfit,
     },
     text::check_text,
     time::WallTime,
@@ -18,9 +19,8 @@ use crate::{
 
 impl Server {
     pub(super) fn post(&mut self, id: ConnectionId, post: &wire::Post<'_>) -> Taken {
-        let Some(kind) = EventKind::from_number(post.kind).filter(|kind| kind.is_post()) else {
-            return self.accuse(id, ProtocolError::MalformedBody);
-        };
+        let kind = EventKind::from_number(post.kind).filter(|kind| kind.is_post() && kind.takes(post.to));
+        let Some(kind) = kind else { return self.accuse(id, ProtocolError::MalformedBody) };
         match self.admits_post(id, post.text.len()) {
             Admission::Now => {}
             Admission::At(again) => {
@@ -71,7 +71,7 @@ impl Server {
             at: self.peers.now.wall,
             kind,
             text,
-            about: None,
+            about: post.to.map(|to| About { id: to.get(), name: "".into(), until: None }),
         };
         match self.judge(id, post.room, kind) {
             Ok(()) => {
@@ -80,8 +80,13 @@ impl Server {
                     self.acknowledge(asked, post.room, seq, event.at);
                 }
                 self.hold(post.room, 1);
-                let operation =
-                    StorageOperation::Append { room: post.room, event: event.clone(), change: None };
+                let operation = match post.to {
+                    None => StorageOperation::Append { room: post.room, event: event.clone(), change: None },
+                    Some(_) => {
+                        let whose = self.whose(author, post.room, kind);
+                        StorageOperation::AppendAbout { room: post.room, event: event.clone(), whose }
+                    }
+                };
                 self.ask_storage(Pending::Post { asked, room: post.room, event }, operation);
             }
             Err(refusal) => self.look_up(asked, post.room, event, refusal),
@@ -143,6 +148,10 @@ impl Server {
                 self.unsaid(room, &event);
                 self.post_answered(asked.connection, bytes);
                 self.refuse_nonce(asked);
+            }
+            Ok(Appended::Unfit(unfit)) => {
+                self.post_answered(asked.connection, bytes);
+                self.refuse(asked.connection, asked.request, &unfit_refusal(event.kind, unfit));
             }
             Err(failure) => {
                 self.unsaid(room, &event);
@@ -290,6 +299,7 @@ impl Server {
             kind: event.kind.number(),
             text: &event.text,
             about: event.about.as_ref().map(wire_about),
+            revised: None,
         }
     }
 }
@@ -304,6 +314,29 @@ pub(super) fn wire_event(event: &StoredEvent) -> wire::LogEvent<'_> {
         kind: event.kind.number(),
         text: &event.text,
         about: event.about.as_ref().map(wire_about),
+        revised: event.revised,
+    }
+}
+
+/// What somebody is told who is about a message that is none, or not theirs (N2).
+fn unfit_refusal(kind: EventKind, unfit: Unfit) -> Refusal {
+    match unfit {
+        Unfit::NoSuchMessage => {
+            let text = "There is no such message in the room; look its number up again.";
+            Refusal::new(RefusalCode::NoSuchMessage, text)
+        }
+        Unfit::Deleted => Refusal::new(RefusalCode::MessageDeleted, "That message was deleted."),
+        Unfit::NotTheirs if kind == EventKind::Deleted => {
+            let text = "That message is another's; its author or a moderator may delete it.";
+            Refusal::new(RefusalCode::NotYours, text)
+        }
+        Unfit::NotTheirs => {
+            Refusal::new(RefusalCode::NotYours, "That message is another's; answer it instead.")
+        }
+        Unfit::Outranked => {
+            let text = "The author's role is not below yours; ask an owner.";
+            Refusal::new(RefusalCode::Outranked, text)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     hub::{Room, User, Who},
     ids::{ConnectionId, RoomId, UserId},
     rights::Role,
-    storage::EventKind,
+    storage::{EventKind, Whose},
     time::{Monotonic, WallTime},
     wire,
 };
@@ -66,7 +66,7 @@ impl Server {
             let text = format!("In {} moderators and owners set the topic; ask one of them.", room.name());
             return Err(Refusal::new(RefusalCode::RoleNeeded, text).about(room.name()));
         }
-        if kind == EventKind::Topic || role >= Role::Moderator {
+        if matches!(kind, EventKind::Topic | EventKind::Deleted) || role >= Role::Moderator {
             return Ok(());
         }
         let (user, room) = (user.id, room.id);
@@ -79,6 +79,21 @@ impl Server {
                 Err(Refusal::new(RefusalCode::SlowDown, text).about(name))
             }
             None => Ok(()),
+        }
+    }
+
+    /// Whose messages a post of this kind may be about (N2, N3).
+    pub(super) fn whose(&self, user: UserId, id: RoomId, kind: EventKind) -> Whose {
+        let Some(room) = self.rooms.get(id) else { return Whose::Own };
+        let (is_operator, role) = self.rank_in(user, id);
+        if kind.is_message() || crate::seeded_bug!("anybody-deletes") {
+            Whose::Anybodys
+        } else if kind == EventKind::Deleted && role >= Role::Moderator && room.is_named() {
+            let above = self.operators_but_in(id);
+            let beside = (!is_operator).then(|| room.rights.not_below(role));
+            Whose::AllBut(above.chain(beside.into_iter().flatten()).collect())
+        } else {
+            Whose::Own
         }
     }
 

@@ -74,6 +74,20 @@ pub enum StorageOperation {
         /// What the event changes about rights.
         change: Option<RoomChange>,
     },
+    /// Append an event that is about a message of the room, the number in its `about`: as [`Self::Append`], but judged
+    /// in the same step, where it is not stored already (`PROTOCOL.md` N). The message must be kept, be of kind
+    /// [`EventKind::Posted`] or [`EventKind::Action`], not be deleted, and be theirs who may be meant. An
+    /// [`EventKind::Edited`] becomes the text of the message, an [`EventKind::Deleted`] empties it and the texts of all its
+    /// edits; `revised` of each then is the number of this event. Answer: [`StorageOutcome::Appended`], or
+    /// [`StorageFailure::NoSuchRoom`].
+    AppendAbout {
+        /// Whose log.
+        room: RoomId,
+        /// What.
+        event: NewEvent,
+        /// Whose message it may be.
+        whose: Whose,
+    },
     /// Look for a stored event by its author's nonce. Answer: [`StorageOutcome::Found`].
     FindNonce {
         /// The author.
@@ -206,6 +220,31 @@ pub enum StorageOperation {
     Files(Box<FileOperation>),
 }
 
+/// Whose message an event may be about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Anybody's.
+    Anybodys,
+    /// That of the event's author.
+    Own,
+    /// That of the event's author, and of anybody but these.
+    AllBut(Arc<[UserId]>),
+}
+
+impl Whose {
+    /// Whether an event of `author` may be about a message of `other`.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn allows(&self, author: UserId, other: UserId) -> Result<(), Unfit> {
+        match self {
+            Self::Own if author != other => Err(Unfit::NotTheirs),
+            Self::AllBut(users) if author != other && users.contains(&other) => Err(Unfit::Outranked),
+            Self::Anybodys | Self::Own | Self::AllBut(_) => Ok(()),
+        }
+    }
+}
+
 /// A device that has no id yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewDevice {
@@ -318,6 +357,10 @@ pub enum EventKind {
     FileShared = 20,
     /// Somebody deleted a file.
     FileDeleted = 21,
+    /// Somebody wrote a message anew.
+    Edited = 30,
+    /// Somebody deleted a message.
+    Deleted = 31,
 }
 
 impl EventKind {
@@ -348,6 +391,8 @@ impl EventKind {
             15 => Some(Self::Noted),
             20 => Some(Self::FileShared),
             21 => Some(Self::FileDeleted),
+            30 => Some(Self::Edited),
+            31 => Some(Self::Deleted),
             _ => None,
         }
     }
@@ -356,7 +401,7 @@ impl EventKind {
     #[must_use]
     pub const fn act_name(self) -> &'static str {
         match self {
-            Self::Posted | Self::Action | Self::Topic => "",
+            Self::Posted | Self::Action | Self::Topic | Self::Edited | Self::Deleted => "",
             Self::Mode => "mode",
             Self::Invited => "invite",
             Self::Uninvited => "uninvite",
@@ -377,8 +422,62 @@ impl EventKind {
     /// Whether a client may post it: the others come of requests of their own.
     #[must_use]
     pub const fn is_post(self) -> bool {
-        matches!(self, Self::Posted | Self::Action | Self::Topic)
+        matches!(self, Self::Posted | Self::Action | Self::Topic | Self::Edited | Self::Deleted)
     }
+
+    /// What sort of event it is, for all that need not know more.
+    #[must_use]
+    pub const fn family(self) -> EventFamily {
+        match self {
+            Self::Posted | Self::Action => EventFamily::Message,
+            Self::Edited | Self::Deleted => EventFamily::Revision,
+            Self::Topic => EventFamily::Topic,
+            Self::Mode
+            | Self::Invited
+            | Self::Uninvited
+            | Self::Kicked
+            | Self::Banned
+            | Self::Unbanned
+            | Self::Muted
+            | Self::Unmuted
+            | Self::Promoted
+            | Self::Demoted
+            | Self::Owned
+            | Self::Noted => EventFamily::Act,
+            Self::FileShared | Self::FileDeleted => EventFamily::File,
+        }
+    }
+
+    /// Whether a post of this kind may be about a message, or must: the number of one is taken (`PROTOCOL.md` N1).
+    #[must_use]
+    pub const fn takes(self, to: Option<Seq>) -> bool {
+        match self.family() {
+            EventFamily::Message => true,
+            EventFamily::Revision => to.is_some(),
+            EventFamily::Topic | EventFamily::Act | EventFamily::File => to.is_none(),
+        }
+    }
+
+    /// Whether it is a message, that others may be about.
+    #[must_use]
+    pub const fn is_message(self) -> bool {
+        matches!(self.family(), EventFamily::Message)
+    }
+}
+
+/// What events are about, as far as kinds have it in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventFamily {
+    /// Something that somebody said or did.
+    Message,
+    /// What became of a message.
+    Revision,
+    /// The room's topic.
+    Topic,
+    /// Who may do what in the room.
+    Act,
+    /// The room's files.
+    File,
 }
 
 /// An event of a room's log.
@@ -398,9 +497,42 @@ pub struct StoredEvent {
     pub text: Arc<str>,
     /// Whom or what it is about beside its author, where there is such.
     pub about: Option<About>,
+    /// The last event that changed its text (`PROTOCOL.md` N4).
+    pub revised: Option<Seq>,
 }
 
 impl StoredEvent {
+    /// The message that it answers, edits or deletes.
+    #[must_use]
+    pub fn to(&self) -> Option<Seq> {
+        let is_about_message = matches!(self.kind.family(), EventFamily::Message | EventFamily::Revision);
+        self.about.as_ref().filter(|_| is_about_message).map(|about| Seq::new(about.id))
+    }
+
+    /// Whether it is a message that was deleted.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.kind.is_message() && self.revised.is_some() && self.text.is_empty()
+    }
+
+    /// Whether its author wrote it anew.
+    #[must_use]
+    pub fn is_edited(&self) -> bool {
+        self.kind.is_message() && self.revised.is_some() && !self.text.is_empty()
+    }
+
+    /// Takes over what an edit or a deletion says, where that is later than what it says itself (`PROTOCOL.md` N5). Whether
+    /// anything changed.
+    pub fn revise(&mut self, by: &Self) -> bool {
+        let is_revision = by.kind.family() == EventFamily::Revision;
+        if !is_revision || by.to() != Some(self.seq) || self.revised >= Some(by.seq) {
+            return false;
+        }
+        self.text = Arc::clone(&by.text);
+        self.revised = Some(by.seq);
+        true
+    }
+
     /// The bytes of its text and names: what pages of a log are measured by.
     #[must_use]
     pub fn readable_bytes(&self) -> usize {
@@ -444,7 +576,7 @@ pub struct StorageReply {
 pub enum StorageOutcome {
     /// To [`StorageOperation::OpenRoom`].
     RoomOpened(RoomRecord),
-    /// To [`StorageOperation::Append`].
+    /// To [`StorageOperation::Append`] and [`StorageOperation::AppendAbout`].
     Appended(Appended),
     /// To [`StorageOperation::FindNonce`].
     Found(Option<FoundEvent>),
@@ -504,6 +636,21 @@ pub enum Appended {
     },
     /// The nonce was used for another event earlier; nothing was stored.
     NonceReused,
+    /// The message that it is about is none, or not theirs; nothing was stored.
+    Unfit(Unfit),
+}
+
+/// Why an event may not be about a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// No message of this number is kept.
+    NoSuchMessage,
+    /// It was deleted.
+    Deleted,
+    /// It is somebody else's.
+    NotTheirs,
+    /// It is of one of those who were left out.
+    Outranked,
 }
 
 /// Where an event was found.
@@ -521,14 +668,16 @@ pub struct FoundEvent {
     pub text: Arc<str>,
     /// The number of what it is about.
     pub about: Option<u64>,
+    /// Whether its text was changed since.
+    pub revised: bool,
 }
 
 impl FoundEvent {
-    /// Whether it says the same as an event, wherever it is (P6).
+    /// Whether it says the same as an event, wherever it is (P6). What it said before it was changed is not known any more.
     #[must_use]
     pub fn is(&self, event: &NewEvent) -> bool {
         let about = event.about.as_ref().map(|about| about.id);
-        self.kind == event.kind && self.text == event.text && self.about == about
+        self.kind == event.kind && (self.revised || self.text == event.text) && self.about == about
     }
 }
 

@@ -30,6 +30,7 @@ const EVENT: u8 = 0x50;
 ///     kind: wire::kind::POSTED,
 ///     text: "hello",
 ///     about: None,
+///     revised: None,
 /// };
 /// let mut bytes = Vec::new();
 /// ToClient::from(Event { room: RoomId::new(2), event }).encode(&mut bytes);
@@ -103,6 +104,7 @@ mod tests {
                 kind: wire::kind::ACTION,
                 text: "waves",
                 about: None,
+                revised: None,
             };
             let head = EventHead {
                 room: RoomId::new(number / 5),

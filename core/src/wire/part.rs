@@ -71,6 +71,10 @@ pub mod kind {
     pub const FILE_SHARED: u8 = 20;
     /// Deleted a file.
     pub const FILE_DELETED: u8 = 21;
+    /// Wrote a message anew.
+    pub const EDITED: u8 = 30;
+    /// Deleted a message.
+    pub const DELETED: u8 = 31;
 }
 
 /// Reasons of a `Goodbye`, as numbers on the wire (K3).
@@ -185,6 +189,8 @@ record! {
         text: &'a str,
         /// Whom or what it is about beside its author.
         about: Option<About<'a>>,
+        /// The last event that changed its text (N4).
+        revised: Option<Seq>,
     }
 }
 

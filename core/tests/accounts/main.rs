@@ -2,10 +2,12 @@
 //!
 //! * `entering`: making an account, logging in, wrong passwords, limits
 //! * `devices`: tokens, several devices at once, logging out, another password
+//! * `conversation`: answers, edits and deletions
 //! * `operators`: who may do what on the whole server
 //! * `rights`: who may do what in a room
 #![allow(missing_docs)]
 
+mod conversation;
 mod devices;
 mod entering;
 mod house;

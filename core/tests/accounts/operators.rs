@@ -2,13 +2,14 @@
 
 use palabre_core::{
     client::{ClientEvent, ModeChange},
-    ids::{Nonce, RoomId, UserId},
+    ids::{Nonce, RoomId, Seq, UserId},
     rights::{Act, RightChange, Role, RoomChange},
     storage::{About, EventKind, NewEvent, RoomKey, StorageOperation, StorageOutcome},
     time::WallTime,
 };
 
 use crate::{
+    conversation::delete,
     house::{House, entry},
     rights::{govern, say, set_mode, set_topic, try_join},
 };
@@ -157,4 +158,22 @@ fn lockdown_keeps_newcomers_out_and_everybody_quiet() {
     let told =
         |event: &ClientEvent| matches!(event, ClientEvent::Happened(one) if &*one.event.text == "calm down");
     assert!(house.ends[bob].events.iter().any(told));
+}
+
+/// N3, O2: above owners, and in no room of two.
+#[test]
+fn an_operator_deletes_what_owners_said_and_nobody_but_one_what_an_operator_said() {
+    let (mut house, ana, _) = operated();
+    let bob = house.register("bob", "correct horse");
+    let milk = house.join(bob, "#milk");
+    assert_eq!(try_join(&mut house, ana, "#milk"), None);
+    say(&mut house, bob, milk, "mine");
+    say(&mut house, ana, milk, "not yours");
+    assert_eq!(delete(&mut house, bob, milk, Seq::new(2)), Err("outranked"));
+    assert_eq!(delete(&mut house, ana, milk, Seq::new(1)), Ok(Seq::new(3)));
+    let nick = crate::house::nick("ana");
+    house.act(bob, |client, now| client.direct(&nick, now).expect("it may"));
+    let direct = house.ends[bob].client.joined().find(|room| room.with.is_some()).expect("it was opened").id;
+    say(&mut house, bob, direct, "psst");
+    assert_eq!(delete(&mut house, ana, direct, Seq::new(1)), Err("not-yours"));
 }

@@ -119,7 +119,7 @@ pub(crate) fn direct(room: u64, with: &str, last: u64) -> Room<'_> {
 
 pub(crate) fn event(room: RoomId, seq: u64, text: &str) -> Event<'_> {
     let (seq, at, author) = (Seq::new(seq), WallTime::from_millis(1), UserId::new(22));
-    Event { room, event: LogEvent { seq, at, author, nick: "bo", kind: 1, text, about: None } }
+    Event { room, event: LogEvent { seq, at, author, nick: "bo", kind: 1, text, about: None, revised: None } }
 }
 
 impl Bench {

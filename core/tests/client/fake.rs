@@ -145,7 +145,16 @@ impl FakeServer {
             for (author, _, text) in &self.rooms[&room].log[cursor..] {
                 cursor += 1;
                 let (seq, at) = (Seq::new(cursor as u64), WallTime::from_millis(1));
-                let event = LogEvent { seq, at, author: *author, nick: "ana", kind: 1, text, about: None };
+                let event = LogEvent {
+                    seq,
+                    at,
+                    author: *author,
+                    nick: "ana",
+                    kind: 1,
+                    text,
+                    about: None,
+                    revised: None,
+                };
                 to.say(Event { room, event });
             }
             to.cursors.insert(room, cursor);

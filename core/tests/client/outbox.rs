@@ -206,7 +206,8 @@ fn posts_older_than_six_days_are_indeterminate_and_clocks_that_went_back_age_not
         bench.receive(ready_in(vec![lobby(0)]));
         bench.receive(Credit { posts: 3, bytes: 1_000 });
         assert_eq!(posts(&mut bench).len(), usize::from(sent_again), "{passed:?}");
-        let indeterminate = ClientEvent::PostIndeterminate { post, room: LOBBY, text: "x".into() };
+        let indeterminate =
+            ClientEvent::PostIndeterminate { post, room: LOBBY, kind: EventKind::Posted, text: "x".into() };
         assert_eq!(bench.events().contains(&indeterminate), !sent_again, "{passed:?}");
     }
 }
@@ -227,7 +228,8 @@ fn posts_of_a_guest_that_is_no_more_are_indeterminate() {
             let code = RefusalCode::TokenUnknown.number();
             bench.receive(Refused { id, code, text: "expired", about: "", suggestion: None });
         }
-        let indeterminate = ClientEvent::PostIndeterminate { post, room: LOBBY, text: "x".into() };
+        let indeterminate =
+            ClientEvent::PostIndeterminate { post, room: LOBBY, kind: EventKind::Posted, text: "x".into() };
         assert!(bench.events().contains(&indeterminate));
         assert_eq!(bench.client.outbox().count(), 0);
         bench.frames.clear();
@@ -261,7 +263,8 @@ fn leaving_for_good_says_what_was_not_answered_and_keeping_keeps_it() {
         let post = say(&mut bench, "x");
         bench.client.leave(keep, bench.now);
         bench.drain();
-        let indeterminate = ClientEvent::PostIndeterminate { post, room: LOBBY, text: "x".into() };
+        let indeterminate =
+            ClientEvent::PostIndeterminate { post, room: LOBBY, kind: EventKind::Posted, text: "x".into() };
         assert_eq!(bench.events().contains(&indeterminate), !keep);
         assert_eq!(bench.client.saved().map(|saved| saved.outbox.len()), keep.then_some(1));
     }

@@ -38,7 +38,7 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
         (room.clone(), after.clone()).prop_map(|(room, after)| encode(wire::Follow { id: 4, room, after })),
         (nick.clone(), after).prop_map(|(nick, after)| encode(wire::Direct { id: 5, nick, after })),
         (room.clone(), 0_u64..20, 1_u8..4, text).prop_map(|(room, nonce, kind, text)| {
-            encode(wire::Post { id: 6, room, nonce: Nonce::new(nonce), kind, text })
+            encode(wire::Post { id: 6, room, nonce: Nonce::new(nonce), kind, text, to: None })
         }),
         room.clone().prop_map(|room| encode(wire::Members { id: 7, room, after: None })),
         room.prop_map(|room| encode(wire::History { id: 8, room, before: None, limit: 3 })),

@@ -188,6 +188,7 @@ fn a_topic_is_an_event_and_is_shown_to_those_who_join() {
         nonce: Nonce::new(5),
         kind: wire::kind::TOPIC,
         text: "tea",
+        to: None,
     };
     world.say(ana, topic);
     assert!(has(&world.heard(ana), "kind: 3, text: \"tea\""));

@@ -11,9 +11,9 @@ use palabre_core::{
     rights::{Role, RoomChange, RoomMode, Standing},
     search::{Query, searched},
     storage::{
-        About, AccountRecord, Appended, DeviceRecord, FoundEvent, GuestRecord, Hit, InvitationRecord,
-        InvitationUse, NewDevice, NewEvent, PageRange, Recovered, RoomKey, RoomRecord, StorageFailure,
-        StorageOperation, StorageOutcome, StoredEvent, TokenHash,
+        About, AccountRecord, Appended, DeviceRecord, EventKind, FoundEvent, GuestRecord, Hit,
+        InvitationRecord, InvitationUse, NewDevice, NewEvent, PageRange, Recovered, RoomKey, RoomRecord,
+        StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash, Unfit,
     },
     time::WallTime,
 };
@@ -87,8 +87,9 @@ impl Store {
                     let stored =
                         self.log(*stored_room).into_iter().find(|stored| stored.seq == *seq).expect("kept");
                     let about = |about: &Option<About>| about.as_ref().map(|about| about.id);
+                    let same_text = stored.revised.is_some() || stored.text == event.text;
                     let same = *stored_room == room
-                        && (stored.kind, &stored.text) == (event.kind, &event.text)
+                        && (stored.kind, same_text) == (event.kind, true)
                         && about(&stored.about) == about(&event.about);
                     let repeated = Appended::Repeated { seq: *seq, at: stored.at };
                     return Ok(StorageOutcome::Appended(if same { repeated } else { Appended::NonceReused }));
@@ -109,8 +110,35 @@ impl Store {
                     kind: event.kind,
                     text: event.text,
                     about: event.about,
+                    revised: None,
                 });
                 Ok(StorageOutcome::Appended(Appended::Stored { seq, first: record.first }))
+            }
+            StorageOperation::AppendAbout { room, event, whose } => {
+                let to = Seq::new(event.about.as_ref().map_or(0, |about| about.id));
+                let is_new = !self.nonces.contains_key(&(event.author, event.nonce));
+                let found =
+                    self.log(room).into_iter().find(|found| found.seq == to && found.kind.is_message());
+                let fit = match found {
+                    Some(found) if found.is_deleted() => Err(Unfit::Deleted),
+                    Some(found) => whose.allows(event.author, found.author),
+                    None => Err(Unfit::NoSuchMessage),
+                };
+                if let (true, Err(unfit)) = (is_new, fit) {
+                    return Ok(StorageOutcome::Appended(Appended::Unfit(unfit)));
+                }
+                let kind = event.kind;
+                let appended = self.execute(StorageOperation::Append { room, event, change: None })?;
+                let (_, log) = self.rooms.get_mut(&room).ok_or(StorageFailure::NoSuchRoom)?;
+                let Some(by) = log.last().cloned().filter(|_| is_new) else { return Ok(appended) };
+                for event in log.iter_mut() {
+                    event.revise(&by);
+                    if kind == EventKind::Deleted && event.kind == EventKind::Edited && event.to() == Some(to)
+                    {
+                        (event.text, event.revised) = ("".into(), Some(by.seq));
+                    }
+                }
+                Ok(appended)
             }
             StorageOperation::FindNonce { author, nonce } => {
                 let found = self.nonces.get(&(author, nonce)).map(|(room, seq)| {
@@ -122,6 +150,7 @@ impl Store {
                         kind: event.kind,
                         text: event.text,
                         about: event.about.map(|about| about.id),
+                        revised: event.revised.is_some(),
                     }
                 });
                 Ok(StorageOutcome::Found(found))

@@ -256,6 +256,7 @@ impl World {
                 nonce: Nonce::new(nonce),
                 kind: wire::kind::POSTED,
                 text,
+                to: None,
             },
         );
     }

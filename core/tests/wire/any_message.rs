@@ -40,7 +40,14 @@ pub(crate) fn to_server() -> BoxedStrategy<ToServer<'static>> {
         any_of!(Part { id: any::<u32>(), room: room_id() }),
         any_of!(Follow { id: any::<u32>(), room: room_id(), after: option::of(seq()) }),
         any_of!(Direct { id: any::<u32>(), nick: text(), after: option::of(seq()) }),
-        any_of!(Post { id: any::<u32>(), room: room_id(), nonce: nonce(), kind: any::<u8>(), text: text() }),
+        any_of!(Post {
+            id: any::<u32>(),
+            room: room_id(),
+            nonce: nonce(),
+            kind: any::<u8>(),
+            text: text(),
+            to: option::of(seq())
+        }),
         any_of!(Members { id: any::<u32>(), room: room_id(), after: option::of(user_id()) }),
         any_of!(Rooms { id: any::<u32>(), after: option::of(room_id()) }),
         any_of!(Search {
@@ -384,7 +391,8 @@ fn event() -> impl Strategy<Value = LogEvent<'static>> {
         nick: text(),
         kind: any::<u8>(),
         text: text(),
-        about: option::of(about())
+        about: option::of(about()),
+        revised: option::of(seq())
     })
 }
 

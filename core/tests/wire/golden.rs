@@ -89,7 +89,7 @@ fn both_directions<M: From<Ping> + From<Pong> + From<Goodbye<'static>> + From<Er
 
 /// `to_server.txt`.
 pub(crate) fn to_server() -> Vec<Named<ToServer<'static>>> {
-    let post = |nonce, kind, text| Post { id: 6, room: TEA, nonce: Nonce::new(nonce), kind, text };
+    let post = |nonce, kind, text| Post { id: 6, room: TEA, nonce: Nonce::new(nonce), kind, text, to: None };
     let mut messages = both_directions();
     messages.extend([
         (
@@ -113,6 +113,7 @@ pub(crate) fn to_server() -> Vec<Named<ToServer<'static>>> {
         ("post", post(0x0123_4567_89ab_cdef, kind::POSTED, "hello").into()),
         ("post-lines", post(u64::MAX, kind::ACTION, "a line\n\tand another ☕").into()),
         ("post-clears-topic", post(1, kind::TOPIC, "").into()),
+        ("post-edit", Post { to: Some(seq(42)), ..post(2, kind::EDITED, "hello again") }.into()),
         ("members", Members { id: 7, room: TEA, after: None }.into()),
         ("members-after", Members { id: 7, room: TEA, after: Some(UserId::new(500)) }.into()),
         ("rooms", Rooms { id: 8, after: None }.into()),
@@ -442,6 +443,7 @@ fn notices() -> Vec<Named<ToClient<'static>>> {
         kind: 255,
         text: "",
         about: Some(About { id: u64::MAX, name: "", until: Some(WallTime::from_millis(u64::MAX)) }),
+        revised: Some(seq(u64::MAX)),
     };
     let changes = vec![
         Change { user: ANA, nick: "Ana.2", state: state::HERE, was: Some("ana"), role: role::GUEST },
@@ -484,6 +486,7 @@ fn event<'a>(number: u64, author: u64, nick: &'a str, kind: u8, text: &'a str) -
         kind,
         text,
         about: None,
+        revised: None,
     }
 }
 
@@ -509,6 +512,7 @@ pub(crate) fn worked() -> Vec<Worked> {
         kind: kind::POSTED,
         text: "hello",
         about: None,
+        revised: None,
     };
     let change =
         Change { user: UserId::new(7), nick: "Bo", state: state::HERE, was: Some("bob"), role: role::GUEST };
@@ -549,6 +553,7 @@ pub(crate) fn worked() -> Vec<Worked> {
                 nonce: Nonce::new(0x0123_4567_89ab_cdef),
                 kind: kind::POSTED,
                 text: "hello",
+                to: None,
             }
             .into(),
         ),

@@ -175,7 +175,7 @@ impl Peer {
         self.posted += 1;
         self.posted_bytes += text.len() as u64;
         let nonce = Nonce::new(self.posted);
-        self.say(wire::Post { id: 3, room: self.room, nonce, kind: wire::kind::POSTED, text });
+        self.say(wire::Post { id: 3, room: self.room, nonce, kind: wire::kind::POSTED, text, to: None });
     }
 
     fn say<'a>(&mut self, message: impl Into<ToServer<'a>>) {

@@ -15,7 +15,7 @@ use palabre_core::{
     rights::{Role, RoomChange, Standing},
     storage::{
         About, Appended, EventKind, FoundEvent, GuestRecord, NewEvent, PageRange, Recovered, RecoveredFiles,
-        RoomKey, StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
+        RoomKey, StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash, Unfit, Whose,
     },
     time::WallTime,
 };
@@ -116,6 +116,7 @@ impl MemoryStorage {
             StorageOperation::OpenRoom { key, owner } => Ok(self.open_room(key, owner)),
             StorageOperation::DropRoom { room } => Ok(self.drop_room(room)),
             StorageOperation::Append { room, event, change } => self.append(room, event, change),
+            StorageOperation::AppendAbout { room, event, whose } => self.append_about(room, event, &whose),
             StorageOperation::FindNonce { author, nonce } => {
                 Ok(StorageOutcome::Found(self.find_nonce(author, nonce)))
             }
@@ -251,6 +252,37 @@ impl MemoryStorage {
         Ok(outcome)
     }
 
+    fn append_about(
+        &mut self,
+        id: RoomId,
+        new: NewEvent,
+        whose: &Whose,
+    ) -> Result<StorageOutcome, StorageFailure> {
+        let Some(room) = self.rooms.get_mut(&id) else { return Err(StorageFailure::NoSuchRoom) };
+        if self.nonces.contains_key(&(new.author, new.nonce)) {
+            return self.append_event(id, new);
+        }
+        let message = Seq::new(about_number(new.about.as_ref()).unwrap_or_default());
+        let fit = match room.event(message) {
+            Some(found) if found.is_deleted() => Err(Unfit::Deleted),
+            Some(found) if found.kind.is_message() => whose.allows(new.author, found.author),
+            Some(_) | None => Err(Unfit::NoSuchMessage),
+        };
+        if let Err(unfit) = fit {
+            return Ok(StorageOutcome::Appended(Appended::Unfit(unfit)));
+        }
+        let (revision, bytes) = (room.next_seq(), room.bytes);
+        if new.kind == EventKind::Edited {
+            room.revise(message, &new.text, revision);
+        } else if new.kind == EventKind::Deleted {
+            room.delete(message, &self.no_topic, revision);
+        }
+        let now_bytes = room.bytes;
+        self.bytes = self.bytes + now_bytes - bytes;
+        self.sizes.change(id, bytes, now_bytes);
+        self.append_event(id, new)
+    }
+
     fn make_change(&mut self, id: RoomId, name: Arc<str>, change: RoomChange) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         match change {
@@ -287,7 +319,7 @@ impl MemoryStorage {
         self.last_position += 1;
         let position = self.last_position;
         self.positions.insert(position, (id, seq));
-        let event = StoredEvent { seq, author, nick, at, kind, text, about };
+        let event = StoredEvent { seq, author, nick, at, kind, text, about, revised: None };
         room.push(LoggedEvent { event, nonce, position });
         self.bytes += room.bytes - bytes;
         self.sizes.change(id, bytes, room.bytes);
@@ -301,7 +333,7 @@ impl MemoryStorage {
             Some(event)
                 if stored_in == room
                     && event.kind == new.kind
-                    && event.text == new.text
+                    && (event.revised.is_some() || event.text == new.text)
                     && about_number(event.about.as_ref()) == about_number(new.about.as_ref()) =>
             {
                 Appended::Repeated { seq, at: event.at }
@@ -328,7 +360,8 @@ impl MemoryStorage {
         let (room, seq) = self.nonces.get(&(author, nonce)).copied()?;
         let event = self.rooms.get(&room)?.event(seq)?;
         let about = about_number(event.about.as_ref());
-        Some(FoundEvent { room, seq, at: event.at, kind: event.kind, text: Arc::clone(&event.text), about })
+        let StoredEvent { at, kind, ref text, revised, .. } = *event;
+        Some(FoundEvent { room, seq, at, kind, text: Arc::clone(text), about, revised: revised.is_some() })
     }
 
     fn read_page(&self, room: RoomId, range: PageRange, events_max: u32, bytes_max: u32) -> StorageOutcome {

@@ -3,6 +3,7 @@
 mod accounts;
 mod batch;
 mod connection;
+mod conversation;
 mod error;
 mod files;
 mod lock;

@@ -210,7 +210,9 @@ impl<Clock: Fn() -> Monotonic> Worker<Clock> {
 /// What a request and its answer may carry.
 fn bytes_of(operation: &StorageOperation) -> usize {
     match operation {
-        StorageOperation::Append { event, .. } => event.text.len() + event.nick.len(),
+        StorageOperation::Append { event, .. } | StorageOperation::AppendAbout { event, .. } => {
+            event.text.len() + event.nick.len()
+        }
         StorageOperation::ReadPage { bytes_max, .. } | StorageOperation::Search { bytes_max, .. } => {
             *bytes_max as usize
         }

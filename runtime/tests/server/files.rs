@@ -173,6 +173,7 @@ fn no_name_that_a_stranger_sends_becomes_a_path() {
         nonce,
         kind: EventKind::FileShared.number(),
         text: "../x\n1\n1\n00",
+        to: None,
     });
     let taken = mallory.heard(|message| matches!(message, ToClient::Posted(_)).then_some(()));
     assert_eq!(taken, None);

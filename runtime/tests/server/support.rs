@@ -226,7 +226,7 @@ pub(crate) fn hello() -> Hello<'static> {
 }
 
 pub(crate) fn post(room: RoomId, nonce: u64, text: &str) -> Post<'_> {
-    Post { id: 3, room, nonce: Nonce::new(nonce), kind: EventKind::Posted.number(), text }
+    Post { id: 3, room, nonce: Nonce::new(nonce), kind: EventKind::Posted.number(), text, to: None }
 }
 
 pub(crate) fn frame<'a>(message: impl Into<ToServer<'a>>) -> Vec<u8> {

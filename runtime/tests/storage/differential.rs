@@ -1,7 +1,7 @@
 use palabre_core::{
     ids::{Incarnation, Seq, UserId},
     rights::{RightChange, Role, RoomChange, RoomMode, Term},
-    storage::{EventKind, PageRange, StorageOperation},
+    storage::{EventKind, PageRange, StorageOperation, Whose},
     time::WallTime,
 };
 use palabre_runtime::storage::MemoryStorage;
@@ -49,6 +49,7 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
             .prop_map(|(room, author, nonce, kind, text)| append(room, author, nonce, kind, text)),
         4 => (room.clone(), 1..3_u64, nonce.clone(), 0..3_u64)
             .prop_map(|(room, author, nonce, about)| append_about(room, author, nonce, about)),
+        8 => about_some_message(room.clone(), nonce.clone()),
         2 => name.clone().prop_map(open_room),
         1 => (name, user.clone()).prop_map(|(name, owner)| open_owned(name, owner)),
         4 => (room.clone(), nonce.clone(), change(user.clone()))
@@ -58,7 +59,7 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
         2 => (1..3_u64, nonce).prop_map(|(author, nonce)| find(author, nonce)),
         4 => (room.clone(), range, 0..6_u32, 0..60_u32)
             .prop_map(|(room, range, events, bytes)| read(room, range, events, bytes)),
-        4 => (room.clone(), prop::sample::select(vec!["hello", "text", "\"some more\" by*", "a", "HEL*", "bytes text"]),
+        4 => (room.clone(), prop::sample::select(vec!["hello", "text", "anew", "once", "\"some more\" by*", "a", "HEL*", "bytes text"]),
               proptest::option::weighted(0.3, 0..30_u64), 1..4_u32)
             .prop_map(|(room, text, before, hits)| search(&[1, 2, room + 2], text, before, hits)),
         2 => (0..4_u8).prop_map(|token| create_guest("ada", token)),
@@ -79,6 +80,27 @@ fn operation() -> impl Strategy<Value = StorageOperation> {
             .prop_map(|(user, number, keep)| set_password(user, number, keep)),
         3 => (user, room, any::<bool>()).prop_map(|(user, room, member)| set_member(user, room, member)),
     ]
+}
+
+fn about_some_message(
+    room: impl Strategy<Value = u64>,
+    nonce: impl Strategy<Value = u64>,
+) -> impl Strategy<Value = StorageOperation> {
+    let kind = prop_oneof![
+        1 => Just((EventKind::Posted, "yes")),
+        3 => prop_oneof![Just("anew"), Just("once more")].prop_map(|text| (EventKind::Edited, text)),
+        2 => Just((EventKind::Deleted, "")),
+    ];
+    let whose = prop_oneof![
+        Just(Whose::Anybodys),
+        Just(Whose::Own),
+        (1..3_u64).prop_map(|user| Whose::AllBut([UserId::new(user)].into())),
+    ];
+    (room, 1..3_u64, nonce, kind, 0..9_u64, whose).prop_map(
+        |(room, author, nonce, (kind, text), message, whose)| {
+            about_message(room, (author, nonce), kind, text, message, whose)
+        },
+    )
 }
 
 fn change(user: impl Strategy<Value = u64>) -> impl Strategy<Value = RoomChange> {

@@ -8,7 +8,7 @@ use palabre_core::{
     storage::{
         About, AccountRecord, Appended, DeviceToken, EventKind, InvitationId, InvitationUse, NewDevice,
         NewEvent, PageRange, Recovered, RoomKey, StorageFailure, StorageOperation, StorageOutcome,
-        StorageRequest, StoredEvent, Ticket, TokenHash,
+        StorageRequest, StoredEvent, Ticket, TokenHash, Whose,
     },
     time::WallTime,
 };
@@ -145,6 +145,22 @@ pub(crate) fn append_about(room: u64, author: u64, nonce: u64, about: u64) -> St
         event.about = Some(About { id: about, name, until: about.checked_sub(1).map(WallTime::from_millis) });
     }
     operation
+}
+
+/// An event about a message: an answer, an edit or a deletion.
+pub(crate) fn about_message(
+    room: u64,
+    (author, nonce): (u64, u64),
+    kind: EventKind,
+    text: &str,
+    message: u64,
+    whose: Whose,
+) -> StorageOperation {
+    let StorageOperation::Append { room, mut event, .. } = append(room, author, nonce, kind, text) else {
+        unreachable!("it appends")
+    };
+    event.about = Some(About { id: message, name: "".into(), until: None });
+    StorageOperation::AppendAbout { room, event, whose }
 }
 
 pub(crate) fn find(author: u64, nonce: u64) -> StorageOperation {

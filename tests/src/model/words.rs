@@ -84,7 +84,8 @@ impl Words {
                 let nonce = nonce.map_or_else(|| FIRST_FRESH_NONCE + u64::from(id), u64::from);
                 let text = &text(number, self.text_bytes_max);
                 let room = model.room_numbered(at, room);
-                ToServer::Post(Post { id, room, nonce: Nonce::new(nonce), kind, text }).encode(&mut frame);
+                ToServer::Post(Post { id, room, nonce: Nonce::new(nonce), kind, text, to: None })
+                    .encode(&mut frame);
                 return frame;
             }
             Speech::PostAgain(number) => match model.stored_post(at, number) {
@@ -203,7 +204,7 @@ impl Model {
         let ((_, nonce), (room, seq)) = own.get(usize::from(number).checked_rem(own.len())?)?;
         let Logged { kind, ref text, .. } = *self[*room].event(seq.get());
         let room = RoomId::new(self.known.room_id(*room));
-        Some(Post { id: 0, room, nonce: *nonce, kind, text })
+        Some(Post { id: 0, room, nonce: *nonce, kind, text, to: None })
     }
 
     /// Storage forgets all events of a room but the last: the room that the number stands for, and the first number

@@ -9,7 +9,7 @@ use palabre_core::{
 };
 
 use super::{Invariant, Violation, ensure};
-use crate::store::Tables;
+use crate::store::{Room, Tables};
 
 /// One room as an application was told of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,8 +95,13 @@ pub(super) fn check_durable(
     durable: &Tables,
     who: impl Fn() -> String,
 ) -> Result<(), Violation> {
-    match durable.room_ever(room).and_then(|room| room.event(event.seq)) {
-        Some(stored) if stored == event => Ok(()),
+    // As it read when it was changed last, or at first: what it read in between was never told by anybody (N4).
+    let as_shown = |room: &Room| {
+        let stored = room.event(event.seq)?;
+        Some(room.revisions.as_of(stored, event.revised.unwrap_or(event.seq)))
+    };
+    match durable.room_ever(room).and_then(as_shown) {
+        Some(stored) if stored == *event => Ok(()),
         Some(stored) => Err(Violation::new(
             Invariant::Ordered,
             format!("{} {event:?} in room {room}; durable under that number is {stored:?}", who()),

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use palabre_core::{
+    client::SavedPost,
     ids::{Nonce, RoomId, Seq, UserId},
     storage::{EventKind, RoomKey, StoredEvent},
     wire::Token,
@@ -28,6 +29,8 @@ pub struct Post {
     pub room: RoomId,
     /// Of which kind.
     pub kind: EventKind,
+    /// The message that it is about.
+    pub to: Option<Seq>,
     /// What it said.
     pub text: String,
     /// What its author was told.
@@ -35,6 +38,17 @@ pub struct Post {
     stored: Option<Seq>,
     saved: bool,
     failed: bool,
+}
+
+/// What a client wants to say.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Of which kind.
+    pub kind: EventKind,
+    /// The message that it is about.
+    pub to: Option<Seq>,
+    /// The text, which begins with the post's number; a deletion has none, its nonce is the number.
+    pub text: String,
 }
 
 /// What an author was told of a post.
@@ -82,19 +96,31 @@ impl Ledger {
         (number < self.posts.len()).then_some(PostNumber(number))
     }
 
+    /// The number of a post that was written down.
+    #[must_use]
+    pub fn number_of(&self, saved: &SavedPost) -> Option<PostNumber> {
+        if saved.kind == EventKind::Deleted {
+            return usize::try_from(saved.nonce.get()).ok().map(PostNumber);
+        }
+        self.number_in(&saved.text)
+    }
+
     /// A client has taken a post into its outbox.
-    pub fn written(&mut self, actor: usize, user: UserId, room: RoomId, kind: EventKind, text: String) {
-        let outcome = Outcome::Open;
+    pub fn written(&mut self, actor: usize, user: UserId, room: RoomId, said: Said) {
+        let Said { kind, to, text } = said;
+        // A deletion has no text to be known by when it is saved or fails.
+        let has_no_text = kind == EventKind::Deleted;
         self.posts.push(Post {
             actor,
             user,
             room,
             kind,
+            to,
             text,
-            outcome,
+            outcome: Outcome::Open,
             stored: None,
-            saved: false,
-            failed: false,
+            saved: has_no_text,
+            failed: has_no_text,
         });
     }
 
@@ -195,15 +221,15 @@ impl Ledger {
     pub fn inspect_logs(&mut self, durable: &Tables) -> Result<(), Violation> {
         for (id, room) in durable.rooms() {
             let seen = self.seen_of_log.get(&id).map_or(0, |(_, seen)| *seen);
-            for (event, _) in room.log.iter().skip(seen) {
-                self.logged(id, event)?;
+            for (event, nonce) in room.log.iter().skip(seen) {
+                self.logged(id, event, *nonce)?;
             }
             self.seen_of_log.insert(id, (room.key.clone(), room.log.len().max(seen)));
         }
         Ok(())
     }
 
-    fn logged(&mut self, room: RoomId, event: &StoredEvent) -> Result<(), Violation> {
+    fn logged(&mut self, room: RoomId, event: &StoredEvent, nonce: Nonce) -> Result<(), Violation> {
         let facts =
             || format!("in room {room} number {}: {:?} by user {}", event.seq, event.text, event.author);
         match self.authors.get(&event.author) {
@@ -216,7 +242,14 @@ impl Ledger {
         if !event.kind.is_post() {
             return Ok(());
         }
-        let number = self.number_in(&event.text).filter(|number| self.posts[number.0].text == *event.text);
+        let number = if event.kind == EventKind::Deleted {
+            usize::try_from(nonce.get()).ok().map(PostNumber)
+        } else {
+            self.number_in(&event.text)
+        };
+        let number = number.filter(|number| {
+            self.posts.get(number.0).is_some_and(|post| post.text == *event.text && post.to == event.to())
+        });
         let Some(number) = number else {
             return Err(Violation::new(Invariant::Authentic, format!("{}, which nobody wrote", facts())));
         };
@@ -254,7 +287,8 @@ impl Ledger {
     /// It is not, or it was told otherwise before.
     pub fn acknowledge(&mut self, number: PostNumber, seq: Seq, durable: &Tables) -> Result<(), Violation> {
         let post = &mut self.posts[number.0];
-        let event = durable.room(post.room).and_then(|room| room.event(seq));
+        // What is read may have been on its way while the room ceased.
+        let event = durable.room_ever(post.room).and_then(|room| room.event(seq));
         let is_stored = event.is_some_and(|event| *event.text == *post.text && event.author == post.user);
         ensure(is_stored, Invariant::Durable, || {
             format!(

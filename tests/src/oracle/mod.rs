@@ -13,7 +13,7 @@ use std::fmt;
 
 pub use self::{
     followers::{Follower, Followers},
-    ledger::{Ledger, Outcome, Post, PostNumber},
+    ledger::{Ledger, Outcome, Post, PostNumber, Said},
     rights::Rights,
     session::{Session, SessionFacts},
 };

@@ -57,6 +57,9 @@ pub(super) fn refused(refused: &Refused<'_>) {
         | RefusalCode::TransferLimit
         | RefusalCode::FilesOff
         | RefusalCode::NoSuchUpload => {}
+        RefusalCode::NoSuchMessage => sometimes!("refused no-such-message"),
+        RefusalCode::MessageDeleted => sometimes!("refused message-deleted"),
+        RefusalCode::NotYours => sometimes!("refused not-yours"),
     }
 }
 

@@ -9,7 +9,7 @@ use palabre_core::{
     ids::{RoomId, Seq, UserId},
     rights::{RightChange, Role, RoomChange, RoomMode},
     storage::{
-        DeviceRecord, EventKind, FileOperation, NewEvent, NewFile, Place, StorageOperation, TokenHash,
+        DeviceRecord, EventKind, FileOperation, NewEvent, NewFile, Place, StorageOperation, TokenHash, Whose,
     },
     wire::Token,
 };
@@ -51,6 +51,10 @@ impl Rights {
                 Ok(())
             }
             StorageOperation::Append { room, event, change: None } => self.check_post(*room, event, durable),
+            StorageOperation::AppendAbout { room, event, whose } => {
+                self.check_post(*room, event, durable)?;
+                self.check_whose(*room, event, whose, durable)
+            }
             StorageOperation::Append { room, event, change: Some(change) } => {
                 self.check_act(*room, event, *change, durable)?;
                 self.governed.insert(*room);
@@ -189,6 +193,33 @@ impl Rights {
         ensure(!mode.read_only || role >= Role::Moderator, Invariant::Private, || facts("it is read-only"))?;
         let may_set_topic = event.kind != EventKind::Topic || !mode.topic_locked || role >= Role::Moderator;
         ensure(may_set_topic, Invariant::Private, || facts("its topic is locked"))
+    }
+
+    /// Authors write their messages anew, they and moderators delete them, and nobody those of somebody not below (N2, N3).
+    fn check_whose(
+        &self,
+        id: RoomId,
+        event: &NewEvent,
+        whose: &Whose,
+        durable: &Tables,
+    ) -> Result<(), Violation> {
+        let message = Seq::new(event.about.as_ref().map_or(0, |about| about.id));
+        let Some(found) = durable.room(id).and_then(|room| room.event(message)) else { return Ok(()) };
+        let (user, author) = (event.author, found.author);
+        let takes = whose.allows(user, author).is_ok();
+        let role = self.role(user, id, durable);
+        let outranks = role >= Role::Moderator && durable_role(author, id, durable) < role;
+        let may = user == author || event.kind.is_message() || (event.kind == EventKind::Deleted && outranks);
+        sometimes!(
+            "a moderator deleted a message of somebody else",
+            takes && may && user != author && event.kind == EventKind::Deleted
+        );
+        ensure(may || !takes, Invariant::Private, || {
+            format!(
+                "user {user} does {:?} to number {message} of room {id}, which is user {author}'s",
+                event.kind
+            )
+        })
     }
 
     fn check_file(&self, operation: &FileOperation, durable: &Tables) -> Result<(), Violation> {

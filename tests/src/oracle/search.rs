@@ -45,6 +45,15 @@ impl Asked {
             require(self.room.is_none_or(|asked| asked == room), || {
                 format!("a hit of room {room} answers {self:?}")
             })?;
+            let known = durable.room_ever(room).filter(|_| self.room.is_some());
+            let stored = known.and_then(|found| Some((found, found.event(seq)?)));
+            let revised =
+                stored.and_then(|(found, event)| found.revisions.as_of(event, self.acknowledged).revised);
+            require(hit.event.revised >= revised, || {
+                format!(
+                    "number {seq} of room {room} answers {self:?} as before it was revised by {revised:?}"
+                )
+            })?;
             let position = durable.position_of(room, seq);
             let is_next = position.is_some_and(|position| before.is_none_or(|before| position < before));
             require(is_next, || format!("number {seq} of room {room} comes after {before:?} for {self:?}"))?;
@@ -62,11 +71,17 @@ impl Asked {
         };
         let is_hit =
             |event: &StoredEvent| searched(event.kind, &event.text).is_some_and(|text| query.matches(text));
+        // One that was changed since may be found or not: nobody knows which text was looked at.
+        let is_settled = |event: &StoredEvent| {
+            kept.revisions.as_of(event, self.acknowledged) == kept.revisions.current(event)
+        };
         let due = kept
             .log
             .iter()
             .map(|(event, _)| event)
-            .filter(|event| event.seq >= kept.first && event.seq <= self.acknowledged && is_hit(event));
+            .filter(|event| event.seq >= kept.first && event.seq <= self.acknowledged && is_settled(event))
+            .map(|event| kept.revisions.current(event))
+            .filter(is_hit);
         for event in due {
             let position = durable.position_of(room, event.seq);
             let is_asked =

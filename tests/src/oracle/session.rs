@@ -34,6 +34,8 @@ pub struct Session {
     down: FrameDecoder,
     asked: BTreeMap<u32, Asked>,
     cursors: BTreeMap<RoomId, Seq>,
+    /// The deletions that were told, by room and message.
+    deleted: BTreeMap<(RoomId, Seq), Seq>,
     user: Option<UserId>,
     token: Option<Token>,
     credit: (u64, u64),
@@ -72,6 +74,7 @@ impl Session {
             down: FrameDecoder::new(FRAME_BYTES_MAX),
             asked: BTreeMap::new(),
             cursors: BTreeMap::new(),
+            deleted: BTreeMap::new(),
             user: None,
             token: None,
             credit: (0, 0),
@@ -453,6 +456,9 @@ impl Session {
                 format!("was sent number {} of room {room} unasked", event.seq),
             ));
         };
+        if let (true, Some(about)) = (event.kind == EventKind::Deleted.number(), &event.about) {
+            self.deleted.insert((room, Seq::new(about.id)), event.seq);
+        }
         let expected = std::mem::replace(next, event.seq.next());
         self.require(expected == event.seq, Invariant::Ordered, || {
             format!("was sent number {} of room {room}, next was {expected}", event.seq)
@@ -479,6 +485,9 @@ impl Session {
         self.require(asked_room == room, Invariant::History, || {
             format!("a page of room {room} answers {asked:?}")
         })?;
+        for event in events {
+            self.check_revised(room, event, acknowledged, facts)?;
+        }
         let last = events.last().map_or(Seq::new(0), |event| event.seq);
         let in_range =
             before.is_none_or(|before| last < before) && (limit == 0 || events.len() <= usize::from(limit));
@@ -526,7 +535,37 @@ impl Session {
                 name: about.name.into(),
                 until: about.until,
             }),
+            revised: event.revised,
         };
+        self.check_deleted(room, &shown)?;
         check_durable(room, &shown, facts.durable, || format!("{} was sent", self.link))
+    }
+
+    /// After a deletion nothing of its message is sent on this connection (N4).
+    fn check_deleted(&self, room: RoomId, event: &StoredEvent) -> Result<(), Violation> {
+        let is_edit = event.kind == EventKind::Edited;
+        let message = if is_edit { event.to() } else { Some(event.seq) };
+        let deletion = message.and_then(|message| self.deleted.get(&(room, message)));
+        sometimes!("a deleted message was shown without its text", deletion.is_some());
+        self.require(deletion.is_none() || event.text.is_empty(), Invariant::Private, || {
+            format!("was sent {event:?} of room {room} after its deletion {deletion:?}")
+        })
+    }
+
+    /// A page has the texts as they were when it was asked for, or later ones (H3, N4).
+    fn check_revised(
+        &self,
+        room: RoomId,
+        event: &LogEvent<'_>,
+        acknowledged: Seq,
+        facts: &SessionFacts<'_>,
+    ) -> Result<(), Violation> {
+        let Some(found) = facts.durable.room_ever(room) else { return Ok(()) };
+        let revised =
+            found.event(event.seq).and_then(|stored| found.revisions.as_of(stored, acknowledged).revised);
+        sometimes!("a page showed a message that was edited or deleted", event.revised.is_some());
+        self.require(event.revised >= revised, Invariant::History, || {
+            format!("a page of room {room} has {event:?}, which had been revised by {revised:?}")
+        })
     }
 }

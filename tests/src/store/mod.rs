@@ -7,6 +7,7 @@
 mod accounts;
 mod files;
 mod rare;
+mod revisions;
 mod rights;
 mod search;
 mod tables;
@@ -125,7 +126,9 @@ impl SimulatedStore {
             self.calls += 1;
             let result = match self.draw_failure(&request.operation, now, plan, choices) {
                 Some(failure) => {
-                    if let StorageOperation::Append { event, .. } = &request.operation {
+                    if let StorageOperation::Append { event, .. }
+                    | StorageOperation::AppendAbout { event, .. } = &request.operation
+                    {
                         self.failed_texts.push(Arc::clone(&event.text));
                     }
                     Err(failure)
@@ -220,7 +223,8 @@ impl SimulatedStore {
                 matches!(result, Ok(StorageOutcome::Appended(Appended::Repeated { .. })))
             );
         }
-        if let StorageOperation::Append { room, .. } = operation {
+        if let StorageOperation::Append { room, .. } | StorageOperation::AppendAbout { room, .. } = operation
+        {
             self.maybe_trim(*room, &mut result, plan, choices);
         }
         result

@@ -1,6 +1,6 @@
 //! Marks of what storage seldom answers: each is a branch of the server.
 
-use palabre_core::storage::{Appended, StorageFailure, StorageOperation, StorageOutcome};
+use palabre_core::storage::{Appended, EventKind, StorageFailure, StorageOperation, StorageOutcome, Unfit};
 
 use crate::sometimes;
 
@@ -10,7 +10,20 @@ pub(super) fn executed(operation: &StorageOperation, result: &Result<StorageOutc
             Appended::Stored { .. } => {}
             Appended::Repeated { .. } => sometimes!("a post was sent again and was stored already"),
             Appended::NonceReused => sometimes!("a nonce was used for another post"),
+            Appended::Unfit(_) => {}
         },
+        (StorageOperation::AppendAbout { event, .. }, Ok(StorageOutcome::Appended(appended))) => {
+            let stored = matches!(appended, Appended::Stored { .. });
+            sometimes!("a message was answered", stored && event.kind.is_message());
+            sometimes!("a message was edited", stored && event.kind == EventKind::Edited);
+            sometimes!("a message was deleted", stored && event.kind == EventKind::Deleted);
+            sometimes!(
+                "an event about a message was sent again and was stored already",
+                matches!(appended, Appended::Repeated { .. })
+            );
+            sometimes!("a deleted message was meant", *appended == Appended::Unfit(Unfit::Deleted));
+            sometimes!("another's message was meant", *appended == Appended::Unfit(Unfit::NotTheirs));
+        }
         (StorageOperation::FindNonce { .. }, Ok(StorageOutcome::Found(found))) => {
             sometimes!("a post about to be refused was found stored", found.is_some());
         }
@@ -20,7 +33,9 @@ pub(super) fn executed(operation: &StorageOperation, result: &Result<StorageOutc
             sometimes!("a token was replaced", token.next.is_none());
         }
         (_, Ok(_)) => {}
-        (StorageOperation::Append { .. }, Err(_)) => sometimes!("a post could not be stored"),
+        (StorageOperation::Append { .. } | StorageOperation::AppendAbout { .. }, Err(_)) => {
+            sometimes!("a post could not be stored")
+        }
         (StorageOperation::FindNonce { .. }, Err(_)) => {
             sometimes!("nobody could say whether a post was stored");
         }

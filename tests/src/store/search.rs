@@ -23,7 +23,7 @@ impl Tables {
             |position: Position, room| before.is_none_or(|before| position < before) && rooms.contains(&room);
         for (position, room, seq) in self.positions().filter(|(position, room, _)| asked(*position, *room)) {
             let Some(kept) = self.room(room).filter(|kept| seq >= kept.first) else { continue };
-            let Some(event) = kept.event(seq) else { continue };
+            let Some(event) = kept.current(seq) else { continue };
             if !searched(event.kind, &event.text).is_some_and(|text| query.matches(text)) {
                 continue;
             }
@@ -31,7 +31,7 @@ impl Tables {
             if bytes > bytes_max as usize && !hits.is_empty() {
                 return StorageOutcome::Hits { hits, next };
             }
-            hits.push(Hit { room, event: event.clone() });
+            hits.push(Hit { room, event });
             next = Some(position);
             if hits.len() == hits_max as usize {
                 return StorageOutcome::Hits { hits, next };

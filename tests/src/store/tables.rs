@@ -11,7 +11,7 @@ use palabre_core::{
     seeded_bug,
     storage::{
         Appended, EventKind, FoundEvent, GuestRecord, NewEvent, PageRange, Recovered, RoomKey, RoomRecord,
-        StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash,
+        StorageFailure, StorageOperation, StorageOutcome, StoredEvent, TokenHash, Unfit, Whose,
     },
     time::WallTime,
 };
@@ -19,6 +19,7 @@ use palabre_core::{
 use super::{
     accounts::Accounts,
     files::{self, FileTables},
+    revisions::Revisions,
     rights::Rights,
 };
 use crate::plan::OUTBOX_POSTS_MAX;
@@ -54,6 +55,8 @@ pub struct Room {
     pub first: Seq,
     /// Everything ever stored, the event with number 1 first; what was trimmed is here still.
     pub log: Vec<(StoredEvent, Nonce)>,
+    /// What was written anew or deleted since.
+    pub revisions: Revisions,
 }
 
 impl Room {
@@ -63,7 +66,13 @@ impl Room {
         Seq::new(self.log.len() as u64)
     }
 
-    /// The event with a number, trimmed or not.
+    /// The event with a number as it reads now, trimmed or not.
+    #[must_use]
+    pub fn current(&self, seq: Seq) -> Option<StoredEvent> {
+        self.event(seq).map(|event| self.revisions.current(event))
+    }
+
+    /// The event with a number as it was appended, trimmed or not.
     #[must_use]
     pub fn event(&self, seq: Seq) -> Option<&StoredEvent> {
         let index = usize::try_from(seq.get().checked_sub(1)?).ok()?;
@@ -118,6 +127,9 @@ impl Tables {
             }
             StorageOperation::Append { room, event, change } => {
                 self.append(*room, event, *change).map(StorageOutcome::Appended)
+            }
+            StorageOperation::AppendAbout { room, event, whose } => {
+                self.append_about(*room, event, whose).map(StorageOutcome::Appended)
             }
             StorageOperation::FindNonce { author, nonce } => {
                 Ok(StorageOutcome::Found(self.find_nonce(*author, *nonce)))
@@ -211,7 +223,9 @@ impl Tables {
     #[must_use]
     pub fn is_done(&self, operation: &StorageOperation) -> bool {
         match operation {
-            StorageOperation::Append { event, .. } => self.find_nonce(event.author, event.nonce).is_some(),
+            StorageOperation::Append { event, .. } | StorageOperation::AppendAbout { event, .. } => {
+                self.find_nonce(event.author, event.nonce).is_some()
+            }
             StorageOperation::OpenRoom { key, .. } => self.rooms.values().any(|room| room.key == *key),
             StorageOperation::FindNonce { .. }
             | StorageOperation::ReadPage { .. }
@@ -321,7 +335,14 @@ impl Tables {
         self.rooms_given += 1;
         let id = RoomId::new(self.rooms_given);
         let rights = Rights::new(owner);
-        let room = Room { key: key.clone(), topic: "".into(), rights, first: Seq::new(1), log: Vec::new() };
+        let room = Room {
+            key: key.clone(),
+            topic: "".into(),
+            rights,
+            first: Seq::new(1),
+            log: Vec::new(),
+            revisions: Revisions::default(),
+        };
         record(id, self.rooms.entry(id).or_insert(room))
     }
 
@@ -360,7 +381,8 @@ impl Tables {
         }
         if let Some(found) = self.find_nonce(new.author, new.nonce) {
             let about = new.about.as_ref().map(|about| about.id);
-            let same = (found.room, found.kind, &found.text, found.about) == (id, new.kind, &new.text, about);
+            let same = (found.room, found.kind, found.about) == (id, new.kind, about)
+                && (found.revised || found.text == new.text);
             let repeated = Appended::Repeated { seq: found.seq, at: found.at };
             return Ok(if same { repeated } else { Appended::NonceReused });
         }
@@ -374,6 +396,7 @@ impl Tables {
             kind: new.kind,
             text: Arc::clone(&new.text),
             about: new.about.clone(),
+            revised: None,
         };
         room.log.push((event, new.nonce));
         self.positions.push((id, seq));
@@ -386,6 +409,45 @@ impl Tables {
             self.forget_oldest_nonce(new.author, OUTBOX_POSTS_MAX - 1);
         }
         Ok(Appended::Stored { seq, first })
+    }
+
+    fn append_about(
+        &mut self,
+        id: RoomId,
+        new: &NewEvent,
+        whose: &Whose,
+    ) -> Result<Appended, StorageFailure> {
+        if self.find_nonce(new.author, new.nonce).is_some() {
+            return self.append_event(id, new);
+        }
+        let room = self.rooms.get_mut(&id).ok_or(StorageFailure::NoSuchRoom)?;
+        let message = Seq::new(new.about.as_ref().map_or(0, |about| about.id));
+        let found = room.event(message).filter(|_| message >= room.first);
+        let is_message =
+            found.is_some_and(|found| matches!(found.kind, EventKind::Posted | EventKind::Action));
+        let Some(found) = found.filter(|_| is_message) else {
+            return Ok(Appended::Unfit(Unfit::NoSuchMessage));
+        };
+        if room.revisions.is_deleted(message) {
+            return Ok(Appended::Unfit(Unfit::Deleted));
+        }
+        if found.author != new.author {
+            match whose {
+                Whose::Anybodys => {}
+                Whose::Own => return Ok(Appended::Unfit(Unfit::NotTheirs)),
+                Whose::AllBut(users) if users.contains(&found.author) => {
+                    return Ok(Appended::Unfit(Unfit::Outranked));
+                }
+                Whose::AllBut(_) => {}
+            }
+        }
+        let revision = room.last().next();
+        if new.kind == EventKind::Edited {
+            room.revisions.edit(message, revision, &new.text);
+        } else if new.kind == EventKind::Deleted {
+            room.revisions.delete(message, revision);
+        }
+        self.append_event(id, new)
     }
 
     /// What no storage may do while a nonce can come again: so many as an outbox holds.
@@ -402,16 +464,17 @@ impl Tables {
 
     pub(super) fn find_nonce(&self, author: UserId, nonce: Nonce) -> Option<FoundEvent> {
         let (room, seq) = *self.nonces.get(&(author, nonce))?;
-        let event = self.rooms.get(&room)?.event(seq)?;
-        let about = event.about.as_ref().map(|about| about.id);
-        Some(FoundEvent { room, seq, at: event.at, kind: event.kind, text: Arc::clone(&event.text), about })
+        let StoredEvent { at, kind, text, about, revised, .. } = self.rooms.get(&room)?.current(seq)?;
+        let about = about.map(|about| about.id);
+        Some(FoundEvent { room, seq, at, kind, text, about, revised: revised.is_some() })
     }
 
     fn read_page(&self, id: RoomId, range: PageRange, events_max: usize, bytes_max: usize) -> StorageOutcome {
         let Some(room) = self.rooms.get(&id) else {
             return StorageOutcome::Page { first: Seq::new(1), events: Vec::new() };
         };
-        let kept = room.kept().iter().map(|(event, _)| event);
+        let current: Vec<_> = room.kept().iter().map(|(event, _)| room.revisions.current(event)).collect();
+        let kept = current.iter();
         let events = match range {
             PageRange::After(seq) => fill(kept.filter(|event| event.seq > seq), events_max, bytes_max),
             PageRange::Before(end) => {

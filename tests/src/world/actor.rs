@@ -163,8 +163,8 @@ impl World {
         state.known = saved.as_ref().map(|saved| saved.user);
         state.followers = saved.as_ref().map_or_else(Followers::default, Followers::from_saved);
         let ledger = &self.ledger;
-        let numbered = |text: &str, post| ledger.number_in(text).map(|number| (post, number));
-        state.posts = client.outbox().filter_map(|post| numbered(post.text, post.post)).collect();
+        let posts = saved.iter().flat_map(|saved| &saved.outbox).zip(client.outbox());
+        state.posts = posts.filter_map(|(saved, post)| Some((post.post, ledger.number_of(saved)?))).collect();
         state.client = Some(client);
         self.check_outbox_survived(actor)?;
         self.drain_client(actor)?;
@@ -180,7 +180,7 @@ impl World {
         let state = &self.actors[actor];
         let kept: Vec<_> = state.posts.values().copied().collect();
         let saved = state.saved.iter().flat_map(|saved| &saved.outbox);
-        let saved: Vec<_> = saved.filter_map(|post| self.ledger.number_in(&post.text)).collect();
+        let saved: Vec<_> = saved.filter_map(|post| self.ledger.number_of(post)).collect();
         for number in saved {
             ensure(kept.contains(&number), Invariant::Kept, || {
                 format!("c{actor} saved post {} in its outbox, but has it no more after starting", number.0)
@@ -204,7 +204,7 @@ impl World {
         let how = if self.choices.chance(Subsystem::Process, 1, 2) { End::Reset } else { End::Finished };
         self.kill_client(actor, how);
         let saved = self.actors[actor].saved.iter().flat_map(|saved| &saved.outbox);
-        let kept: Vec<_> = saved.filter_map(|post| self.ledger.number_in(&post.text)).collect();
+        let kept: Vec<_> = saved.filter_map(|post| self.ledger.number_of(post)).collect();
         self.forget_posts_but(actor, &kept);
         let down = self.choices.duration(Subsystem::Process, Duration::from_secs(3));
         self.agenda.add(self.now.after(down), Task::StartClient(actor));

@@ -13,7 +13,7 @@ use palabre_core::{
 use super::{Phase, Task, World, actor::name, operations::Request};
 use crate::{
     choices::Subsystem,
-    oracle::{Invariant, Outcome, PostNumber, Violation, ensure},
+    oracle::{Invariant, Outcome, Post, PostNumber, Violation, ensure},
     plan::Fault,
     sometimes,
     trace::Step,
@@ -243,6 +243,10 @@ impl World {
                 self.ledger.rights.is_governed(post.room)
             }
             RefusalCode::NoSuchUser => true,
+            RefusalCode::NoSuchMessage
+            | RefusalCode::MessageDeleted
+            | RefusalCode::NotYours
+            | RefusalCode::Outranked => self.is_unfit(post, refusal.code),
             RefusalCode::NameInUse
             | RefusalCode::NameInvalid
             | RefusalCode::NameLooksAlike
@@ -250,7 +254,6 @@ impl World {
             | RefusalCode::ServerFull
             | RefusalCode::Banned
             | RefusalCode::InviteOnly
-            | RefusalCode::Outranked
             | RefusalCode::RightsFull
             | RefusalCode::Lockdown
             | RefusalCode::TextEmpty
@@ -281,6 +284,22 @@ impl World {
         ensure(justified, Invariant::Peaceful, || {
             format!("post {} of c{actor} was refused without reason: {refusal:?}; {post:?}", number.0)
         })
+    }
+}
+
+impl World {
+    /// Whether the message that a post is about is what the refusal says.
+    fn is_unfit(&self, post: &Post, code: RefusalCode) -> bool {
+        let Some(to) = post.to else { return false };
+        let Some(room) = self.store.durable().room_ever(post.room) else { return true };
+        let found = room.event(to).filter(|found| found.kind.is_message());
+        if code == RefusalCode::NoSuchMessage {
+            found.is_none() || to < room.first
+        } else if code == RefusalCode::MessageDeleted {
+            room.revisions.is_deleted(to)
+        } else {
+            found.is_some_and(|found| found.author != post.user)
+        }
     }
 }
 

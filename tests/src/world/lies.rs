@@ -91,9 +91,11 @@ impl World {
             6 => Follow { id, room, after }.into(),
             7 => Direct { id, nick, after }.into(),
             8..=11 => {
-                let kind = [1, 1, 2, 3, 9][usize::from(small % 5)];
+                let kind = [1, 1, 2, 3, 9, 30, 31][usize::from(small % 7)];
+                let to = after.filter(|_| kind != 3);
+                let text = if kind == 31 && small % 2 == 0 { "" } else { text };
                 self.peers[peer].nonces += u64::from(small % 3);
-                Post { id, room, nonce: Nonce::new(self.peers[peer].nonces), kind, text }.into()
+                Post { id, room, nonce: Nonce::new(self.peers[peer].nonces), kind, text, to }.into()
             }
             12 => Members { id, room, after: optional.map(UserId::new) }.into(),
             13 => Rooms { id, after: optional.map(RoomId::new) }.into(),

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     choices::Subsystem,
-    oracle::{Invariant, PostNumber, Violation, ensure},
+    oracle::{Invariant, PostNumber, Said, Violation, ensure},
     plan::Fault,
     sometimes,
     trace::Step,
@@ -47,11 +47,14 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::Govern,
     Operation::Mode,
     Operation::Rights,
+    Operation::Reply,
+    Operation::Edit,
+    Operation::Delete,
     Operation::Search,
 ];
 
 /// How much likelier than by its drawn weight an operation is.
-const LIKELIHOODS: &[u64] = &[1, 12, 4, 1, 4, 2, 1, 2, 1, 2, 1, 4, 1, 1, 1, 1, 1, 1, 1, 4, 1, 1, 3];
+const LIKELIHOODS: &[u64] = &[1, 12, 4, 1, 4, 2, 1, 2, 1, 2, 1, 4, 1, 1, 1, 1, 1, 1, 1, 4, 1, 1, 3, 3, 2, 3];
 
 /// Something an honest client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +103,12 @@ pub enum Operation {
     Mode,
     /// Ask who has which rights.
     Rights,
+    /// Answer a message.
+    Reply,
+    /// Write a message anew.
+    Edit,
+    /// Delete a message.
+    Delete,
     /// Search what was said.
     Search,
 }
@@ -233,6 +242,9 @@ impl World {
             Operation::Rights => {
                 self.in_some_room(actor, Request::Rights, |client, room, now| client.rights(room.id, now))
             }
+            Operation::Reply => self.post_about(actor, EventKind::Posted),
+            Operation::Edit => self.post_about(actor, EventKind::Edited),
+            Operation::Delete => self.post_about(actor, EventKind::Deleted),
             Operation::Search => self.search(actor),
             Operation::ConnectNow => self.client_input(actor, Client::connect_now),
         }
@@ -325,29 +337,59 @@ impl World {
         let Some(room) = self.some_room(actor) else { return Ok(()) };
         let number = self.ledger.next_number();
         let (text, valid) = self.draw_text(number, kind);
-        self.post_text(actor, room.id, kind, text, valid)
+        self.post_text(actor, room.id, Said { kind, to: None, text }, valid)
+    }
+
+    /// Posts about one of the last messages of a room, mostly about one's own; sometimes about a number that may be anything.
+    fn post_about(&mut self, actor: usize, kind: EventKind) -> Result<(), Violation> {
+        let Some(room) = self.some_room(actor) else { return Ok(()) };
+        let user = self.actors[actor].client.as_ref().and_then(Client::user).unwrap_or_default();
+        let any = self.choices.chance(Subsystem::Operations, 1, 4);
+        let log = self.store.durable().room(room.id).map(|room| room.log.as_slice()).unwrap_or_default();
+        // A number that is given later would be one of something else by then.
+        let given = Seq::new(log.len() as u64);
+        let last = log.iter().rev().take(30).map(|(event, _)| event);
+        let fitting: Vec<Seq> = last
+            .filter(|event| event.kind.is_message() && (any || kind.is_message() || event.author == user))
+            .map(|event| event.seq)
+            .collect();
+        let to = if fitting.is_empty() || self.choices.chance(Subsystem::Operations, 1, 20) {
+            some_seq(room.last, &mut self.choices).unwrap_or_default().min(given)
+        } else {
+            *self.choices.pick(Subsystem::Operations, &fitting)
+        };
+        let number = self.ledger.next_number();
+        let is_deletion = kind == EventKind::Deleted;
+        let (text, valid) = if is_deletion { (String::new(), true) } else { self.draw_text(number, kind) };
+        self.post_text(actor, room.id, Said { kind, to: Some(to), text }, valid)
     }
 
     pub(super) fn post_text(
         &mut self,
         actor: usize,
         room: RoomId,
-        kind: EventKind,
-        text: String,
+        said: Said,
         valid: bool,
     ) -> Result<(), Violation> {
-        let nonce = self.choices.chance(Subsystem::Operations, 1, 2);
+        let nonce = said.kind == EventKind::Deleted || self.choices.chance(Subsystem::Operations, 1, 2);
         let nonce = nonce.then(|| Nonce::new(self.ledger.next_number().0 as u64));
         let now = self.client_now();
         let number = self.ledger.next_number();
         let state = &mut self.actors[actor];
         let Some(client) = state.client.as_mut() else { return Ok(()) };
         let user = client.user();
-        match client.post(room, kind, &text, nonce, now) {
+        let Said { kind, to, text } = &said;
+        let taken = match (kind, to) {
+            (EventKind::Edited, Some(to)) => client.edit(room, *to, text, nonce, now),
+            (EventKind::Deleted, Some(to)) => client.delete(room, *to, nonce, now),
+            (kind, Some(to)) => client.reply(room, *to, *kind, text, nonce, now),
+            (kind, None) => client.post(room, *kind, text, nonce, now),
+        };
+        match taken {
             Ok(post) => {
                 ensure(valid, Invariant::Peaceful, || format!("c{actor} takes the invalid text {text:?}"))?;
                 state.posts.insert(post, number);
-                self.ledger.written(actor, user.unwrap_or_default(), room, kind, text);
+                self.ledger.written(actor, user.unwrap_or_default(), room, said);
             }
             Err(misuse) => {
                 let text_refused =

@@ -276,7 +276,7 @@ impl World {
             let (nonce, text) =
                 if number < 9 { (state.nonces, RAW_TEXTS[0]) } else { (state.nonces - 9, "again") };
             let nonce = Nonce::new(nonce);
-            state.send(Post { id, room, nonce, kind: 1, text });
+            state.send(Post { id, room, nonce, kind: 1, text, to: None });
             state.send(Rooms { id, after: None });
         }
     }

@@ -6,7 +6,7 @@ use super::{Options, Phase, World, operations::Request, peer::Peer};
 use crate::{
     choices::Choices,
     network::{Owner, Way},
-    oracle::Violation,
+    oracle::{Said, Violation},
 };
 
 impl World {
@@ -47,7 +47,7 @@ impl World {
         let room = client.and_then(|client| client.joined().next().map(|room| room.id));
         let Some(room) = room else { return Ok(()) };
         let text = format!("{}:{text}", self.ledger.next_number().0);
-        self.post_text(actor, room, EventKind::Posted, text, true)
+        self.post_text(actor, room, Said { kind: EventKind::Posted, to: None, text }, true)
     }
 
     /// A raw peer connects and says these bytes, and later as many of them as are taken.

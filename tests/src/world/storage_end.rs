@@ -63,7 +63,9 @@ impl World {
 /// Whether what was asked was done, be it that it had been already.
 const fn is_done(reply: &StorageReply) -> bool {
     match &reply.result {
-        Ok(StorageOutcome::Appended(appended)) => !matches!(appended, Appended::NonceReused),
+        Ok(StorageOutcome::Appended(appended)) => {
+            !matches!(appended, Appended::NonceReused | Appended::Unfit(_))
+        }
         Ok(_) => true,
         Err(_) => false,
     }
@@ -74,6 +76,7 @@ const fn operation_name(operation: &StorageOperation) -> &'static str {
         StorageOperation::OpenRoom { .. } => "open room",
         StorageOperation::DropRoom { .. } => "drop room",
         StorageOperation::Append { .. } => "append",
+        StorageOperation::AppendAbout { .. } => "append about",
         StorageOperation::FindNonce { .. } => "find nonce",
         StorageOperation::ReadPage { .. } => "read page",
         StorageOperation::Search { .. } => "search",

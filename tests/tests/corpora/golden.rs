@@ -69,7 +69,7 @@ fn to_server() -> Vec<Seed> {
 }
 
 fn post(nonce: u64, kind: u8, text: &str) -> Post<'_> {
-    Post { id: 10 + nonce as u32, room: LOBBY, nonce: Nonce::new(nonce), kind, text }
+    Post { id: 10 + nonce as u32, room: LOBBY, nonce: Nonce::new(nonce), kind, text, to: None }
 }
 
 /// A byte that says how far the server was honest before, then pieces: a byte with their length less one, which also
@@ -160,5 +160,6 @@ fn event(seq: u64) -> LogEvent<'static> {
         kind: 1,
         text: "hello",
         about: None,
+        revised: None,
     }
 }

@@ -1,14 +1,16 @@
 //! What was typed, and what is done about it.
 
 use palabre_core::{
-    client::Governance,
-    commands::{self, Command, CommandError},
+    client::{Client, Governance, PostId},
+    commands::{self, Command, CommandError, MessageChoice},
+    error::Misuse,
     ids::{RoomId, Seq},
     name::{Nick, RoomName},
-    storage::EventKind,
+    storage::{EventKind, StoredEvent},
+    time::Now,
 };
 
-use super::{Chat, Stage, answers::Pending, not_acknowledged, shown::Shown};
+use super::{Chat, Stage, answers::Pending, messages::Messages, not_acknowledged, shown::Shown};
 use crate::{
     failure::{ExitStatus, Failure},
     output::Printable,
@@ -89,6 +91,9 @@ impl Chat {
     fn obey(&mut self, command: Command, line: &str) -> Result<(), Failure> {
         match command {
             Command::Me { text } => self.say(EventKind::Action, &text, line),
+            Command::Reply { message, text } => self.reply(message, &text, line),
+            Command::Edit { message, text } => self.edit(message, &text, line),
+            Command::Delete { message } => self.delete(message, line),
             Command::SetTopic { text } => self.say(EventKind::Topic, &text, line),
             Command::Topic => self.show_topic(),
             Command::Message { to, text } => {
@@ -141,6 +146,58 @@ impl Chat {
             Command::Quit => self.quit()?,
         }
         Ok(())
+    }
+
+    fn reply(&mut self, choice: Option<MessageChoice>, text: &str, line: &str) {
+        let ourselves = self.driver.client().user();
+        let is_others = |message: &StoredEvent| choice.is_some() || Some(message.author) != ourselves;
+        if let Some((room, message)) = self.choose(choice, line, is_others) {
+            self.post_by(line, |client, now| client.reply(room, message, EventKind::Posted, text, None, now));
+        }
+    }
+
+    fn edit(&mut self, choice: Option<MessageChoice>, text: &str, line: &str) {
+        let is_own = Messages::is_by(self.driver.client().user());
+        if let Some((room, message)) = self.choose(choice, line, is_own) {
+            self.post_by(line, |client, now| client.edit(room, message, text, None, now));
+        }
+    }
+
+    fn delete(&mut self, choice: Option<MessageChoice>, line: &str) {
+        let is_own = Messages::is_by(self.driver.client().user());
+        let fits = |message: &StoredEvent| choice.is_some() || is_own(message);
+        if let Some((room, message)) = self.choose(choice, line, fits) {
+            self.post_by(line, |client, now| client.delete(room, message, None, now));
+        }
+    }
+
+    /// The room one writes to, and the message there that is meant.
+    fn choose(
+        &mut self,
+        choice: Option<MessageChoice>,
+        line: &str,
+        fits: impl Fn(&StoredEvent) -> bool,
+    ) -> Option<(RoomId, Seq)> {
+        let Some(view) = self.views.current() else {
+            self.show(Shown::Mend(line.to_owned()));
+            self.nowhere();
+            return None;
+        };
+        let chosen = view.messages.choose(choice, fits).map(|message| (view.info.id, message));
+        if chosen.is_none() {
+            self.show(Shown::Mend(line.to_owned()));
+            let sentence = "there is no such message among those shown; /history shows more";
+            self.fail(Failure::new(ExitStatus::NotFound, "no-such-message", sentence));
+        }
+        chosen
+    }
+
+    /// Puts something into the outbox; what the client does not take stays, to be mended.
+    fn post_by(&mut self, line: &str, post: impl FnOnce(&mut Client, Now) -> Result<PostId, Misuse>) {
+        if let Err(failure) = self.act(post) {
+            self.fail(failure);
+            self.show(Shown::Mend(line.to_owned()));
+        }
     }
 
     fn show_topic(&mut self) {

@@ -5,7 +5,7 @@ use palabre_core::{
     error::Refusal,
     ids::{RoomId, Seq},
     name::{Nick, RoomName},
-    storage::StoredEvent,
+    storage::{EventKind, StoredEvent},
 };
 
 use super::{
@@ -39,9 +39,13 @@ impl Chat {
             ClientEvent::Trimmed { room, first } => self.show(Shown::Trimmed { room, first: first.get() }),
             ClientEvent::Presence { room, changes, stale, .. } => self.changed(room, &changes, stale),
             ClientEvent::Posted { room, seq, .. } => self.show(Shown::Posted { room, seq }),
-            ClientEvent::PostRefused { room, text, refusal, .. } => {
+            ClientEvent::PostRefused { room, kind, text, refusal, .. } => {
                 let mut failure = Failure::refused(&refusal);
-                failure.sentence = format!("not sent: {} The text was: {text}", failure.sentence);
+                failure.sentence = if kind == EventKind::Deleted {
+                    format!("not deleted: {}", failure.sentence)
+                } else {
+                    format!("not sent: {} The text was: {text}", failure.sentence)
+                };
                 self.show(Shown::NotPosted { room, failure });
             }
             ClientEvent::PostIndeterminate { room, text, .. } => {
@@ -157,6 +161,7 @@ impl Chat {
     pub(super) fn show_event(&mut self, room: RoomId, event: StoredEvent, time: Time) {
         let Some(view) = self.views.find(room) else { return };
         view.earliest = view.earliest.min(event.seq);
+        view.messages.note(&event);
         self.show(Shown::Event { room, event, time });
     }
 

@@ -5,6 +5,7 @@
 mod answers;
 mod commands;
 mod events;
+mod messages;
 mod shown;
 mod views;
 mod vocabulary;

@@ -8,6 +8,7 @@ use palabre_core::{
     storage::StoredEvent,
 };
 
+use super::messages::Messages;
 use crate::{output::place, roster::Roster};
 
 /// A room or conversation, as it is shown.
@@ -20,6 +21,8 @@ pub(in crate::connect) struct View {
     /// The lowest number shown, from which one can go further back.
     pub(in crate::connect) earliest: Seq,
     pub(in crate::connect) past: Past,
+    /// The last messages that were shown, for who means one of them.
+    pub(in crate::connect) messages: Messages,
 }
 
 /// Whether what was said before is shown already.
@@ -41,7 +44,14 @@ pub(in crate::connect) struct Views {
 impl View {
     fn new(info: RoomInfo) -> Self {
         let earliest = info.last.next();
-        Self { place: place(&info), info, roster: Roster::default(), earliest, past: Past::Shown }
+        Self {
+            place: place(&info),
+            info,
+            roster: Roster::default(),
+            earliest,
+            past: Past::Shown,
+            messages: Messages::default(),
+        }
     }
 }
 

@@ -28,8 +28,8 @@ impl Vocabulary {
     /// What the word that ends at `position` may become, and where it begins.
     pub(in crate::connect) fn complete(&self, line: &str, position: usize) -> (usize, Vec<String>) {
         let before = line.get(..position).unwrap_or(line);
-        let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
-        let word = &before[start..];
+        let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+        let start = before.len() - word.len();
         (start, self.complete_word(&before[..start], word))
     }
 
@@ -106,6 +106,12 @@ mod tests {
         assert_eq!(complete("/join te"), ["#tea "]);
         assert_eq!(complete("see #t"), ["#tea "]);
         assert_eq!(complete("/join "), ["#lobby ", "#tea "]);
+    }
+
+    #[test]
+    fn words_begin_after_any_space() {
+        assert_eq!(complete("see\u{2000}#t"), ["#tea "]);
+        assert!(complete("\u{2000}").is_empty());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use palabre_core::{
 
 use super::{Input, Plain, here};
 use crate::{
-    connect::chat::Shown,
+    connect::chat::{Shown, Time},
     failure::Failure,
     output::{Body, FoundLine, Layout, MessageLines, Printable, found_sentence, presence, rights_lines},
     roster::Came,
@@ -38,7 +38,7 @@ impl Plain<'_> {
             Shown::Mend(line) => self.initial = line,
             Shown::Entered => self.context.remember_server(self.chat.connection().server()),
             Shown::Switched(room) => self.print_head(room),
-            Shown::Event { room, event, .. } => self.print_event(room, &event)?,
+            Shown::Event { room, event, time } => self.print_event(room, &event, time)?,
             Shown::Came { room, name, came } => self.print_came(room, &name, &came)?,
             Shown::People { room, tell } => self.print_people(room, tell),
             Shown::Trimmed { room, first } => self.print_trimmed(room, first)?,
@@ -87,12 +87,18 @@ impl Plain<'_> {
     }
 
     /// Prints an event; with its place, unless that is where one writes.
-    fn print_event(&mut self, room: RoomId, event: &StoredEvent) -> Result<(), Failure> {
+    fn print_event(&mut self, room: RoomId, event: &StoredEvent, time: Time) -> Result<(), Failure> {
+        // What was said before reads as it does now: what changed it is no news.
+        let is_told = event.kind.is_message() || event.to().is_none();
+        if time == Time::Before && !is_told && !self.context.output.is_json() {
+            return Ok(());
+        }
         let layout = Layout { style: self.context.output.style(), now: self.chat.now().wall };
         let is_current = self.chat.views().is_current(room);
         let Some(view) = self.chat.views().find_ref(room) else { return Ok(()) };
         let place = (!is_current).then_some(view.place.as_str());
-        let lines = MessageLines::new(event, place, layout);
+        let quoted = event.to().filter(|_| event.kind.is_message()).and_then(|to| view.messages.quote(to));
+        let lines = MessageLines::new(event, place, layout).quoting(quoted);
         self.context.output.result(Body::event(&view.place, event), lines)
     }
 

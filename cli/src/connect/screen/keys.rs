@@ -31,7 +31,7 @@ actions! {
     WordRight = "word-right", ["alt-f", "ctrl-right"], "move a word right";
     LineStart = "line-start", ["ctrl-a", "home"], "move to the start of the line";
     LineEnd = "line-end", ["ctrl-e", "end"], "move to the end of the line";
-    Up = "up", ["up"], "the line above, or what was sent before";
+    Up = "up", ["up"], "the line above, or what was sent before; on an empty line, write your last message anew";
     Down = "down", ["down"], "the line below, or what was sent after";
     SearchSent = "search-sent", ["ctrl-r"], "search what was sent";
     DeleteLeft = "delete-left", ["backspace", "ctrl-h"], "delete the character before";
@@ -44,6 +44,11 @@ actions! {
     Transpose = "transpose", ["ctrl-t"], "swap two characters";
     Undo = "undo", ["ctrl-_", "ctrl-/"], "undo a change of the line";
     Edit = "edit", ["ctrl-x"], "write the message in $EDITOR";
+    SelectUp = "select-up", ["alt-up"], "select the message before, to answer, edit or delete it";
+    SelectDown = "select-down", ["alt-down"], "select the message after";
+    Reply = "reply", ["alt-q"], "answer the selected message, or the last of somebody else";
+    EditMessage = "edit-message", ["alt-e"], "write the selected message anew, or your last";
+    DeleteMessage = "delete-message", ["alt-x"], "delete the selected message, or your last, with Enter";
     PageUp = "page-up", ["pageup"], "earlier messages";
     PageDown = "page-down", ["pagedown"], "later messages";
     ScrollUp = "scroll-up", ["shift-up", "ctrl-up"], "a row up";

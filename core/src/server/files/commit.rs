@@ -176,7 +176,7 @@ impl Server {
         match appended {
             Appended::Stored { seq, first } => self.append(room, seq, first, event),
             Appended::Repeated { seq, at } => self.append_unseen(room, seq, NewEvent { at, ..event }),
-            Appended::NonceReused => {}
+            Appended::NonceReused | Appended::Unfit(_) => {}
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 use palabre_core::{
     ids::{Nonce, RoomId, Seq, UserId},
     rights::{RoomMode, Standing},
-    storage::{PageRange, RoomKey, RoomRecord, StoredEvent},
+    storage::{EventKind, PageRange, RoomKey, RoomRecord, StoredEvent},
 };
 
 /// What an event costs beside its text and name: its place in the log (which may be half empty), its entries in
@@ -82,6 +82,25 @@ impl Room {
         self.events.push_back(logged);
     }
 
+    /// A message has this text from now on.
+    pub(super) fn revise(&mut self, message: Seq, text: &Arc<str>, revision: Seq) {
+        if let Some(event) = self.event_mut(message) {
+            let (before, after) = (event.text.len() as u64, text.len() as u64);
+            (event.text, event.revised) = (Arc::clone(text), Some(revision));
+            self.bytes = self.bytes + after - before;
+        }
+    }
+
+    /// A message and its edits have no text any more.
+    pub(super) fn delete(&mut self, message: Seq, nothing: &Arc<str>, revision: Seq) {
+        let is_edit = |event: &StoredEvent| event.kind == EventKind::Edited && event.to() == Some(message);
+        let edits = self.events.iter().map(|logged| &logged.event).filter(|event| is_edit(event));
+        let emptied: Vec<Seq> = edits.map(|event| event.seq).chain([message]).collect();
+        for seq in emptied {
+            self.revise(seq, nothing, revision);
+        }
+    }
+
     /// Takes the oldest event away.
     pub(super) fn trim(&mut self) -> Option<LoggedEvent> {
         let logged = self.events.pop_front()?;
@@ -92,6 +111,11 @@ impl Room {
     pub(super) fn event(&self, seq: Seq) -> Option<&StoredEvent> {
         let index = seq.get().checked_sub(self.first().get())?;
         self.events.get(usize::try_from(index).ok()?).map(|logged| &logged.event)
+    }
+
+    fn event_mut(&mut self, seq: Seq) -> Option<&mut StoredEvent> {
+        let index = seq.get().checked_sub(self.first().get())?;
+        self.events.get_mut(usize::try_from(index).ok()?).map(|logged| &mut logged.event)
     }
 
     pub(super) fn events(&self) -> vec_deque::Iter<'_, LoggedEvent> {

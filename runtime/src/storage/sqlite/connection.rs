@@ -137,6 +137,8 @@ fn prepare(connection: &Connection, options: &SqliteOptions, path: &Path) -> Res
         )
         .map_err(fail)?;
     set("foreign_keys", 1)?;
+    // What a deletion takes out of a page is overwritten there.
+    set("secure_delete", 1)?;
     // Where fsync alone does not reach the platter (macOS).
     set("fullfsync", 1)?;
     set("checkpoint_fullfsync", 1)?;

@@ -14,7 +14,7 @@ use palabre_core::{
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use super::{
-    accounts,
+    accounts, conversation,
     error::Problem,
     files, rights,
     rooms::{RoomLog, Rooms},
@@ -32,6 +32,9 @@ pub(super) fn execute(
         StorageOperation::DropRoom { room } => drop_room(connection, rooms, *room),
         StorageOperation::Append { room, event, change } => {
             append(connection, rooms, *room, event, *change).map(StorageOutcome::Appended)
+        }
+        StorageOperation::AppendAbout { room, event, whose } => {
+            conversation::append_about(connection, rooms, *room, event, whose).map(StorageOutcome::Appended)
         }
         StorageOperation::FindNonce { author, nonce } => {
             find_nonce(connection, rooms, *author, *nonce).map(StorageOutcome::Found)
@@ -86,6 +89,7 @@ pub(super) const fn only_reads(operation: &StorageOperation) -> bool {
         StorageOperation::OpenRoom { .. }
         | StorageOperation::DropRoom { .. }
         | StorageOperation::Append { .. }
+        | StorageOperation::AppendAbout { .. }
         | StorageOperation::CreateGuest { .. }
         | StorageOperation::UpdateGuest { .. }
         | StorageOperation::RemoveGuest { .. }
@@ -209,7 +213,7 @@ pub(super) fn append(
     Ok(Appended::Stored { seq, first: log.first })
 }
 
-fn append_again(
+pub(super) fn append_again(
     connection: &Connection,
     rooms: &mut Rooms,
     room: RoomId,
@@ -264,7 +268,7 @@ fn stored_nonce(
 ) -> rusqlite::Result<Option<FoundEvent>> {
     connection
         .prepare_cached(
-            "SELECT room, seq, at, kind, text, about_id FROM events WHERE author = ?1 AND nonce = ?2",
+            "SELECT room, seq, at, kind, text, about_id, revised FROM events WHERE author = ?1 AND nonce = ?2",
         )?
         .query_row([signed(author.get()), signed(nonce.get())], |row| {
             Ok(FoundEvent {
@@ -274,6 +278,7 @@ fn stored_nonce(
                 kind: kind(row, 3)?,
                 text: text(row, 4)?,
                 about: row.get::<_, Option<i64>>(5)?.map(i64::cast_unsigned),
+                revised: row.get::<_, Option<i64>>(6)?.is_some(),
             })
         })
         .optional()
@@ -298,13 +303,13 @@ fn read_page(
     };
     let (select, from, to) = match range {
         PageRange::After(seq) => (
-            "SELECT seq, author, nick, at, kind, text, about_id, about_name, about_until FROM events
+            "SELECT seq, author, nick, at, kind, text, about_id, about_name, about_until, revised FROM events
              WHERE room = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq LIMIT ?4",
             seq.next(),
             log.answered,
         ),
         PageRange::Before(end) => (
-            "SELECT seq, author, nick, at, kind, text, about_id, about_name, about_until FROM events
+            "SELECT seq, author, nick, at, kind, text, about_id, about_name, about_until, revised FROM events
              WHERE room = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq DESC LIMIT ?4",
             Seq::new(1),
             end.map_or(log.answered, |end| end.previous().min(log.answered)),
@@ -419,6 +424,7 @@ pub(super) fn stored_event(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
         kind: kind(row, 4)?,
         text: text(row, 5)?,
         about: about(row)?,
+        revised: row.get::<_, Option<i64>>(9)?.map(|seq| Seq::new(seq.cast_unsigned())),
     })
 }
 
@@ -428,7 +434,7 @@ fn about(row: &Row<'_>) -> rusqlite::Result<Option<About>> {
     Ok(Some(About { id: id.cast_unsigned(), name: text(row, 7)?, until }))
 }
 
-fn kind(row: &Row<'_>, column: usize) -> rusqlite::Result<EventKind> {
+pub(super) fn kind(row: &Row<'_>, column: usize) -> rusqlite::Result<EventKind> {
     let number: u8 = row.get(column)?;
     EventKind::from_number(number).ok_or_else(|| {
         let reason = format!("there is no kind of event with number {number}");

@@ -23,6 +23,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { apply: |connection, _| connection.execute_batch(ADD_RIGHTS) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_FILES) },
     Migration { apply: |connection, _| add_search(connection) },
+    Migration { apply: |connection, _| connection.execute_batch(ADD_REVISIONS) },
 ];
 
 /// Brings a database of version `version` to the newest, each step in a transaction of its own.
@@ -278,6 +279,14 @@ fn add_search(connection: &Connection) -> rusqlite::Result<()> {
     }
     Ok(())
 }
+
+/// Version 8. The text of a message is the one it has now; `revised` is the event that gave it. A deletion looks for the
+/// edits of its message.
+const ADD_REVISIONS: &str = "
+    ALTER TABLE events ADD COLUMN revised INTEGER;
+
+    CREATE INDEX edits_by_message ON events (room, about_id) WHERE kind = 30;
+";
 
 #[cfg(test)]
 mod tests {

@@ -70,6 +70,17 @@ pub(super) fn index(
         .map(drop)
 }
 
+/// Notes the words that an event has from now on instead of those it had.
+pub(super) fn index_anew(
+    connection: &Connection,
+    position: i64,
+    kind: EventKind,
+    text: &str,
+) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM search WHERE rowid = ?1")?.execute([position])?;
+    index(connection, position, kind, text)
+}
+
 /// Searches.
 pub(super) fn search(
     connection: &Connection,
@@ -150,7 +161,8 @@ impl Found {
     ) -> rusqlite::Result<bool> {
         let event = connection
             .prepare_cached(
-                "SELECT seq, author, nick, at, kind, text, about_id, about_name, about_until FROM events
+                "SELECT seq, author, nick, at, kind, text, about_id, about_name, about_until, revised
+                 FROM events
                  WHERE room = ?1 AND seq = ?2",
             )?
             .query_row([signed(room.get()), signed(seq.get())], stored_event)?;

@@ -107,7 +107,10 @@ impl App {
             Stage::Entering | Stage::Arriving | Stage::Chatting | Stage::Finishing => None,
         };
         for room in &mut self.rooms {
-            let mine = || client.outbox().filter(|post| post.room == room.id);
+            // What changes a message shows when it has.
+            let is_shown =
+                |post: &OutboxPost<'_>| !matches!(post.kind, EventKind::Edited | EventKind::Deleted);
+            let mine = || client.outbox().filter(|post| post.room == room.id).filter(is_shown);
             let is_same = |(waiting, post): (&Waiting, OutboxPost<'_>)| {
                 waiting.post == post.post && waiting.state == post.state
             };

@@ -10,10 +10,19 @@ impl App {
         if action == Action::DeleteRight && self.room().line.is_empty() {
             return self.effects.push(super::Effect::Leave);
         }
+        if action == Action::Up && self.edits_last() {
+            return;
+        }
         let mut cut = std::mem::take(&mut self.cut);
         let room = self.room_mut();
         match action {
-            Action::Up if !room.line.go_row(false) => room.recall(true),
+            Action::Up | Action::Down if room.is_aim_changed() => {
+                room.line.go_row(action == Action::Down);
+            }
+            Action::Up if !room.line.go_row(false) => {
+                room.give_up_aim();
+                room.recall(true);
+            }
             Action::Down if !room.line.go_row(true) => room.recall(false),
             _ => change(&mut room.line, action, &mut cut),
         }

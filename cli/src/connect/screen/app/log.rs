@@ -51,6 +51,10 @@ pub(crate) struct Said {
     pub(crate) nick: Arc<str>,
     pub(crate) kind: EventKind,
     pub(crate) text: Arc<str>,
+    /// The message that it answers.
+    pub(crate) to: Option<Seq>,
+    /// The last event that changed its text.
+    pub(crate) revised: Option<Seq>,
     /// Whether it was said by ourselves.
     pub(crate) is_own: bool,
     /// Whether it speaks to us.
@@ -110,6 +114,26 @@ impl Log {
         })
     }
 
+    /// A message that is here, by its number in the room.
+    pub(crate) fn message(&self, seq: Seq) -> Option<&Said> {
+        self.entries.iter().rev().find_map(|entry| match &entry.what {
+            What::Said(said) if said.seq == seq => Some(said),
+            What::Said(_) | What::Traffic(_) | What::Told { .. } => None,
+        })
+    }
+
+    /// A message reads like this from now on, if it is here and nothing later changed it.
+    pub(crate) fn revise(&mut self, message: Seq, text: &Arc<str>, revision: Seq) {
+        let said = self.entries.iter_mut().rev().find_map(|entry| match &mut entry.what {
+            What::Said(said) if said.seq == message => Some(said),
+            What::Said(_) | What::Traffic(_) | What::Told { .. } => None,
+        });
+        if let Some(said) = said.filter(|said| said.revised < Some(revision)) {
+            said.text = Arc::clone(text);
+            said.revised = Some(revision);
+        }
+    }
+
     /// Adds what is new. Comings and goings in a row are one entry.
     pub(crate) fn push(&mut self, entry: Entry) {
         if let (Some(Entry { what: What::Traffic(before), .. }), What::Traffic(new)) =
@@ -147,9 +171,20 @@ impl Said {
         // An act about rights reads as a sentence; its own time is near enough to say when it ends.
         let is_act = !event.kind.is_post();
         let sentence = is_act.then(|| act_sentence(&event, event.at).into());
-        let StoredEvent { seq, author, nick, kind, text, .. } = event;
+        let to = event.to();
+        let StoredEvent { seq, author, nick, kind, text, revised, .. } = event;
         let text = sentence.unwrap_or(text);
-        Self { seq, author, nick, kind, text, is_own, is_mention }
+        Self { seq, author, nick, kind, text, to, revised, is_own, is_mention }
+    }
+
+    /// Whether it is a message, and not what happened to one.
+    pub(crate) const fn is_message(&self) -> bool {
+        self.kind.is_message()
+    }
+
+    /// Whether it is a message that was deleted.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.is_message() && self.revised.is_some() && self.text.is_empty()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It knows no terminal, no connection and no clock. What it looks like is a function of it alone (`draw`).
 
+mod aim;
 mod arrivals;
 mod completion;
 mod editing;
@@ -23,6 +24,7 @@ use palabre_core::{
 };
 
 pub(crate) use self::{
+    aim::Purpose,
     arrivals::traffic,
     line::Line,
     log::{Entry, Said, Stamp, Tone, What, mentions},
@@ -264,11 +266,22 @@ impl App {
             | Action::Undo => self.edit(action),
             Action::SearchSent => self.overlay = Overlay::Recalling(Choosing::default()),
             Action::Edit => self.effects.push(Effect::Edit(self.room().line.text().to_owned())),
+            Action::SelectUp => self.select(true),
+            Action::SelectDown => self.select(false),
+            Action::Reply => self.aim(Purpose::Reply),
+            Action::EditMessage => self.aim(Purpose::Edit),
+            Action::DeleteMessage => self.aim_to_delete(),
             Action::PageUp => self.scroll_page(true),
             Action::PageDown => self.scroll_page(false),
             Action::ScrollUp => self.scroll(true, 1),
             Action::ScrollDown => self.scroll(false, 1),
-            Action::Bottom => self.go_to_bottom(),
+            Action::Bottom => {
+                let room = self.room_mut();
+                let was_aimed = room.give_up_aim();
+                if room.selected.take().is_none() && !was_aimed {
+                    self.go_to_bottom();
+                }
+            }
             Action::NextRoom => self.step(false),
             Action::PreviousRoom => self.step(true),
             Action::NextUnread => self.next_unread(),
@@ -290,7 +303,9 @@ impl App {
             Action::Redraw => self.effects.push(Effect::Redraw),
             Action::Suspend => self.effects.push(Effect::Suspend),
             Action::Interrupt => {
-                if self.room().line.is_empty() {
+                if self.room_mut().give_up_aim() {
+                    // What was being typed before is there again.
+                } else if self.room().line.is_empty() {
                     self.effects.push(Effect::Interrupt);
                 } else {
                     let line = self.room_mut().line.take();
@@ -326,10 +341,10 @@ impl App {
         }
         let room = self.current;
         let shown = self.room_mut();
-        let line = shown.line.take();
-        shown.remember(&line);
         shown.anchor = Anchor::Bottom;
-        self.effects.push(Effect::Line { room, line });
+        if let Some(line) = shown.take_line() {
+            self.effects.push(Effect::Line { room, line });
+        }
     }
 
     fn paste(&mut self, text: String) {

@@ -98,14 +98,14 @@ impl App {
         self.see();
     }
 
-    fn ask_older(&mut self) {
+    pub(super) fn ask_older(&mut self) {
         let room = self.room().id;
         self.ask_older_of(room);
     }
 
     pub(super) fn ask_older_of(&mut self, id: RoomId) {
         let Some(room) = self.rooms.iter_mut().find(|room| room.id == id) else { return };
-        if let (Past::More, Some(before)) = (room.past, room.log.earliest()) {
+        if let (Past::More, Some(before)) = (room.past, room.earliest()) {
             room.past = Past::Asked;
             let room = room.id;
             self.effects.push(Effect::Older { room, before });

@@ -9,6 +9,7 @@ use palabre_core::{
 };
 
 use super::{
+    aim::Aim,
     line::Line,
     log::{ENTRIES_MAX, Entry, Log, Said, Stamp, Tone, What},
 };
@@ -32,6 +33,10 @@ pub(crate) struct Room {
     pub(crate) log: Log,
     pub(crate) anchor: Anchor,
     pub(crate) line: Line,
+    /// The message that the line is about.
+    pub(crate) aim: Option<Aim>,
+    /// The message that is selected.
+    pub(crate) selected: Option<Seq>,
     sent: Vec<String>,
     /// Which of the lines sent is shown, and what was being typed before that.
     recalled: Option<(usize, String)>,
@@ -43,6 +48,10 @@ pub(crate) struct Room {
     pub(crate) outbox: Vec<Waiting>,
     /// A page of the past that is still coming in.
     page: Vec<Entry>,
+    /// The number of its first event, be it shown or not.
+    page_first: Option<Seq>,
+    /// The first number of the pages that were read.
+    reached: Option<Seq>,
     pub(crate) past: Past,
     /// The message that is to be shown as soon as it is here.
     pub(crate) wanted: Option<Seq>,
@@ -117,6 +126,8 @@ impl Room {
             log: Log::default(),
             anchor: Anchor::Bottom,
             line: Line::default(),
+            aim: None,
+            selected: None,
             sent: Vec::new(),
             recalled: None,
             unread: 0,
@@ -124,6 +135,8 @@ impl Room {
             unread_from: None,
             outbox: Vec::new(),
             page: Vec::new(),
+            page_first: None,
+            reached: None,
             past: Past::More,
             wanted: None,
             pointed_at: None,
@@ -137,6 +150,9 @@ impl Room {
 
     /// Takes in an event that just happened; whether it was read is said.
     pub(crate) fn happened(&mut self, said: Said, stamp: Stamp, is_seen: bool) {
+        if let (EventKind::Edited | EventKind::Deleted, Some(message)) = (said.kind, said.to) {
+            return self.log.revise(message, &said.text, said.seq);
+        }
         if said.kind == EventKind::Topic {
             self.topic = said.text.to_string();
         }
@@ -154,16 +170,27 @@ impl Room {
 
     /// Takes in an event of before what is here; it is shown when its page has ended.
     pub(crate) fn happened_before(&mut self, said: Said, stamp: Stamp) {
+        self.page_first.get_or_insert(said.seq);
+        if matches!(said.kind, EventKind::Edited | EventKind::Deleted) {
+            // The messages on pages read as they do now.
+            return;
+        }
         self.page.push(Entry { stamp, what: What::Said(said) });
     }
 
     /// A page of the past has ended. `first` is the first number still kept on the server.
     pub(crate) fn page_ended(&mut self, first: Seq) {
         let page = std::mem::take(&mut self.page);
-        let is_empty = page.is_empty();
+        let page_first = self.page_first.take();
         self.log.put_before(page);
-        let is_whole = is_empty || self.log.earliest().is_none_or(|earliest| earliest <= first);
+        self.reached = page_first.or(self.reached);
+        let is_whole = page_first.is_none() || self.earliest().is_none_or(|earliest| earliest <= first);
         self.past = if is_whole { Past::Whole } else { Past::More };
+    }
+
+    /// The lowest number that is here, be it of an event that is not shown by itself.
+    pub(crate) fn earliest(&self) -> Option<Seq> {
+        self.reached.into_iter().chain(self.log.earliest()).min()
     }
 
     pub(crate) fn tell(&mut self, text: String, tone: Tone, at: WallTime, zone: &TimeZone) {
@@ -177,6 +204,7 @@ impl Room {
             return None;
         }
         self.log.trim(entries_max);
+        self.reached = None;
         if self.past == Past::Whole {
             self.past = Past::More;
         }
@@ -203,6 +231,11 @@ impl Room {
     /// The lines that were sent, the newest first.
     pub(crate) fn sent(&self) -> impl Iterator<Item = &str> {
         self.sent.iter().rev().map(String::as_str)
+    }
+
+    /// Whether a line that was sent is shown.
+    pub(super) const fn is_recalling(&self) -> bool {
+        self.recalled.is_some()
     }
 
     /// Shows the line sent before the one that is shown, or after it.

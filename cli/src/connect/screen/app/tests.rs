@@ -2,7 +2,7 @@
 
 use palabre_core::{
     client::{MemberInfo, RoomInfo},
-    storage::StoredEvent,
+    storage::{About, EventKind, StoredEvent},
     time::WallTime,
     wire::state,
 };
@@ -79,11 +79,37 @@ impl Seat {
             author: UserId::new(if nick == "ana" { 1 } else { 2 }),
             nick: nick.into(),
             at: WallTime::from_millis(EVENING + self.last * 1_000),
-            kind: palabre_core::storage::EventKind::Posted,
+            kind: EventKind::Posted,
             text: text.into(),
             about: None,
+            revised: None,
         };
         self.app.take(Shown::Event { room: RoomId::new(room), event, time: Time::Now }, &self.views);
+    }
+
+    /// What became of a message: another text, or none.
+    fn revises(&mut self, nick: &str, message: u64, text: &str) {
+        self.last += 1;
+        let kind = if text.is_empty() { EventKind::Deleted } else { EventKind::Edited };
+        let event = StoredEvent {
+            seq: Seq::new(self.last),
+            author: UserId::new(if nick == "ana" { 1 } else { 2 }),
+            nick: nick.into(),
+            at: WallTime::from_millis(EVENING + self.last * 1_000),
+            kind,
+            text: text.into(),
+            about: Some(About { id: message, name: "".into(), until: None }),
+            revised: None,
+        };
+        self.app.take(Shown::Event { room: RoomId::new(1), event, time: Time::Now }, &self.views);
+    }
+
+    /// The lines that were sent since.
+    fn sent(&mut self) -> Vec<String> {
+        let effects = self.app.take_effects().into_iter();
+        effects
+            .filter_map(|effect| if let Effect::Line { line, .. } = effect { Some(line) } else { None })
+            .collect()
     }
 
     fn types(&mut self, text: &str) -> &mut Self {
@@ -455,9 +481,10 @@ fn hit(room: u64, seq: u64, text: &str) -> palabre_core::storage::Hit {
         author: UserId::new(2),
         nick: "bob".into(),
         at: WallTime::from_millis(EVENING),
-        kind: palabre_core::storage::EventKind::Posted,
+        kind: EventKind::Posted,
         text: text.into(),
         about: None,
+        revised: None,
     };
     palabre_core::storage::Hit { room: RoomId::new(room), event }
 }
@@ -552,4 +579,76 @@ fn nothing_found_is_told_in_the_room() {
     assert!(seat.shows("nothing was found for absent"));
     seat.presses("alt-s");
     assert!(seat.shows("nothing was searched for yet"));
+}
+
+#[test]
+fn up_on_an_empty_line_writes_the_last_own_message_anew() {
+    let mut seat = Seat::new(80, 12);
+    seat.says(1, "ana", "one");
+    seat.says(1, "ana", "two");
+    seat.says(1, "bob", "three");
+    assert!(seat.presses("up").shows("#lobby edit> two"));
+    seat.types("!").presses("enter");
+    assert_eq!(seat.sent(), ["/edit =2 two!"]);
+    assert!(seat.shows("#lobby>"));
+    seat.revises("ana", 2, "two!");
+    assert!(seat.shows("ana  two! (edited)"));
+    // Nothing is sent where nothing was changed, and Escape gives it up.
+    seat.presses("up enter");
+    seat.presses("up").types("?").presses("escape");
+    assert!(seat.sent().is_empty() && !seat.shows("edit>"));
+    seat.revises("ana", 2, "");
+    assert!(seat.shows("ana  (deleted)"));
+    assert!(seat.presses("up").shows("#lobby edit> one"));
+}
+
+#[test]
+fn up_twice_recalls_what_was_sent_and_so_does_up_after_a_command() {
+    let mut seat = Seat::new(80, 12);
+    seat.types("hello").presses("enter");
+    seat.says(1, "ana", "hello");
+    assert!(seat.presses("up").shows("#lobby edit> hello"));
+    assert!(seat.presses("up").shows("#lobby> hello"));
+    seat.presses("ctrl-u");
+    seat.types("/members").presses("enter");
+    assert!(seat.presses("up").shows("#lobby> /members"));
+}
+
+#[test]
+fn a_selected_message_is_answered_edited_and_deleted() {
+    let mut seat = Seat::new(80, 12);
+    for (nick, text) in [("ana", "one"), ("bob", "two"), ("bob", "three")] {
+        seat.says(1, nick, text);
+    }
+    seat.types("a draft");
+    assert!(seat.presses("alt-up alt-up").shows("20:00▸           bob  two"));
+    assert!(seat.presses("alt-q").shows("#lobby reply to bob>"));
+    seat.types("yes").presses("enter");
+    assert_eq!(seat.sent(), ["/reply =2 yes"]);
+    assert!(seat.shows("#lobby> a draft") && !seat.shows("▸"));
+    seat.presses("alt-up alt-up alt-up alt-e");
+    assert!(seat.shows("#lobby edit> one"));
+    seat.presses("escape");
+    assert!(seat.shows("#lobby> a draft"));
+    seat.presses("alt-up alt-x").presses("enter");
+    assert_eq!(seat.sent(), ["/delete =3"]);
+    // Past the newest nothing is selected.
+    assert!(seat.presses("alt-up").shows("▸"));
+    assert!(!seat.presses("alt-down").shows("▸"));
+}
+
+#[test]
+fn selecting_scrolls() {
+    let mut seat = Seat::new(80, 12);
+    for number in 1..=40 {
+        seat.says(1, "bob", &format!("line {number}."));
+    }
+    for _ in 0..30 {
+        seat.presses("alt-up");
+    }
+    assert!(seat.shows("▸           bob  line 11."));
+    for _ in 0..29 {
+        seat.presses("alt-down");
+    }
+    assert!(seat.shows("▸           bob  line 40."));
 }

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::put;
 use crate::{
     connect::screen::{
-        app::{App, Line, Overlay},
+        app::{App, Line, Overlay, Purpose},
         text::{Glyph, Row, Span, clusters},
     },
     output::Printable,
@@ -43,7 +43,17 @@ fn prompt(app: &App) -> String {
             Some(name) => format!("another name [{name}]: "),
             None => "another name: ".into(),
         },
-        None => format!("{}> ", app.room().place),
+        None => {
+            let room = app.room();
+            let aim = room.aim.as_ref().map(|aim| match aim.purpose {
+                Purpose::Edit => " edit".to_owned(),
+                Purpose::Reply => {
+                    let said = room.log.message(aim.message);
+                    said.map_or_else(|| " reply".into(), |said| format!(" reply to {}", said.nick))
+                }
+            });
+            format!("{}{}> ", room.place, aim.unwrap_or_default())
+        }
     }
 }
 

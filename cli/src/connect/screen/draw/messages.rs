@@ -1,12 +1,16 @@
 //! The messages of a room.
 
-use palabre_core::{client::OutboxState, storage::EventKind};
+use palabre_core::{
+    client::OutboxState,
+    ids::Seq,
+    storage::{EventFamily, EventKind},
+};
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::put;
 use crate::connect::screen::{
     app::{Anchor, App, Entry, Overlay, Room, Said, Stamp, Tone, What, mentions, traffic},
-    text::{Row, Span, wrap},
+    text::{Glyph, Row, Span, wrap},
 };
 
 /// Columns of a time and the space behind it.
@@ -70,7 +74,16 @@ pub(crate) fn entry_rows(app: &App, room: &Room, number: i64, width: u16) -> Vec
     {
         rows.push(ruled("found", app.theme.day, width));
     }
-    rows.extend(own_rows(app, entry, width));
+    let mut own = own_rows(app, room, entry, width);
+    if let (What::Said(said), Some(selected)) = (&entry.what, room.selected)
+        && said.seq == selected
+    {
+        // Between the time and the name.
+        for mark in own.iter_mut().filter_map(|row| row.glyphs.get_mut(TIME_COLUMNS - 1)) {
+            *mark = Glyph { symbol: "▸".into(), width: 1, style: app.theme.found };
+        }
+    }
+    rows.extend(own);
     rows
 }
 
@@ -83,10 +96,10 @@ fn ruled(label: &str, style: Style, width: u16) -> Row {
     rule(3.min(width)).then(label).then(rule(rest))
 }
 
-fn own_rows(app: &App, entry: &Entry, width: u16) -> Vec<Row> {
+fn own_rows(app: &App, room: &Room, entry: &Entry, width: u16) -> Vec<Row> {
     let theme = &app.theme;
     match &entry.what {
-        What::Said(said) => said_rows(app, entry.stamp, said, width),
+        What::Said(said) => said_rows(app, room, entry.stamp, said, width),
         What::Traffic(came) => {
             let text = Span::new(&traffic(came), theme.quiet);
             laid_out(app, Some(entry.stamp), Span::new("·", theme.quiet), false, &[vec![text]], width)
@@ -103,54 +116,69 @@ fn own_rows(app: &App, entry: &Entry, width: u16) -> Vec<Row> {
     }
 }
 
-fn said_rows(app: &App, stamp: Stamp, said: &Said, width: u16) -> Vec<Row> {
+fn said_rows(app: &App, room: &Room, stamp: Stamp, said: &Said, width: u16) -> Vec<Row> {
     let theme = &app.theme;
     let name = theme.name(&said.nick);
     let style = if said.is_mention { theme.mention } else { theme.text };
     let mut lines: Vec<Vec<Span>> = said.text.split('\n').map(|line| spans(app, line, style)).collect();
+    if said.is_deleted() {
+        lines = vec![vec![Span::new("(deleted)", theme.quiet)]];
+    } else if let (Some(last), true, true) = (lines.last_mut(), said.is_message(), said.revised.is_some()) {
+        last.push(Span::new(" (edited)", theme.quiet));
+    }
     let before = |lines: &mut Vec<Vec<Span>>, words: &[(&str, Style)]| {
         if let Some(first) = lines.first_mut() {
             first.splice(0..0, words.iter().map(|(text, style)| Span::new(text, *style)));
         }
     };
-    let mark = match said.kind {
-        EventKind::Posted => {
+    let mark = match said.kind.family() {
+        EventFamily::Message if said.kind == EventKind::Posted => {
+            if let Some(to) = said.to {
+                lines.insert(0, vec![Span::new(&quote(room, to), theme.quiet)]);
+            }
             return laid_out(app, Some(stamp), Span::new(&said.nick, name), true, &lines, width);
         }
-        EventKind::Action => {
+        EventFamily::Message => {
             before(&mut lines, &[(&said.nick, name), (" ", style)]);
             "*"
         }
-        EventKind::Topic if said.text.is_empty() => {
+        EventFamily::Topic if said.text.is_empty() => {
             before(&mut lines, &[(&said.nick, name), (" cleared the topic", theme.quiet)]);
             "*"
         }
-        EventKind::Topic => {
+        EventFamily::Topic => {
             before(&mut lines, &[(&said.nick, name), (" set the topic: ", theme.quiet)]);
             "*"
         }
-        EventKind::FileShared | EventKind::FileDeleted => {
+        EventFamily::File => {
             let what = crate::output::about_file(said.kind, &said.text);
             lines = vec![vec![Span::new(&said.nick, name), Span::new(&format!(" {what}"), style)]];
             "*"
         }
-        EventKind::Mode
-        | EventKind::Invited
-        | EventKind::Uninvited
-        | EventKind::Kicked
-        | EventKind::Banned
-        | EventKind::Unbanned
-        | EventKind::Muted
-        | EventKind::Unmuted
-        | EventKind::Promoted
-        | EventKind::Demoted
-        | EventKind::Owned
-        | EventKind::Noted => {
+        // Revisions are shown where what they change is.
+        EventFamily::Act | EventFamily::Revision => {
             before(&mut lines, &[(&said.nick, name), (" ", theme.quiet)]);
             "*"
         }
     };
     laid_out(app, Some(stamp), Span::new(mark, theme.quiet), false, &lines, width)
+}
+
+/// How many characters of a message are quoted where it is answered.
+const QUOTED_CHARS: usize = 60;
+
+/// The message that is answered, in one line.
+fn quote(room: &Room, to: Seq) -> String {
+    match room.log.message(to) {
+        Some(said) if said.is_deleted() => format!("↳ {}: (deleted)", said.nick),
+        Some(said) => {
+            let line = said.text.lines().next().unwrap_or_default();
+            let cut: String = line.chars().take(QUOTED_CHARS).collect();
+            let more = if cut.len() < said.text.len() { "…" } else { "" };
+            format!("↳ {}: {cut}{more}", said.nick)
+        }
+        None => "↳ an earlier message".into(),
+    }
 }
 
 /// A message of ours that is not stored yet.
