@@ -65,8 +65,14 @@ const fn open_to_all(limits: Limits) -> Rules {
     Rules { limits, registration: Registration::Open }
 }
 
+/// A quarter of the runs that are asked for: those with accounts take several times as long as those without.
+fn config() -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    ProptestConfig { cases: asked.cases / 4, failure_persistence: None, ..asked }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn the_server_does_what_the_model_does(operations in operations(60)) {
@@ -303,6 +309,22 @@ fn who_is_kicked_hears_nothing_more_and_may_join_again() -> Result<(), Divergenc
     lockstep.speak(ana, &act(KICK, None))?;
     lockstep.speak(ana, &HELLO)?;
     lockstep.speak(bob, &Speech::Join(ONE, Some(0)))
+}
+
+#[test]
+fn what_an_account_has_read_is_forgotten_with_its_membership() -> Result<(), Divergence> {
+    let mut lockstep = server(often())?;
+    for (number, name) in [ANA, BOB].into_iter().enumerate() {
+        lockstep.perform(&Operation::Register(name, Password(0)))?;
+        lockstep.speak(ConnectionKey(number), &Speech::Join(ONE, None))?;
+    }
+    let (ana, bob) = (ConnectionKey(0), ConnectionKey(1));
+    lockstep.speak(ana, &HELLO)?;
+    lockstep.speak(bob, &Speech::MarkRead(0, 1))?;
+    lockstep.speak(ana, &act(KICK, None))?;
+    lockstep.perform(&Operation::Return(1))?;
+    lockstep.perform(&Operation::Restart { orderly: false, seconds: 1, trimmed: None })?;
+    lockstep.perform(&Operation::Return(1))
 }
 
 #[test]

@@ -269,7 +269,15 @@ impl Server {
 
     /// Whether an account has as many connections as it may; those that logged in and wait for a place count.
     pub(super) fn has_too_many_connected(&self, user: UserId) -> bool {
-        let comes = |connection: &&Connection| {
+        let coming = self.coming_by_password(user).count();
+        let connected = |user: &User| user.devices.iter().map(|device| device.seats.len()).sum::<usize>();
+        let most = self.config.limits.devices_connected_max;
+        self.users.get(user).is_some_and(|user| connected(user) + coming >= most)
+    }
+
+    /// The connections that have proved the password of an account and wait to enter: they are of no device yet.
+    pub(super) fn coming_by_password(&self, user: UserId) -> impl Iterator<Item = ConnectionId> {
+        let comes = move |connection: &&Connection| {
             let newcomer = match &connection.phase {
                 Phase::Waiting(waiting) => &waiting.newcomer,
                 Phase::Entering(entering) => &entering.newcomer,
@@ -284,10 +292,7 @@ impl Server {
             };
             matches!(newcomer, Newcomer::Device { user: coming, .. } if *coming == user)
         };
-        let coming = self.peers.connections.iter().filter(comes).count();
-        let connected = |user: &User| user.devices.iter().map(|device| device.seats.len()).sum::<usize>();
-        let most = self.config.limits.devices_connected_max;
-        self.users.get(user).is_some_and(|user| connected(user) + coming >= most)
+        self.peers.connections.iter().filter(comes).map(|connection| connection.id)
     }
 
     /// Has storage write an account. Its name stays reserved until storage has answered, whatever becomes of the

@@ -93,7 +93,8 @@ impl Server {
 
     /// Ends all connections of somebody who was banned from the server.
     pub(super) fn shut_out(&mut self, user: UserId) {
-        for connection in self.seats_of(user) {
+        let coming: alloc::vec::Vec<_> = self.coming_by_password(user).collect();
+        for connection in self.seats_of(user).into_iter().chain(coming) {
             let text = "You are banned from this server.";
             let farewell = wire::Goodbye { reason: wire::goodbye::REFUSED, text };
             self.close(connection, EndCause::Revoked, Some(farewell.into()));

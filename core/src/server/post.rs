@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, format, sync::Arc};
 
-use super::{Pending, Server, pending::Asked, receive::Taken};
+use super::{Pending, Server, pending::Asked, receive::Taken, rights::waits_in_slow_rooms};
 use crate::{
     connection::{Admission, Pause},
     error::{ProtocolError, Refusal, RefusalCode},
@@ -128,6 +128,9 @@ impl Server {
     ) {
         self.hold(room, -1);
         let bytes = event.text.len();
+        if !matches!(result, Ok(Appended::Stored { .. })) {
+            self.unsaid(room, &event);
+        }
         match result {
             Ok(Appended::Stored { seq, first }) => {
                 self.post_answered(asked.connection, bytes);
@@ -137,7 +140,6 @@ impl Server {
                 self.append(room, seq, first, event);
             }
             Ok(Appended::Repeated { seq, at }) => {
-                self.unsaid(room, &event);
                 self.post_answered(asked.connection, bytes);
                 if !crate::seeded_bug!("repeat-not-acknowledged") {
                     self.acknowledge(asked, room, seq, at);
@@ -145,7 +147,6 @@ impl Server {
                 self.append_unseen(room, seq, NewEvent { at, ..event });
             }
             Ok(Appended::NonceReused) => {
-                self.unsaid(room, &event);
                 self.post_answered(asked.connection, bytes);
                 self.refuse_nonce(asked);
             }
@@ -154,7 +155,6 @@ impl Server {
                 self.refuse(asked.connection, asked.request, &unfit_refusal(event.kind, unfit));
             }
             Err(failure) => {
-                self.unsaid(room, &event);
                 // This copy is not stored, but one sent earlier may be: only then is it certain that none is (P10).
                 let refusal = self.storage_refusal("store the message", failure);
                 if crate::seeded_bug!("failed-repeat-refused") {
@@ -169,7 +169,7 @@ impl Server {
 
     /// A message that is not new in its room is not counted where that is slow (G3).
     fn unsaid(&mut self, room: RoomId, event: &NewEvent) {
-        if event.kind != EventKind::Topic
+        if waits_in_slow_rooms(event.kind)
             && let Some(room) = self.rooms.get_mut(room)
         {
             room.rights.unsaid(event.author);

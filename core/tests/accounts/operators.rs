@@ -2,7 +2,9 @@
 
 use palabre_core::{
     client::{ClientEvent, ModeChange},
+    config::Registration,
     ids::{Nonce, RoomId, Seq, UserId},
+    limits::Limits,
     rights::{Act, RightChange, Role, RoomChange},
     storage::{About, EventKind, NewEvent, RoomKey, StorageOperation, StorageOutcome},
     time::WallTime,
@@ -16,7 +18,11 @@ use crate::{
 
 /// A house whose account `ana` was made an operator on the server's machine; her client.
 fn operated() -> (House, usize, RoomId) {
-    let mut house = House::new();
+    operated_within(Limits::default())
+}
+
+fn operated_within(limits: Limits) -> (House, usize, RoomId) {
+    let mut house = House::with(limits, Registration::Open, true);
     let ana = house.register("ana", "correct horse");
     let user = house.ends[ana].client.user().expect("it entered");
     let room = make_operator(&mut house, user);
@@ -120,6 +126,22 @@ fn who_is_banned_from_the_server_is_cut_off_and_not_let_in() {
     let again = house.client("bob", Some(entry(false, "correct horse")), None);
     assert!(house.ends[again].client.is_ready());
     assert_eq!(say(&mut house, again, lobby, "hello again"), None);
+}
+
+#[test]
+fn who_is_banned_from_the_server_while_waiting_for_a_place_does_not_get_one() {
+    let limits = Limits { clients_max: 2, ..Limits::default() };
+    let (mut house, ana, operators) = operated_within(limits);
+    let bob = house.register("bob", "correct horse");
+    house.ends[bob].client.leave(true, house.now);
+    house.settle();
+    let gus = house.client("gus", None, None);
+    let bob = house.log_in("bob", "correct horse");
+    assert_eq!((house.refused(bob), house.ends[bob].client.is_ready()), (None, false));
+    assert_eq!(govern(&mut house, ana, operators, Act::Ban, "bob"), None);
+    house.ends[gus].client.leave(true, house.now);
+    house.settle();
+    assert!(!house.ends[bob].client.is_ready(), "{:?}", house.ends[bob].events);
 }
 
 #[test]

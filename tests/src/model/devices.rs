@@ -95,13 +95,15 @@ impl Model {
         self[at].hold = Some(Hold::Device(device));
     }
 
-    /// A10: of too many, the one seen longest ago gives way.
+    /// A10: where there are too many, the one seen longest ago gives way of those that are not connected.
     fn add_device(&mut self, user: UserKey, name: String) -> DeviceKey {
         let own = self.devices_of(user);
+        let is_unused = |device: &&DeviceKey| self[**device].ends.is_some();
+        let unused: Vec<_> = own.iter().filter(is_unused).copied().collect();
         if own.len() >= self.limits.devices_max
-            && let Some(oldest) = own.into_iter().min_by_key(|device| self[*device].seen)
+            && let Some(oldest) = unused.into_iter().min_by_key(|device| self[*device].seen)
         {
-            self.end_device(oldest, None);
+            self[oldest].gone = true;
         }
         let since = self.now.wall;
         let device = Device { user, name, since, seen: since, ends: None, gone: false };
@@ -114,10 +116,10 @@ impl Model {
         keys.filter(|device| self[*device].user == user && !self[*device].gone).collect()
     }
 
-    /// A10: the device is no more, and its connections are told so; but for one that asked for it and goes last.
-    fn end_device(&mut self, device: DeviceKey, but: Option<ConnectionKey>) {
+    /// A10: the device is no more, and its connections are told so.
+    fn end_device(&mut self, device: DeviceKey) {
         self[device].gone = true;
-        let closing: Vec<_> = self.connections_by(device).filter(|key| Some(*key) != but).collect();
+        let closing: Vec<_> = self.connections_by(device).collect();
         for connection in closing {
             self.expect(connection, Expected::Goodbye { reason: REVOKED });
             self.end(connection, false);
@@ -148,7 +150,7 @@ impl Model {
         self.own_account(user)?;
         let device = self.device_of(user, revoke.device)?;
         self.expect(at, Expected::Done { id: revoke.id });
-        self.end_device(device, None);
+        self.end_device(device);
         Ok(())
     }
 
@@ -200,7 +202,7 @@ impl Model {
         }
         self.expect(at, Expected::Done { id: wish.id });
         for device in self.devices_of(user).into_iter().filter(|device| *device != this) {
-            self.end_device(device, None);
+            self.end_device(device);
         }
         true
     }
@@ -227,7 +229,7 @@ impl Model {
 impl Model {
     /// Nobody came by the device for too long.
     pub(super) fn expire_device(&mut self, device: DeviceKey) {
-        self.end_device(device, None);
+        self.end_device(device);
     }
 
     /// After a restart, what is left is counted from when it entered last (E8).

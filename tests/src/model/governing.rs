@@ -58,9 +58,10 @@ impl Model {
         let was_member = self[room].members.contains(&target);
         let (after, ends) = self.standing_after(before.clone(), govern);
         let joined = govern.act == act::INVITE && was_member;
+        let is_out = govern.act == act::KICK && !was_member;
         let changes =
             Standing { name: before.name.clone(), ..after.clone() } != before || (ends && was_member);
-        if !changes || joined {
+        if !changes || joined || is_out {
             return Err(Refusal::new(RefusalCode::NotPossible));
         }
         let is_new = !self[room].rights.standings.contains_key(&target) && !after.is_ordinary();

@@ -11,7 +11,6 @@
 //! | `names` | E2, E3, R1 on plain ASCII |
 //! | `entering` | V, E: hello, guests, resuming, places, the queue |
 //! | `accounts` | A1–A6, A12: making an account, logging in |
-//! | `attempts` | A3, A5: how often that may be tried |
 //! | `devices` | A7–A11: tokens, several connections, another password |
 //! | `reading` | A14: what was read |
 //! | `rooms` | R, C: membership, directs, cursors, lists |
@@ -28,7 +27,6 @@
 //! | `driver`, `lockstep` | the real server on a perfect storage, side by side with the model |
 
 mod accounts;
-mod attempts;
 mod clock;
 mod comparing;
 mod devices;
@@ -75,7 +73,6 @@ pub use self::{
 };
 use self::{
     accounts::{Account, Exchange},
-    attempts::Attempts,
     devices::{Device, DeviceKey, Hold},
     expected::Expected,
     known::Known,
@@ -106,7 +103,6 @@ pub struct Model {
     queue: Vec<ConnectionKey>,
     users: Vec<User>,
     devices: Vec<Device>,
-    attempts: Attempts,
     /// Up to where accounts have read rooms (A14).
     marks: BTreeMap<(UserKey, RoomKey), u64>,
     rooms: Vec<Room>,
@@ -271,7 +267,6 @@ impl Model {
             queue: Vec::new(),
             users: Vec::new(),
             devices: Vec::new(),
-            attempts: Attempts::default(),
             marks: BTreeMap::new(),
             rooms: vec![lobby],
             stored: BTreeMap::new(),

@@ -16,10 +16,10 @@ impl Model {
             return self.repeat(at, post, room, seq);
         }
         let room = self.member_room(user, post.room)?;
-        if let Some((one, two)) = self[room].pair() {
-            if self.is_gone(one) || self.is_gone(two) {
-                return Err(Refusal::new(RefusalCode::NoSuchUser));
-            }
+        if let Some((one, two)) = self[room].pair()
+            && (self.is_gone(one) || self.is_gone(two))
+        {
+            return Err(Refusal::new(RefusalCode::NoSuchUser));
         }
         self.judge_right_to_post(room, user, post.kind)?;
         let seq = self.append(room, user, post);
