@@ -246,6 +246,24 @@ pub const SEEDED_BUGS: &[SeededBug] = &[
         "only what the asker may read is found (S1)",
         2_000,
     ),
+    bug(
+        "shut-out-stays-connected",
+        "core/src/server/operators.rs",
+        "the connections of who is banned from the server end (O3)",
+        10_000,
+    ),
+    bug(
+        "spoken-in-lockdown",
+        "core/src/server/operators.rs",
+        "while the server is read-only, only operators post (O4)",
+        10_000,
+    ),
+    bug(
+        "act-not-noted",
+        "core/src/server/operators.rs",
+        "every act stands in the operators' log as well (O5)",
+        10_000,
+    ),
 ];
 
 /// The place of a bug in the list.

@@ -137,6 +137,8 @@ pub struct Plan {
     pub operation_weights: Vec<u64>,
     /// Who may make an account.
     pub registration: Registration,
+    /// Whether the first account is made the server's operator.
+    pub operated: bool,
 }
 
 impl Plan {
@@ -156,7 +158,9 @@ impl Plan {
         );
         let operation_weights = (0..operations).map(|_| choices.between(Subsystem::Plan, 1, 8)).collect();
         let (limits, registration) = (Limits::open(), Registration::Open);
-        let mut plan = Self { strengths, clients, operation_every, limits, operation_weights, registration };
+        let operated = choices.chance(Subsystem::Plan, 1, 2);
+        let mut plan =
+            Self { strengths, clients, operation_every, limits, operation_weights, registration, operated };
         plan.draw_limits(choices);
         plan.registration = *choices.pick(Subsystem::Plan, &[Registration::Open, Registration::Invite]);
         let renewals = [plan.limits.token_renewed_after, Duration::from_secs(20), Duration::ZERO];

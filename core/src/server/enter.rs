@@ -235,9 +235,11 @@ impl Server {
             // The time it waited is not the time it has to enter.
             connection.entering = self.peers.now.monotonic;
         }
-        if let Newcomer::Account(account) = &newcomer
-            && let Err(refusal) = self.spend(account)
-        {
+        let may = self.may_still_enter(&newcomer).and_then(|()| match &newcomer {
+            Newcomer::Account(account) => self.spend(account),
+            Newcomer::Guest { .. } | Newcomer::Returning { .. } | Newcomer::Device { .. } => Ok(()),
+        });
+        if let Err(refusal) = may {
             self.refuse(id, request, &refusal);
             self.release_newcomer(id, &newcomer, false);
             return self.peers.move_to(id, Phase::Choosing, &self.config.limits);

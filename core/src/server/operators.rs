@@ -7,6 +7,7 @@ use rand_core::RngCore;
 
 use super::{Pending, Server};
 use crate::{
+    connection::Newcomer,
     error::{Refusal, RefusalCode},
     hub::{Rights, Who},
     ids::{Nonce, RoomId, UserId},
@@ -64,6 +65,16 @@ impl Server {
         self.may_come(Who { user: UserId::new(0), guest_name: Some(folded) })
     }
 
+    /// Whether somebody may take a place: what was allowed when it asked may not be any more after it has waited.
+    pub(super) fn may_still_enter(&self, newcomer: &Newcomer) -> Result<(), Refusal> {
+        match newcomer {
+            Newcomer::Guest { key, .. } => self.may_begin(key.folded()),
+            Newcomer::Account(account) => self.may_begin(account.key.folded()),
+            Newcomer::Returning { holder, .. } => self.may_enter(holder.user),
+            Newcomer::Device { user, .. } => self.may_enter(*user),
+        }
+    }
+
     fn may_come(&self, who: Who<'_>) -> Result<(), Refusal> {
         let now = self.peers.now.monotonic;
         match self.house().and_then(|house| house.ban(who, now)) {
@@ -84,7 +95,7 @@ impl Server {
             let text = format!("You are muted on this server{}; nobody was told.", self.for_how_long(until));
             return Err(Refusal::new(RefusalCode::Muted, text));
         }
-        if house.mode().read_only && !self.is_operator(user) {
+        if house.mode().read_only && !self.is_operator(user) && !crate::seeded_bug!("spoken-in-lockdown") {
             let text = "The server is locked down: only its operators write for the time being.";
             return Err(Refusal::new(RefusalCode::Lockdown, text));
         }
@@ -93,8 +104,10 @@ impl Server {
 
     /// Ends all connections of somebody who was banned from the server.
     pub(super) fn shut_out(&mut self, user: UserId) {
-        let coming: alloc::vec::Vec<_> = self.coming_by_password(user).collect();
-        for connection in self.seats_of(user).into_iter().chain(coming) {
+        if crate::seeded_bug!("shut-out-stays-connected") {
+            return;
+        }
+        for connection in self.seats_of(user) {
             let text = "You are banned from this server.";
             let farewell = wire::Goodbye { reason: wire::goodbye::REFUSED, text };
             self.close(connection, EndCause::Revoked, Some(farewell.into()));
@@ -108,6 +121,9 @@ impl Server {
 
     /// Has an act of another room stand in the operators' log as well.
     pub(super) fn note_act(&mut self, room: RoomId, act: &NewEvent) {
+        if crate::seeded_bug!("act-not-noted") {
+            return;
+        }
         let Some(operators) = self.operators.filter(|operators| *operators != room) else { return };
         let Some(name) = self.rooms.get(room).map(|room| room.name()) else { return };
         let what = act.kind.act_name();

@@ -132,6 +132,22 @@ fn connections_that_wait_for_a_place_count_for_their_account() {
 }
 
 #[test]
+fn the_device_unused_longest_gives_way_where_there_are_too_many() {
+    let limits = Limits { devices_max: 3, ..Limits::default() };
+    let mut house = House::with(limits, Registration::Open, true);
+    let (laptop, phone) = two(&mut house);
+    house.ends[phone].client.leave(true, house.now);
+    house.pass(Duration::from_hours(48));
+    house.pass(Duration::from_secs(2));
+    let tablet = house.log_in("ana", "correct horse");
+    house.ends[tablet].client.leave(true, house.now);
+    house.settle();
+    house.log_in("ana", "correct horse");
+    let known: Vec<_> = devices(&mut house, laptop).into_iter().map(|(device, _)| device).collect();
+    assert_eq!(known, [1, 3, 4], "the phone's is forgotten");
+}
+
+#[test]
 fn a_device_that_is_logged_out_is_gone_at_once_and_for_good() {
     let mut house = House::new();
     let (laptop, phone) = two(&mut house);

@@ -13,15 +13,15 @@ use palabre_core::{
 use crate::{
     conversation::delete,
     house::{House, entry},
-    rights::{govern, say, set_mode, set_topic, try_join},
+    rights::{govern, post, say, set_mode, try_join},
 };
 
 /// A house whose account `ana` was made an operator on the server's machine; her client.
 fn operated() -> (House, usize, RoomId) {
-    operated_within(Limits::default())
+    operated_with(Limits::default())
 }
 
-fn operated_within(limits: Limits) -> (House, usize, RoomId) {
+fn operated_with(limits: Limits) -> (House, usize, RoomId) {
     let mut house = House::with(limits, Registration::Open, true);
     let ana = house.register("ana", "correct horse");
     let user = house.ends[ana].client.user().expect("it entered");
@@ -91,14 +91,19 @@ fn an_operator_governs_rooms_without_an_owner_and_above_owners() {
 }
 
 #[test]
-fn an_operator_sets_a_locked_topic_and_waits_in_no_slow_room() {
+fn an_operator_waits_in_no_slow_room_and_sets_a_locked_topic() {
     let (mut house, ana, _) = operated();
     let bob = house.register("bob", "correct horse");
     let tea = house.join(bob, "#tea");
-    let strict = ModeChange { topic_locked: Some(true), slow_seconds: Some(30), ..ModeChange::default() };
+    let strict = ModeChange {
+        topic_locked: Some(true),
+        slow_seconds: Some(30),
+        read_only: Some(true),
+        ..ModeChange::default()
+    };
     assert_eq!(set_mode(&mut house, bob, tea, strict), None);
     assert_eq!(try_join(&mut house, ana, "#tea"), None);
-    assert_eq!(set_topic(&mut house, ana, tea, "green"), None);
+    assert_eq!(post(&mut house, ana, tea, EventKind::Topic, "mind the manners"), None);
     assert_eq!(say(&mut house, ana, tea, "one"), None);
     assert_eq!(say(&mut house, ana, tea, "two"), None);
 }
@@ -129,19 +134,28 @@ fn who_is_banned_from_the_server_is_cut_off_and_not_let_in() {
 }
 
 #[test]
-fn who_is_banned_from_the_server_while_waiting_for_a_place_does_not_get_one() {
-    let limits = Limits { clients_max: 2, ..Limits::default() };
-    let (mut house, ana, operators) = operated_within(limits);
+fn who_waited_for_a_place_is_kept_out_by_what_was_decided_meanwhile() {
+    let (mut house, ana, operators) = operated_with(Limits { clients_max: 2, ..Limits::default() });
+    let carol = house.register("carol", "correct horse");
+    house.ends[carol].client.leave(true, house.now);
+    house.settle();
     let bob = house.register("bob", "correct horse");
+    let account = |make| Some(entry(make, "correct horse"));
+    let banned = house.client("carol", account(false), None);
+    let guest = house.client("gus", None, None);
+    let newcomer = house.client("fred", account(true), None);
+    let bobs_other = house.client("bob", account(false), None);
+    assert_eq!(govern(&mut house, ana, operators, Act::Ban, "carol"), None);
+    let closed = ModeChange { closed: Some(true), ..ModeChange::default() };
+    assert_eq!(set_mode(&mut house, ana, operators, closed), None);
     house.ends[bob].client.leave(true, house.now);
     house.settle();
-    let gus = house.client("gus", None, None);
-    let bob = house.log_in("bob", "correct horse");
-    assert_eq!((house.refused(bob), house.ends[bob].client.is_ready()), (None, false));
-    assert_eq!(govern(&mut house, ana, operators, Act::Ban, "bob"), None);
-    house.ends[gus].client.leave(true, house.now);
-    house.settle();
-    assert!(!house.ends[bob].client.is_ready(), "{:?}", house.ends[bob].events);
+    assert_eq!(house.refused(banned), Some("banned"));
+    for end in [guest, newcomer] {
+        let told = house.ends[end].events.last();
+        assert!(format!("{told:?}").contains("Lockdown"), "it is told so, and tries again later: {told:?}");
+    }
+    assert!(house.ends[bobs_other].client.is_ready(), "who has been here before comes back");
 }
 
 #[test]

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use palabre_core::{
     client::{ClientEvent, Governance, ModeChange, StandingInfo},
+    commands::{Command, Input, parse},
+    config::Registration,
     ids::{Nonce, RoomId},
+    limits::Limits,
     name::RoomName,
     rights::{Act, Role, RoomMode},
     storage::{EventKind, StorageFailure},
@@ -76,15 +79,20 @@ fn outcome(house: &House, end: usize) -> Option<&'static str> {
 
 /// Says something; the code it is refused with.
 pub(crate) fn say(house: &mut House, end: usize, room: RoomId, text: &str) -> Option<&'static str> {
-    post(house, end, room, (EventKind::Posted, text), None)
+    post(house, end, room, EventKind::Posted, text)
 }
 
-/// Sets the topic; the code it is refused with.
-pub(crate) fn set_topic(house: &mut House, end: usize, room: RoomId, text: &str) -> Option<&'static str> {
-    post(house, end, room, (EventKind::Topic, text), None)
+pub(crate) fn post(
+    house: &mut House,
+    end: usize,
+    room: RoomId,
+    kind: EventKind,
+    text: &str,
+) -> Option<&'static str> {
+    post_with(house, end, room, (kind, text), None)
 }
 
-fn post(
+fn post_with(
     house: &mut House,
     end: usize,
     room: RoomId,
@@ -280,7 +288,7 @@ fn modes_say_who_posts_and_how_often() {
         ..ModeChange::default()
     };
     assert_eq!(set_mode(&mut house, owner, tea, change), None);
-    assert_eq!(set_topic(&mut house, bob, tea, "mine"), Some("role-needed"));
+    assert_eq!(post(&mut house, bob, tea, EventKind::Topic, "mine"), Some("role-needed"));
     assert_eq!(say(&mut house, bob, tea, "one"), None);
     assert_eq!(say(&mut house, bob, tea, "two"), Some("slow-down"));
     assert_eq!(say(&mut house, owner, tea, "owners do not wait"), None);
@@ -301,11 +309,97 @@ fn a_message_that_is_sent_again_makes_nobody_wait() {
     let slow = ModeChange { slow_seconds: Some(30), ..ModeChange::default() };
     assert_eq!(set_mode(&mut house, owner, tea, slow), None);
     let said = (EventKind::Posted, "once");
-    assert_eq!(post(&mut house, bob, tea, said, Some(Nonce::new(7))), None);
+    assert_eq!(post_with(&mut house, bob, tea, said, Some(Nonce::new(7))), None);
     house.pass(Duration::from_secs(30));
-    assert_eq!(post(&mut house, bob, tea, said, Some(Nonce::new(7))), None);
+    assert_eq!(post_with(&mut house, bob, tea, said, Some(Nonce::new(7))), None);
     assert_eq!(say(&mut house, bob, tea, "twice"), None);
     assert_eq!(say(&mut house, bob, tea, "thrice"), Some("slow-down"));
+}
+
+#[test]
+fn acts_that_change_nothing_or_make_no_sense_are_refused() {
+    let (mut house, owner, tea) = owned();
+    let bob = house.register("bob", "correct horse");
+    house.join(bob, "#tea");
+    house.register("carol", "correct horse");
+    let without_sense = [
+        (Act::Invite, "bob", None),
+        (Act::Uninvite, "carol", None),
+        (Act::Kick, "carol", None),
+        (Act::Unban, "bob", None),
+        (Act::Unmute, "bob", None),
+        (Act::Demote, "bob", None),
+        (Act::Kick, "bob", Some(60)),
+        (Act::Mute, "bob", Some(0)),
+        (Act::Mute, "ana", None),
+    ];
+    for (act, name, seconds) in without_sense {
+        let refused = govern_for(&mut house, owner, tea, act, name, seconds);
+        assert_eq!(refused, Some("not-possible"), "{act:?} {name}");
+    }
+    assert_eq!(govern(&mut house, owner, tea, Act::Ban, "carol"), None);
+    for act in [Act::Invite, Act::Promote, Act::Own] {
+        assert_eq!(govern(&mut house, owner, tea, act, "carol"), Some("not-possible"), "{act:?}");
+    }
+    let slower = ModeChange { slow_seconds: Some(86_401), ..ModeChange::default() };
+    assert_eq!(set_mode(&mut house, owner, tea, slower), Some("not-possible"));
+}
+
+#[test]
+fn a_room_has_rights_of_so_many_and_those_that_are_over_give_way() {
+    let limits = Limits { standings_max: 3, ..Limits::default() };
+    let mut house = House::with(limits, Registration::Open, true);
+    let owner = house.register("ana", "correct horse");
+    let tea = house.join(owner, "#tea");
+    for name in ["bob", "carol", "dave"] {
+        house.register(name, "correct horse");
+    }
+    assert_eq!(govern_for(&mut house, owner, tea, Act::Mute, "bob", Some(60)), None);
+    assert_eq!(govern(&mut house, owner, tea, Act::Ban, "carol"), None);
+    assert_eq!(govern(&mut house, owner, tea, Act::Invite, "dave"), Some("rights-full"));
+    house.pass(Duration::from_secs(61));
+    assert_eq!(govern(&mut house, owner, tea, Act::Invite, "dave"), None);
+    let (_, standings) = rights(&mut house, owner, tea);
+    let names: Vec<_> = standings.iter().map(|standing| &*standing.name).collect();
+    assert_eq!(names, ["ana", "carol", "dave"]);
+}
+
+#[test]
+fn an_owner_makes_owners_and_takes_invitations_back() {
+    let (mut house, owner, tea) = owned();
+    let bob = house.register("bob", "correct horse");
+    house.join(bob, "#tea");
+    let carol = house.register("carol", "correct horse");
+    let private = ModeChange { private: Some(true), ..ModeChange::default() };
+    assert_eq!(govern(&mut house, owner, tea, Act::Own, "bob"), None);
+    assert_eq!(set_mode(&mut house, bob, tea, private), None);
+    assert_eq!(govern(&mut house, owner, tea, Act::Demote, "bob"), Some("outranked"));
+    assert_eq!(govern(&mut house, bob, tea, Act::Invite, "carol"), None);
+    assert_eq!(govern(&mut house, bob, tea, Act::Uninvite, "carol"), None);
+    assert_eq!(try_join(&mut house, carol, "#tea"), Some("invite-only"));
+    assert_eq!(govern(&mut house, bob, tea, Act::Demote, "bob"), None);
+    assert_eq!(govern(&mut house, bob, tea, Act::Invite, "carol"), Some("role-needed"));
+}
+
+#[test]
+fn every_act_becomes_an_event_of_its_number_and_has_a_command() {
+    for number in 0..=u8::MAX {
+        let act = Act::from_number(number);
+        assert_eq!(act.is_some(), (5..=14).contains(&number), "{number}");
+        if let Some(act) = act {
+            assert_eq!(act.event().number(), number);
+            assert_eq!(EventKind::from_number(number), Some(act.event()));
+            let line = format!("/{} bob", act.event().act_name());
+            assert!(
+                matches!(parse(&line), Ok(Input::Command(Command::Govern { act: done, .. })) if done == act),
+                "{line}: {:?}",
+                parse(&line)
+            );
+        }
+    }
+    for role in [Role::Member, Role::Moderator, Role::Owner] {
+        assert_eq!(Role::from_number(role.number()), Some(role));
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ use palabre_core::{
     client::{ClientEvent, RequestId},
     error::{Misuse, ProtocolError, RefusalCode},
     ids::{Position, RoomId, Seq, UserId},
+    time::WallTime,
+    transfer::{BlobHash, Version},
     wire::*,
 };
 
@@ -87,6 +89,80 @@ fn a_page_of_history_has_no_holes() {
 
 fn hit(seq: u64, text: &'static str) -> Hit<'static> {
     Hit { room: LOBBY, event: event(LOBBY, seq, text).event }
+}
+
+fn file(name: &'static str) -> File<'static> {
+    File {
+        name,
+        version: Version::new(1),
+        size: 5,
+        hash: BlobHash([3; 32]),
+        executable: false,
+        by: UserId::new(2),
+        nick: "bo",
+        at: WallTime::from_millis(1),
+    }
+}
+
+#[test]
+fn pages_of_files_become_one_list() {
+    let mut bench = Bench::in_lobby(0);
+    let request = bench.client.files(Some(LOBBY), bench.now).expect("running");
+    bench.drain();
+    let id = bench.asked();
+    bench.receive(FilesPage {
+        id,
+        room: LOBBY,
+        files: vec![file("a.txt"), file("b.txt")],
+        next: Some("b.txt"),
+    });
+    assert!(bench.events().is_empty());
+    let sent = bench.next_frame();
+    let ToServer::Files(asked) = sent.message() else { panic!("{sent:?}") };
+    assert_eq!(asked.after, Some("b.txt"));
+    bench.receive(FilesPage { id: asked.id, room: LOBBY, files: vec![file("c.txt")], next: None });
+    let ClientEvent::Files { request: told, files } = bench.next_event() else { panic!("no files") };
+    assert_eq!(told, request);
+    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["a.txt", "b.txt", "c.txt"]);
+}
+
+#[test]
+fn pages_of_rights_become_one_list() {
+    let standing = |user, name| Standing {
+        user: UserId::new(user),
+        name,
+        role: role::OWNER,
+        invited: false,
+        banned: false,
+        banned_until: None,
+        muted: false,
+        muted_until: None,
+    };
+    let page = |id, standings, next| RightsPage {
+        id,
+        room: LOBBY,
+        mode: 1,
+        slow_seconds: 0,
+        role: role::OWNER,
+        standings,
+        next,
+    };
+    let mut bench = Bench::in_lobby(0);
+    let request = bench.client.rights(LOBBY, bench.now).expect("in it");
+    bench.drain();
+    let id = bench.asked();
+    bench.receive(page(id, vec![standing(1, "ana")], Some(UserId::new(1))));
+    let sent = bench.next_frame();
+    let ToServer::Rights(asked) = sent.message() else { panic!("{sent:?}") };
+    assert_eq!(asked.after, Some(UserId::new(1)));
+    bench.receive(page(asked.id, vec![standing(2, "bo")], None));
+    let ClientEvent::Rights { request: told, standings, .. } = bench.next_event() else {
+        panic!("no rights")
+    };
+    assert_eq!(told, request);
+    let names: Vec<_> = standings.iter().map(|standing| &*standing.name).collect();
+    assert_eq!(names, ["ana", "bo"]);
 }
 
 #[test]

@@ -196,6 +196,37 @@ fn changes_are_told_together_and_a_reader_that_missed_some_is_told_so() {
 }
 
 #[test]
+fn changes_are_held_back_from_a_reader_with_much_to_read_and_told_when_it_has_drained() {
+    let limits = Limits { outbound_own_bytes: 1_000, ..Limits::default() };
+    let mut world = World::new(limits);
+    let (ana, _) = world.enter("ana");
+    world.join(ana, "#lobby");
+    for nonce in 0..4 {
+        world.post(ana, 1, nonce, &"x".repeat(800));
+    }
+    let (bob, _) = world.enter("bob");
+    world.join(bob, "#lobby");
+    world.pass(Duration::from_secs(1));
+    world.heard(ana);
+    world.stuck.push(ana);
+    world.say(ana, wire::History { id: 4, room: RoomId::new(1), before: None, limit: 0 });
+    let waiting = world.server.sendable(ana).len();
+    assert!(waiting > 1_000, "a page goes beyond: {waiting}");
+    world.say(bob, wire::Away { id: 8, away: true });
+    world.pass(Duration::from_secs(1));
+    world.say(bob, wire::Away { id: 9, away: false });
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.server.sendable(ana).len(), waiting, "nothing is added");
+    world.stuck.clear();
+    world.send(ana);
+    world.settle();
+    let heard = world.heard(ana);
+    let changes: Vec<_> = heard.iter().filter(|text| text.starts_with("Presence(")).collect();
+    assert_eq!(changes.len(), 1, "{heard:?}");
+    assert!(changes[0].contains("stale: false") && changes[0].matches("state: ").count() == 2, "{changes:?}");
+}
+
+#[test]
 fn a_direct_conversation_reaches_both_and_ends_when_one_has_left() {
     let mut world = World::new(Limits::default());
     let (ana, _) = world.enter("ana");

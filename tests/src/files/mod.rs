@@ -25,7 +25,9 @@ use palabre_core::{
     output::{Output, Source},
     rights::Act,
     server::Server,
-    storage::{EventKind, FileOperation, StorageOperation, StorageReply, StorageRequest, StoredEvent},
+    storage::{
+        EventKind, FileOperation, StorageOperation, StorageReply, StorageRequest, StoredEvent, Ticket,
+    },
     time::{Monotonic, Now, WallTime},
     transfer::{BlobHash, FileName, UploadKey, Version},
 };
@@ -103,6 +105,9 @@ struct World {
     /// Uploads that their clients were told to be files.
     told: Vec<(UploadKey, BlobHash, Option<RoomId>)>,
     rights: Rights,
+    /// The checkpoint that the journal was last asked for, and for how many turns it still does not answer.
+    slow_ticket: Option<Ticket>,
+    slow_for: u64,
     deleted: u32,
     renames: u32,
     marks: Marks,
@@ -143,6 +148,8 @@ impl World {
             contents: BTreeMap::new(),
             told: Vec::new(),
             rights: Rights::default(),
+            slow_ticket: None,
+            slow_for: 0,
             deleted: 0,
             renames: 0,
             marks: Marks::default(),
@@ -460,6 +467,9 @@ impl World {
     }
 
     fn answer_storage(&mut self) -> Result<bool, String> {
+        if self.journal_is_slow() {
+            return Ok(false);
+        }
         let Some(request) = self.asked.pop_front() else { return Ok(false) };
         let drops = matches!(&request.operation, StorageOperation::Files(operation)
             if matches!(**operation, FileOperation::DropUpload { .. }));
@@ -480,6 +490,25 @@ impl World {
         }
         self.drain_server()?;
         Ok(true)
+    }
+
+    /// Now and then the journal takes long, so that the disk may fail and the upload be asked for again meanwhile.
+    fn journal_is_slow(&mut self) -> bool {
+        let checkpoint = self.asked.front().filter(|request| {
+            matches!(&request.operation, StorageOperation::Files(operation)
+                if matches!(**operation, FileOperation::Checkpoint { .. }))
+        });
+        let Some(ticket) = checkpoint.map(|request| request.ticket).filter(|_| !self.healthy) else {
+            return false;
+        };
+        if self.slow_ticket != Some(ticket) {
+            self.slow_ticket = Some(ticket);
+            let slow = self.choices.chance(Subsystem::Store, 1, 4);
+            self.slow_for = if slow { self.choices.between(Subsystem::Store, 1, 60) } else { 0 };
+        }
+        let slow = self.slow_for > 0;
+        self.slow_for = self.slow_for.saturating_sub(1);
+        slow
     }
 
     fn answer_disk(&mut self) -> Result<bool, String> {

@@ -53,7 +53,7 @@ impl Model {
         self.abandon(at);
         let refused = self.judge_nick(register.name, None).err();
         let mut codes = self.why_not_register();
-        codes.extend(self.why_nobody_new());
+        codes.extend(self.why_nobody_by_name(register.name));
         codes.extend(self.why_not_challenge(at));
         let refusal = match refused {
             Some(refusal) if codes.is_empty() => refusal,
@@ -84,7 +84,7 @@ impl Model {
             (_, password) => return self.fail_exchange(at, password.is_none()),
         };
         self[at].exchange = None;
-        let codes = self.why_nobody_new();
+        let codes = self.why_nobody_by_name(&name);
         if !codes.is_empty() {
             return self.refuse(at, enrol.id, Refusal::any_of(codes));
         }

@@ -34,7 +34,7 @@ impl Model {
     /// E1–E4: a new guest.
     pub(super) fn guest(&mut self, at: ConnectionKey, guest: &Guest<'_>) -> bool {
         self.abandon(at);
-        let mut codes = self.why_no_guest(guest.nick);
+        let mut codes = self.why_nobody_by_name(guest.nick);
         match self.judge_nick(guest.nick, None) {
             Err(refusal) if codes.is_empty() => return self.refuse(at, guest.id, refusal),
             Err(refusal) => codes.extend(refusal.codes),
@@ -273,17 +273,32 @@ impl Model {
         while self.has_place() && !self.queue.is_empty() {
             let next = self.queue.remove(0);
             let Phase::Waiting { user, request, .. } = self[next].phase else { continue };
-            if let Some(Hold::New { by, .. }) = self[next].hold
-                && !self.is_still(user, by)
-            {
-                self[next].phase = Phase::Greeted;
-                self[next].entering = self.now.monotonic;
-                self.login_failed(next, request);
-            } else {
+            let outdated = matches!(self[next].hold, Some(Hold::New { by, .. }) if !self.is_still(user, by));
+            let judged = self.judge_again(user);
+            if judged.is_ok() && !outdated {
                 self.enter(next, user, request);
+                continue;
             }
+            self[next].phase = Phase::Greeted;
+            self[next].entering = self.now.monotonic;
+            if self[user].standing == Standing::Newcomer {
+                self.remove_user(user, state::GONE);
+            }
+            match judged {
+                Err(refusal) => self.refuse(next, request, refusal),
+                Ok(()) => self.login_failed(next, request),
+            };
         }
         self.tell_positions();
+    }
+
+    /// O4: whoever waited is judged again.
+    fn judge_again(&self, user: UserKey) -> Result<(), Refusal> {
+        if self[user].standing != Standing::Newcomer {
+            return self.judge_entry(user);
+        }
+        let codes = self.why_nobody_by_name(&self[user].nick);
+        if codes.is_empty() { Ok(()) } else { Err(Refusal::any_of(codes)) }
     }
 
     /// The end of a connection, and of its user's stay if it is leaving (K3) or nobody could come back (E6, K5).

@@ -3,7 +3,7 @@
 use palabre_core::{error::RefusalCode, ids::RoomId};
 
 use super::{
-    Divergence, Expected, Logged, Model, Refusal, Room, RoomKey, RoomKind, UserKey,
+    ConnectionKey, Divergence, Expected, Hold, Logged, Model, Refusal, Room, RoomKey, RoomKind, UserKey,
     accounts::REFUSED,
     names,
     rights::{Role, Standing},
@@ -64,18 +64,14 @@ impl Model {
         if banned { Err(Refusal::new(RefusalCode::Banned)) } else { Ok(()) }
     }
 
-    /// O3, O4: whether a new guest may come by this name.
-    pub(super) fn why_no_guest(&self, nick: &str) -> Vec<RefusalCode> {
+    /// O3, O4: why nobody new may come by this name.
+    pub(super) fn why_nobody_by_name(&self, nick: &str) -> Vec<RefusalCode> {
         let banned = self.operators().is_some_and(|room| self.is_name_banned(room, nick));
-        let mut codes = self.why_nobody_new();
+        let closed = self.operators().is_some_and(|room| self[room].rights.mode.closed);
+        let mut codes = Vec::new();
+        codes.extend(closed.then_some(RefusalCode::Lockdown));
         codes.extend(banned.then_some(RefusalCode::Banned));
         codes
-    }
-
-    /// O4.
-    pub(super) fn why_nobody_new(&self) -> Vec<RefusalCode> {
-        let closed = self.operators().is_some_and(|room| self[room].rights.mode.closed);
-        closed.then_some(RefusalCode::Lockdown).into_iter().collect()
     }
 
     /// O3, O4: why somebody posts nowhere.
@@ -89,9 +85,10 @@ impl Model {
         codes
     }
 
-    /// O3: who is banned from the server is put out of it.
+    /// O3: who is banned from the server is put out of it; who waits by a password is judged when its turn comes (O4).
     pub(super) fn expel(&mut self, user: UserKey) {
-        for connection in self.connections_of(user).collect::<Vec<_>>() {
+        let is_in = |key: &ConnectionKey| !matches!(self[*key].hold, Some(Hold::New { .. }));
+        for connection in self.connections_of(user).filter(is_in).collect::<Vec<_>>() {
             self.expect(connection, Expected::Goodbye { reason: REFUSED });
             self.end(connection, false);
         }

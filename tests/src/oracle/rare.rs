@@ -43,8 +43,7 @@ pub(super) fn refused(refused: &Refused<'_>) {
         RefusalCode::Outranked => sometimes!("refused outranked"),
         // A thousand users with rights in one room are more than a run has.
         RefusalCode::RightsFull => {}
-        // The simulated servers have no operators.
-        RefusalCode::Lockdown => {}
+        RefusalCode::Lockdown => sometimes!("refused lockdown"),
         // Files have a world of their own.
         RefusalCode::FileNameInvalid
         | RefusalCode::NoSuchFile

@@ -203,6 +203,21 @@ impl SimulatedStore {
         }
     }
 
+    /// Another program writes into it while no server runs.
+    ///
+    /// # Errors
+    /// As for a server.
+    pub fn written_at_rest(
+        &mut self,
+        operation: &StorageOperation,
+    ) -> Result<StorageOutcome, StorageFailure> {
+        let outcome = self.durable.execute(operation);
+        if let Some(synced) = &mut self.synced {
+            synced.clone_from(&self.durable);
+        }
+        outcome
+    }
+
     /// What a server is told at start.
     #[must_use]
     pub fn recover(&self) -> Recovered {

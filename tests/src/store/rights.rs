@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use palabre_core::{
     ids::UserId,
+    name::OPERATORS,
     rights::{RightChange, Role, RoomChange, RoomMode, Standing},
 };
 
@@ -23,6 +24,12 @@ impl Rights {
             rights.write(*user, name, |standing| standing.role = Role::Owner);
         }
         rights
+    }
+
+    /// Whether anybody may join a room of this name.
+    #[must_use]
+    pub fn is_open_to_all(&self, name: &str) -> bool {
+        !self.mode.private && !self.mode.closed && name != OPERATORS
     }
 
     /// Makes a change; whoever is a member no more.

@@ -68,6 +68,13 @@ fn invitation() -> String {
     Invitation::new(u16::MAX, 100 * 366 * 24, number, WallTime::from_millis(EPOCH_WALL_MILLIS)).code(&setup())
 }
 
+impl Accounts {
+    /// Whether it is an account of honest people, who were told of it.
+    pub(super) fn is_known(&self, user: UserId) -> bool {
+        self.by_name.values().any(|account| account.user == Some(user))
+    }
+}
+
 impl Holding {
     pub(super) fn of(account: Option<String>) -> Self {
         Self { name: account, ..Self::default() }
@@ -165,6 +172,9 @@ impl World {
         sometimes!("an account was here on two machines", others.count() > 1);
         if account.passwords.len() == 1 {
             account.certain = true;
+        }
+        if before.is_none() {
+            self.want_operator();
         }
         Ok(())
     }

@@ -25,6 +25,8 @@ pub(super) enum Task {
     ClientTimer(usize),
     /// The server's process goes on.
     Resume,
+    /// The server is shut down, for an operator to be made.
+    ShutDown,
     /// The server has shut down.
     ServerExits,
     /// The server starts again.

@@ -204,7 +204,9 @@ impl World {
     /// A guest that was not lost for long enough is still there (E6, E8).
     fn check_guest_kept(&self, actor: usize, lost_since: Monotonic) -> Result<(), Violation> {
         let excused = [Fault::WallJump, Fault::Leap, Fault::Leave, Fault::Thieves];
-        if excused.iter().any(|fault| self.plan.has(*fault)) || self.storage_may_fail() {
+        // Who is banned from the server comes back as somebody else, if at all.
+        let excused = excused.iter().any(|fault| self.plan.has(*fault)) || self.ledger.rights.is_operated();
+        if excused || self.storage_may_fail() {
             return Ok(());
         }
         let lost = self.now.since(lost_since) + self.earlier_now_max();
@@ -239,9 +241,13 @@ impl World {
             RefusalCode::NotAMember | RefusalCode::NoSuchRoom => {
                 self.actors[actor].parted.contains(&post.room) || self.ledger.rights.is_governed(post.room)
             }
-            RefusalCode::Muted | RefusalCode::ReadOnly | RefusalCode::RoleNeeded | RefusalCode::SlowDown => {
+            RefusalCode::ReadOnly | RefusalCode::RoleNeeded | RefusalCode::SlowDown => {
                 self.ledger.rights.is_governed(post.room)
             }
+            RefusalCode::Muted => {
+                self.ledger.rights.is_governed(post.room) || self.ledger.rights.is_operated()
+            }
+            RefusalCode::Banned | RefusalCode::Lockdown => self.ledger.rights.is_operated(),
             RefusalCode::NoSuchUser => true,
             RefusalCode::NoSuchMessage
             | RefusalCode::MessageDeleted
@@ -252,10 +258,8 @@ impl World {
             | RefusalCode::NameLooksAlike
             | RefusalCode::NotPossible
             | RefusalCode::ServerFull
-            | RefusalCode::Banned
             | RefusalCode::InviteOnly
             | RefusalCode::RightsFull
-            | RefusalCode::Lockdown
             | RefusalCode::TextEmpty
             | RefusalCode::TextTooLong
             | RefusalCode::TextInvalid

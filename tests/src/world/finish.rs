@@ -99,6 +99,10 @@ impl World {
         if self.host.server.is_none() || !self.store.is_idle() {
             return Ok(false);
         }
+        if self.is_locked_down() {
+            self.lift_lockdown()?;
+            return Ok(false);
+        }
         let mut all = true;
         for actor in 0..self.actors.len() {
             if self.actors[actor].has_left && self.actors[actor].client.is_none() {
@@ -235,8 +239,8 @@ impl World {
 
     fn named_rooms(&self) -> Vec<NamedRoom> {
         let rooms = self.store.durable().rooms().filter_map(|(id, room)| match &room.key {
-            // Into a private room the reader is not invited.
-            RoomKey::Named(_) if room.rights.mode.private => None,
+            // Into a private or closed room the reader is not let.
+            RoomKey::Named(name) if !room.rights.is_open_to_all(name) => None,
             RoomKey::Named(name) => {
                 let name = RoomName::parse(name).ok()?;
                 Some(NamedRoom { id, name, first: room.first, last: room.last() })

@@ -70,6 +70,8 @@ impl World {
         if self.host.server.is_some() {
             return Ok(());
         }
+        self.make_operator()?;
+        self.ledger.rights.started(self.store.durable());
         let recovered = self.store.recover();
         ensure(recovered == self.store.recover(), Invariant::Recoverable, || {
             "two recoveries of the same store differ".to_owned()
@@ -112,7 +114,8 @@ impl World {
         let Some(server) = self.host.server.as_mut() else { return Ok(()) };
         input(server, now);
         self.events += 1;
-        self.drain_server().map(drop)
+        self.drain_server()?;
+        self.ledger.rights.check_noted()
     }
 
     /// The time to hand in: now and then one that went back, which counts as the latest.

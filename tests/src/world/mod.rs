@@ -16,6 +16,7 @@ mod host;
 mod later;
 mod lies;
 mod operations;
+mod operators;
 mod peer;
 mod process;
 mod rights;
@@ -257,6 +258,7 @@ impl World {
                 self.resume_server_if_due();
                 Ok(())
             }
+            Task::ShutDown => self.shut_server_down(),
             Task::ServerExits => self.server_exits(),
             Task::StartServer => self.start_server(),
             Task::StartClient(actor) => self.start_client(actor),

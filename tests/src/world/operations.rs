@@ -6,7 +6,7 @@ use palabre_core::{
     client::{Client, RequestId, RoomInfo},
     error::{Misuse, RefusalCode},
     ids::{Nonce, RoomId, Seq},
-    name::{Nick, RoomName},
+    name::{Nick, OPERATORS, RoomName},
     storage::EventKind,
     time::Now,
 };
@@ -141,7 +141,7 @@ pub(super) enum Request {
 /// Exactly as long as the name of a room may be.
 const LONG_ROOM: &str = "#a-name-of-a-room.that_has_exactly-the-64-bytes-that-it-may-have";
 const _: () = assert!(LONG_ROOM.len() == 64);
-const ROOMS: &[&str] = &["#lobby", "#rust", "#Café", "#a", LONG_ROOM];
+const ROOMS: &[&str] = &["#lobby", "#rust", "#Café", "#a", LONG_ROOM, OPERATORS];
 const NAMES: &[&str] =
     &["ana", "bob", "carol", "dave", "eve", "рaypal", "ANA", "zoe", "fresh-reader-2", "nobody"];
 

@@ -1,7 +1,8 @@
 //! Honest people who govern rooms, as far as they are let: those without the right try it, too.
 
 use palabre_core::{
-    client::{Governance, ModeChange},
+    client::{Governance, ModeChange, RoomInfo},
+    name::OPERATORS,
     rights::Act,
 };
 
@@ -25,7 +26,7 @@ const ACTS: &[Act] = &[
 
 impl World {
     pub(super) fn govern(&mut self, actor: usize) -> Result<(), Violation> {
-        let Some(room) = self.some_room(actor) else { return Ok(()) };
+        let Some(room) = self.some_room_to_govern(actor) else { return Ok(()) };
         let act = *self.choices.pick(Subsystem::Operations, ACTS);
         let ends = act.may_end() && self.choices.chance(Subsystem::Operations, 1, 2);
         let governance = Governance {
@@ -38,11 +39,22 @@ impl World {
         self.verb(actor, Request::Govern, |client, now| client.govern(governance, now))
     }
 
+    /// Those who operate the server do that as often as they govern another room.
+    fn some_room_to_govern(&mut self, actor: usize) -> Option<RoomInfo> {
+        let client = self.actors[actor].client.as_ref()?;
+        let house = client.joined().find(|room| &*room.name == OPERATORS).cloned();
+        match house.filter(|_| self.choices.chance(Subsystem::Operations, 1, 2)) {
+            Some(house) => Some(house),
+            None => self.some_room(actor),
+        }
+    }
+
     pub(super) fn change_mode(&mut self, actor: usize) -> Result<(), Violation> {
-        let Some(room) = self.some_room(actor) else { return Ok(()) };
+        let Some(room) = self.some_room_to_govern(actor) else { return Ok(()) };
         let mut flag = || Some(self.choices.chance(Subsystem::Operations, 1, 4));
         let mut change = ModeChange::default();
         (change.private, change.read_only, change.topic_locked) = (flag(), flag(), flag());
+        change.closed = flag();
         change.slow_seconds = Some(*self.choices.pick(Subsystem::Operations, &[0, 0, 1, 30]));
         self.verb(actor, Request::Mode, |client, now| client.set_mode(room.id, change, now))
     }
