@@ -31,6 +31,8 @@ pub(crate) struct Environment {
     pub(crate) no_color: bool,
     /// Whether the terminal understands nothing but text.
     pub(crate) dumb_terminal: bool,
+    /// The person's own folder.
+    pub(crate) home: Option<PathBuf>,
     /// `$XDG_STATE_HOME/palabre`; nothing without a home.
     pub(crate) state_folder: Option<PathBuf>,
     /// The configuration files, the more important first.
@@ -80,6 +82,7 @@ impl Environment {
             user: text("USER").or_else(|| text("LOGNAME")),
             no_color: text("NO_COLOR").is_some() || term == "dumb",
             dumb_terminal: term.is_empty() || term == "dumb",
+            home: folders.as_ref().map(|folders| folders.home_dir().to_owned()),
             state_folder: folders.and_then(|folders| Some(folders.state_dir()?.join("palabre"))),
             config_files: own_config.into_iter().chain([PathBuf::from("/etc/palabre/config.toml")]).collect(),
             terminals: Terminals {

@@ -6,16 +6,18 @@ use clap::{Args, ValueEnum};
 use palabre_core::{
     client::UploadWish,
     ids::RoomId,
-    transfer::{FileName, UploadKey, Version},
+    transfer::{FileName, Version},
 };
-use palabre_runtime::entropy;
 
 use crate::{
     arguments::{Shelf, parse_bytes},
     context::Context,
     failure::Failure,
     session::{Session, with_session},
-    transfer::{Direction, FileSource, Job, Kind, Record, Records, Showing, StandardInput, run},
+    transfer::{
+        FileSource, Job, Kind, Place, Records, Showing, StandardInput, new_key, not_readable, own_name, run,
+        share,
+    },
 };
 
 /// Share files in a room, with a person, or keep them on your shelf
@@ -118,9 +120,8 @@ impl Source {
                 name.ok_or_else(|| Failure::usage("say --as NAME for what comes in by standard input"))?;
             return Ok(Self::Input { name });
         }
-        let fail = |error: &std::io::Error| not_readable(file, error);
-        let source = FileSource::open(file).map_err(|error| fail(&error))?;
-        let path = std::fs::canonicalize(file).map_err(|error| fail(&error))?;
+        let source = FileSource::open(file).map_err(|error| not_readable(file, &error))?;
+        let path = file.to_path_buf();
         let name = match &arguments.name {
             Some(name) => name.clone(),
             None => own_name(file)?,
@@ -138,7 +139,6 @@ impl Source {
         let over = if arguments.force { None } else { Some(Version::default()) };
         let place = format!("{}/", arguments.to);
         let keep_both = arguments.keep_both;
-        let new_key = new_key()?;
         match self {
             Self::Input { name } => {
                 let folder = records.folder().ok().flatten().map(Path::to_path_buf);
@@ -146,56 +146,17 @@ impl Source {
                 let input =
                     StandardInput::open(&folder).map_err(|error| Failure::local(folder.display(), &error))?;
                 let label = name.to_string();
-                let wish = UploadWish { key: new_key, room, name, size: None, executable: false, over };
+                let key = new_key()?;
+                let wish = UploadWish { key, room, name, size: None, executable: false, over };
                 let kind = Kind::Upload { wish, file: Box::new(input), keep_both };
                 Ok(Job { label, place, kind, held: None })
             }
             Self::File { path, name, source } => {
-                let stamp = source.stamp();
-                let record = Record {
-                    direction: Direction::Upload,
-                    server: session.server().to_string(),
-                    remote: format!("{place}{name}"),
-                    local: path.clone(),
-                    key: Some(new_key.to_string()),
-                    modified: i64::try_from(stamp.modified).ok(),
-                    size: Some(stamp.size),
-                    hash: None,
-                    force: arguments.force,
-                };
-                let held = records.find_or_add(record)?;
-                let key = held.as_ref().and_then(|held| held.record.upload_key()).unwrap_or(new_key);
-                let executable = source.is_executable();
-                let wish =
-                    UploadWish { key, room, name: name.clone(), size: Some(stamp.size), executable, over };
-                let kind = Kind::Upload { wish, file: source, keep_both };
-                Ok(Job { label: name.to_string(), place, kind, held })
+                let to = Place { server: session.server().to_string(), room, shown: place };
+                share(&path, source, &name, to, records, arguments.force, keep_both)
             }
         }
     }
-}
-
-/// The name that a file has here, if it may have it there.
-fn own_name(file: &Path) -> Result<FileName, Failure> {
-    let shown = file.display();
-    let name = file.file_name().and_then(std::ffi::OsStr::to_str);
-    let name = name.ok_or_else(|| Failure::usage(format!("{shown}: say --as NAME: its own is no text")))?;
-    FileName::parse(name).map_err(|error| Failure::usage(format!("{shown}: {error}; say --as NAME")))
-}
-
-fn new_key() -> Result<UploadKey, Failure> {
-    let seed = entropy::seed().map_err(|error| Failure::local("randomness", &error))?;
-    let mut key = [0; 16];
-    key.copy_from_slice(&seed[..16]);
-    Ok(UploadKey(key))
-}
-
-fn not_readable(file: &Path, error: &std::io::Error) -> Failure {
-    let mut failure = Failure::local(file.display(), error);
-    if error.kind() == std::io::ErrorKind::NotFound {
-        failure.status = crate::failure::ExitStatus::NotFound;
-    }
-    failure
 }
 
 /// Goes on with an upload that was begun in another run.

@@ -73,11 +73,8 @@ impl fmt::Display for MessageLines<'_> {
             }
             EventFamily::Topic if event.text.is_empty() => return write!(f, "* {nick} cleared the topic"),
             EventFamily::Topic => write!(f, "* {nick} set the topic: ")?,
-            EventFamily::Act => {
+            EventFamily::Act | EventFamily::File => {
                 return write!(f, "* {nick} {}", act_sentence(event, *now));
-            }
-            EventFamily::File => {
-                return write!(f, "* {nick} {}", about_file(event.kind, &event.text));
             }
         }
         for (index, line) in event.text.split('\n').enumerate() {

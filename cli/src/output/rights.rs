@@ -7,7 +7,7 @@ use palabre_core::{
     time::WallTime,
 };
 
-use super::{LocalTime, Printable};
+use super::{LocalTime, Printable, about_file};
 
 /// What is particular about somebody, for people.
 pub(crate) fn standing_words(standing: &StandingInfo, now: WallTime) -> String {
@@ -41,7 +41,8 @@ pub(crate) fn rights_lines(
     std::iter::once(first).chain(others).collect()
 }
 
-/// What somebody did about rights, without the name of who did: `banned eve until 12:03: spam`. Fit for a terminal.
+/// What somebody did about rights or a file, without the name of who did: `banned eve until 12:03: spam`. Fit for a
+/// terminal.
 pub(crate) fn act_sentence(event: &StoredEvent, now: WallTime) -> String {
     let text = Printable::new(&event.text);
     let (before, after) = match event.kind {
@@ -60,13 +61,10 @@ pub(crate) fn act_sentence(event: &StoredEvent, now: WallTime) -> String {
         EventKind::Promoted => ("made ", " a moderator"),
         EventKind::Demoted => ("took the role of ", " back"),
         EventKind::Owned => ("made ", " an owner"),
-        EventKind::Posted
-        | EventKind::Action
-        | EventKind::Topic
-        | EventKind::FileShared
-        | EventKind::FileDeleted
-        | EventKind::Edited
-        | EventKind::Deleted => ("", ""),
+        EventKind::FileShared | EventKind::FileDeleted => return about_file(event.kind, &event.text),
+        EventKind::Posted | EventKind::Action | EventKind::Topic | EventKind::Edited | EventKind::Deleted => {
+            ("", "")
+        }
     };
     let name = event.about.as_ref().map_or("somebody", |about| &*about.name);
     let until = event.about.as_ref().and_then(|about| about.until);

@@ -1,12 +1,7 @@
 //! What a session has to do with files.
 
-use palabre_core::{
-    client::{ClientEvent, DownloadWish, TransferId, UploadWish},
-    error::RefusalCode,
-    ids::RoomId,
-    transfer::{FileName, UploadKey, Version},
-};
-use palabre_runtime::client::{LocalFile, TransferError};
+use palabre_core::{client::ClientEvent, error::RefusalCode, ids::RoomId, transfer::UploadKey};
+use palabre_runtime::client::ClientDriver;
 
 use super::{Session, unexpected};
 use crate::{arguments::Shelf, failure::Failure};
@@ -32,29 +27,8 @@ impl Session<'_> {
         self.driver.with_client(|client, now| client.limit_rate(bytes_per_second, now));
     }
 
-    pub(crate) fn begin_upload(
-        &mut self,
-        wish: UploadWish,
-        file: Box<dyn LocalFile>,
-    ) -> Result<TransferId, Failure> {
-        self.driver.upload(wish, file).map_err(not_begun)
-    }
-
-    pub(crate) fn begin_download(
-        &mut self,
-        wish: DownloadWish,
-        file: Box<dyn LocalFile>,
-    ) -> Result<TransferId, Failure> {
-        self.driver.download(wish, file).map_err(not_begun)
-    }
-
-    /// Has an upload stored under another name. Whether it waited for that.
-    pub(crate) fn finish_as(&mut self, id: TransferId, name: FileName, over: Option<Version>) -> bool {
-        self.driver.with_client(|client, now| client.finish_as(id, name, over, now))
-    }
-
-    pub(crate) fn cancel_transfer(&mut self, id: TransferId) {
-        self.driver.with_client(|client, now| client.cancel(id, now));
+    pub(crate) const fn driver_mut(&mut self) -> &mut ClientDriver {
+        &mut self.driver
     }
 
     /// Has the server forget an upload; one that it does not know is forgotten.
@@ -65,12 +39,5 @@ impl Session<'_> {
             Err(failure) if failure.code == RefusalCode::NoSuchUpload.name() => Ok(()),
             Err(failure) => Err(failure),
         }
-    }
-}
-
-fn not_begun(error: TransferError) -> Failure {
-    match error {
-        TransferError::System(error) => Failure::local("the transfer", &error),
-        TransferError::Misuse(misuse) => misuse.into(),
     }
 }

@@ -1,16 +1,22 @@
 //! Files on their way, from the side of a person: what is read and written here, how far it is, and what is kept to go on
 //! later.
 
+mod incoming;
+mod outgoing;
 mod progress;
 mod record;
 mod run;
+mod running;
 mod sink;
 mod source;
 
 pub(crate) use self::{
+    incoming::{fetch, into_file},
+    outgoing::{new_key, not_readable, own_name, share},
     progress::Showing,
     record::{Direction, Held, Record, Records},
-    run::{Job, Kind, run},
+    run::run,
+    running::{Job, Kind, NAMES_MAX, Place, Running, numbered},
     sink::{Destination, StandardOutput, delete_part},
     source::{FileSource, StandardInput},
 };

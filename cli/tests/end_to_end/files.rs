@@ -62,6 +62,31 @@ fn a_file_is_shared_listed_taken_and_deleted_and_the_room_is_told() {
 }
 
 #[test]
+fn files_are_shared_and_taken_while_one_chats() {
+    let house = house();
+    let notes = file(&house, "notes.txt", 5_000);
+    let shared = house.run_with(["connect"], &format!("/upload {0}\n/upload {0}\n", text(&notes)));
+    assert_eq!(shared.code, 0, "{shared:?}");
+    for name in ["notes.txt", "notes (2).txt"] {
+        assert!(shared.errors.contains(&format!("is shared as #lobby/{name} (4.9 KiB)")), "{shared:?}");
+    }
+    let listed = house.run_with(["connect"], "/files\n/upload nowhere.txt\n");
+    assert!(listed.output.contains("notes (2).txt  4.9 KiB  from ana"), "{listed:?}");
+    assert!(listed.errors.contains("nowhere.txt"), "{listed:?}");
+    assert_eq!(listed.code, 3, "{listed:?}");
+    let folder = house.path("taken");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("notes.txt"), "mine").unwrap();
+    let mut command = house.command(["connect"]);
+    command.current_dir(&folder);
+    let mut chat = Running::start(command);
+    chat.write("/download notes.txt\n/quit\n");
+    assert_eq!(chat.wait(), 0);
+    assert_eq!(fs::read(folder.join("notes.txt")).unwrap(), b"mine");
+    assert_eq!(fs::read(folder.join("notes (2).txt")).unwrap(), fs::read(&notes).unwrap());
+}
+
+#[test]
 fn the_ancestors_spelling_does_the_same() {
     let house = house();
     let server = house.server_name();

@@ -1,6 +1,6 @@
 //! The full screen, in a terminal: what is typed, and what is seen.
 
-use palabre_core::limits::Limits;
+use palabre_core::{config::FilesConfig, limits::Limits};
 
 use super::{
     support::{House, Running, until},
@@ -101,6 +101,29 @@ fn a_person_answers_edits_and_deletes() {
     // What may not be done is told, and changes nothing.
     bob.run("/edit =1 mine");
     bob.wait_for("was deleted");
+}
+
+#[test]
+fn a_file_is_shared_with_a_bar_and_chat_goes_on_meanwhile() {
+    let house = House::with_files(Limits::open(), FilesConfig::Everybody);
+    let Some(ana) = Terminal::chat(&house, 100, 24, "ana") else { return };
+    let bob = Terminal::chat(&house, 80, 24, "bob").unwrap();
+    ana.wait_for("bob joined");
+    let large = house.path("large.bin");
+    std::fs::File::create(&large).unwrap().set_len(256 << 20).unwrap();
+    ana.run(&format!("/upload {}", large.display()));
+    ana.wait_for("↑ large.bin");
+    ana.wait_for("█");
+    ana.run("it takes a moment");
+    bob.wait_for("ana  it takes a moment");
+    ana.run("/cancel");
+    ana.wait_for("large.bin was stopped");
+    ana.wait_without("█");
+    let small = house.path("small.txt");
+    std::fs::write(&small, "five!").unwrap();
+    ana.run(&format!("/upload {}", small.display()));
+    ana.wait_for("is shared as #lobby/small.txt (5 B)");
+    bob.wait_for("ana shared small.txt (5 B)");
 }
 
 #[test]

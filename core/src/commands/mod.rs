@@ -141,6 +141,23 @@ pub enum Command {
         /// What is typed to look for; not empty.
         text: String,
     },
+    /// Share a file in the room shown.
+    Upload {
+        /// Where it is here, as it was typed.
+        path: String,
+    },
+    /// Take a file of the room shown.
+    Download {
+        /// What it is called there, as it was typed.
+        name: String,
+    },
+    /// List the files of the room shown.
+    Files,
+    /// Stop a transfer.
+    Cancel {
+        /// Of which file; of the only one unless said.
+        name: Option<String>,
+    },
     /// Measure the round trip.
     Ping,
     /// Show the table and the manual, or one entry.
@@ -252,6 +269,10 @@ fn parse_command(entry: &'static Entry, rest: &str) -> Result<Input, CommandErro
         Verb::Back => Command::Back,
         Verb::History => Command::History { events: arguments.number()? },
         Verb::Search => Command::Search { text: arguments.text()?.to_owned() },
+        Verb::Upload => Command::Upload { path: arguments.text()?.to_owned() },
+        Verb::Download => Command::Download { name: arguments.text()?.to_owned() },
+        Verb::Files => Command::Files,
+        Verb::Cancel => Command::Cancel { name: arguments.optional_text() },
         Verb::Face(face) => {
             let text =
                 arguments.optional_text().map_or_else(|| face.to_owned(), |text| format!("{text} {face}"));

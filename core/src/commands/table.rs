@@ -40,6 +40,10 @@ pub(super) enum Verb {
     Back,
     History,
     Search,
+    Upload,
+    Download,
+    Files,
+    Cancel,
     Face(&'static str),
     Ping,
     Help,
@@ -65,7 +69,7 @@ const SHRUG: Verb = Verb::Face(r"¯\_(ツ)_/¯");
 const TABLEFLIP: Verb = Verb::Face("(╯°□°)╯︵ ┻━┻");
 const UNFLIP: Verb = Verb::Face("┬─┬ノ( º _ ºノ)");
 
-static TABLE: [Entry; 33] = [
+static TABLE: [Entry; 37] = [
     entry("msg", &["m", "query", "w", "dm"], "NAME [TEXT]", "write to somebody alone", Verb::Message),
     entry("me", &[], "TEXT", "say what you do: /me waves", Verb::Me),
     entry("reply", &["re"], "TEXT", "answer what was said last, or before (^2)", Verb::Reply),
@@ -93,6 +97,10 @@ static TABLE: [Entry; 33] = [
     entry("back", &[], "", "say that you are here again", Verb::Back),
     entry("history", &[], "[N]", "show earlier messages of this room", Verb::History),
     entry("search", &["find"], "TEXT", "search what was said in your rooms", Verb::Search),
+    entry("upload", &[], "PATH", "share a file of yours in this room", Verb::Upload),
+    entry("download", &[], "NAME", "take a file of this room into your folder", Verb::Download),
+    entry("files", &[], "", "list the files of this room", Verb::Files),
+    entry("cancel", &[], "[NAME]", "stop an upload or a download", Verb::Cancel),
     entry("shrug", &[], "[TEXT]", r"say the text and ¯\_(ツ)_/¯", SHRUG),
     entry("tableflip", &[], "[TEXT]", "say the text and (╯°□°)╯︵ ┻━┻", TABLEFLIP),
     entry("unflip", &[], "[TEXT]", "say the text and ┬─┬ノ( º _ ºノ)", UNFLIP),

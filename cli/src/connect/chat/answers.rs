@@ -55,6 +55,10 @@ pub(super) enum Pending {
     Away,
     /// To measure the way.
     Ping,
+    /// To show the files of a room.
+    Files,
+    /// To have the server forget an upload.
+    Discard,
 }
 
 impl Pending {
@@ -73,7 +77,9 @@ impl Pending {
             | Self::Rights(_)
             | Self::Rename
             | Self::Away
-            | Self::Ping => false,
+            | Self::Ping
+            | Self::Files
+            | Self::Discard => false,
         }
     }
 }
@@ -175,6 +181,7 @@ impl Chat {
                 let place = self.views.find(room).map(|view| view.place.clone()).unwrap_or_default();
                 self.show(Shown::Rights { place, mode, standings });
             }
+            (Pending::Files, answer) => self.files_told(answer),
             (_, ClientEvent::Parted { room, .. }) => self.parted(room),
             (_, ClientEvent::Manual { text, .. }) => {
                 let lines: Vec<String> = text.lines().map(|line| Printable::new(line).to_string()).collect();
@@ -193,7 +200,7 @@ impl Chat {
     /// A request was refused.
     pub(super) fn refused(&mut self, request: RequestId, refusal: &Refusal) {
         let pending = self.pending.remove(&request);
-        if pending != Some(Pending::RoomNames) {
+        if pending != Some(Pending::RoomNames) && !Self::is_forgotten(pending.as_ref(), refusal.code) {
             self.fail(Failure::refused(refusal));
         }
         if self.stage == Stage::Arriving && pending == Some(Pending::Enter) {
@@ -219,7 +226,7 @@ impl Chat {
             Pending::Here(room) | Pending::Refresh(room) => {
                 self.ask(pending, |client, now| client.members(room, now));
             }
-            Pending::RoomNames => {}
+            Pending::RoomNames | Pending::Discard => {}
             Pending::Enter
             | Pending::Say(_)
             | Pending::Part
@@ -232,6 +239,7 @@ impl Chat {
             | Pending::Rights(_)
             | Pending::Rename
             | Pending::Away
+            | Pending::Files
             | Pending::Ping => self.status("the connection was lost before the answer; try again"),
         }
     }

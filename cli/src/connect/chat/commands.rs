@@ -113,6 +113,14 @@ impl Chat {
                 }
             }
             Command::History { events } => self.history(events.map_or(self.past_events, u16::from)),
+            Command::Upload { path } => self.upload(&path, line),
+            Command::Download { name } => self.download(&name, line),
+            Command::Files => {
+                if let Some(room) = self.room_or_current(None) {
+                    self.list_files(room);
+                }
+            }
+            Command::Cancel { name } => self.cancel(name.as_deref()),
             Command::Search { text } => {
                 self.ask(Pending::Search(text.clone()), |client, now| {
                     client.search(&text, None, None, 0, now)

@@ -78,16 +78,16 @@ impl Chat {
             | ClientEvent::Manual { .. }
             | ClientEvent::Renamed { .. }
             | ClientEvent::AwaySet { .. }
+            | ClientEvent::Files { .. }
+            | ClientEvent::UploadDiscarded { .. }
             | ClientEvent::Pong { .. } => {
                 if let Some(request) = request_answered(&event) {
                     self.answered(request, event);
                 }
             }
-            // The chat begins no transfers.
-            ClientEvent::Transfer(_)
-            | ClientEvent::Files { .. }
-            | ClientEvent::FileDeleted { .. }
-            | ClientEvent::UploadDiscarded { .. }
+            ClientEvent::Transfer(event) => self.transferred(event),
+            // The chat deletes no files.
+            ClientEvent::FileDeleted { .. }
             | ClientEvent::Connected { .. }
             | ClientEvent::Waiting { .. }
             | ClientEvent::Read { .. }

@@ -7,6 +7,7 @@ mod commands;
 mod events;
 mod messages;
 mod shown;
+mod transfers;
 mod views;
 mod vocabulary;
 
@@ -28,9 +29,10 @@ use palabre_runtime::{
     clock::Clock,
 };
 
-use self::answers::Pending;
+use self::{answers::Pending, transfers::Transfers};
 pub(super) use self::{
     shown::{Shown, Time},
+    transfers::Step,
     views::Views,
     vocabulary::Vocabulary,
 };
@@ -72,6 +74,7 @@ pub(super) struct Chat {
     /// Messages of before that are asked for on entering a room, and unless said.
     past_events: u16,
     shown: VecDeque<Shown>,
+    transfers: Transfers,
 }
 
 /// How far it is.
@@ -152,6 +155,7 @@ impl Chat {
             is_away: false,
             past_events,
             shown: VecDeque::new(),
+            transfers: Transfers::new(context),
         })
     }
 
@@ -203,7 +207,9 @@ impl Chat {
 
     /// Whether all is said.
     pub(super) fn is_finished(&self) -> bool {
-        self.stage == Stage::Finishing && self.waiting_posts() == 0 && !self.is_switching()
+        // What a script asked for it is told; a person leaves, and goes on with files another time.
+        let is_owed = !self.is_person && (self.transfers().count() > 0 || !self.pending.is_empty());
+        self.stage == Stage::Finishing && self.waiting_posts() == 0 && !self.is_switching() && !is_owed
     }
 
     /// Says goodbye. The texts that were not acknowledged.

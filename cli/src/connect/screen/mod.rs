@@ -150,6 +150,7 @@ impl Screen<'_> {
                 self.warn(line);
             }
             self.app.look_at(self.chat.client(), self.chat.stage());
+            self.is_stale |= self.app.follow_transfers(self.chat.transfers().collect());
             let effects = self.app.take_effects();
             if effects.is_empty() {
                 return Ok(());

@@ -36,7 +36,7 @@ use super::{
     terminal::{Click, Code, Heard, Key},
     theme::Theme,
 };
-use crate::connect::chat::Vocabulary;
+use crate::connect::chat::{Step, Vocabulary};
 
 /// Lines of a paste that are taken as typed; more are asked about.
 const PASTE_LINES_MAX: usize = 5;
@@ -58,6 +58,8 @@ pub(crate) struct App {
     current: Option<RoomId>,
     /// What is told and typed while there is no room.
     pub(crate) nowhere: Room,
+    /// Files on their way.
+    pub(crate) transfers: Vec<Step>,
     pub(crate) overlay: Overlay,
     pub(crate) show_rooms: bool,
     pub(crate) show_people: bool,
@@ -155,6 +157,7 @@ impl App {
             rooms: Vec::new(),
             current: None,
             nowhere: Room::new(RoomId::new(0), String::new()),
+            transfers: Vec::new(),
             overlay: Overlay::None,
             show_rooms: true,
             show_people: true,
@@ -186,6 +189,13 @@ impl App {
 
     pub(crate) const fn current(&self) -> Option<RoomId> {
         self.current
+    }
+
+    /// Takes in how far files on their way are. Whether that looks different now.
+    pub(crate) fn follow_transfers(&mut self, steps: Vec<Step>) -> bool {
+        let is_new = steps != self.transfers;
+        self.transfers = steps;
+        is_new
     }
 
     /// When it looks different though nothing happens: time that is counted down.

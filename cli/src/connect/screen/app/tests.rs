@@ -1,7 +1,7 @@
 //! The screen as a person sees it, without a terminal.
 
 use palabre_core::{
-    client::{MemberInfo, RoomInfo},
+    client::{MemberInfo, RoomInfo, TransferProgress},
     storage::{About, EventKind, StoredEvent},
     time::WallTime,
     wire::state,
@@ -11,7 +11,7 @@ use ratatui::{Terminal, backend::TestBackend};
 
 use super::*;
 use crate::connect::{
-    chat::{Shown, Time, Views},
+    chat::{self, Shown, Time, Views},
     screen::{
         draw,
         frame::Frames,
@@ -157,6 +157,29 @@ impl Seat {
     fn shows(&self, part: &str) -> bool {
         self.rows().iter().any(|row| row.contains(part))
     }
+}
+
+#[test]
+fn files_on_their_way_have_a_row_each_as_far_as_there_is_place() {
+    let mut seat = Seat::new(60, 12);
+    let step = |label: &str, is_upload, done, size, is_open| chat::Step {
+        label: label.into(),
+        is_upload,
+        progress: TransferProgress { done, moved: done, from: 0, size, is_open },
+    };
+    let steps = vec![
+        step("report.iso", true, 1 << 19, Some(1 << 20), true),
+        step("#lobby/x", false, 17, None, false),
+        step("empty", true, 0, Some(0), true),
+        step("unseen", true, 0, Some(5), true),
+    ];
+    assert!(seat.app.follow_transfers(steps.clone()));
+    assert!(!seat.app.follow_transfers(steps), "nothing has changed");
+    let rows = seat.rows();
+    assert_eq!(rows[7], " ↑ report.iso  ████████░░░░░░░░ 50 %  512.0 KiB of 1.0 MiB");
+    assert_eq!(rows[8], " ↓ #lobby/x  17 B, waits");
+    assert_eq!(rows[9], " ↑ empty  0 B");
+    assert!(rows[10].starts_with(" ana"), "{rows:?}");
 }
 
 #[test]

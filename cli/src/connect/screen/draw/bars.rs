@@ -1,12 +1,22 @@
 //! The bars: what a room is about above its messages, how things are below them.
 
+use palabre_core::client::TransferProgress;
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{fill, put};
-use crate::connect::screen::{
-    app::{Anchor, App, Link, Overlay, Past},
-    text::{Row, Span},
+use crate::{
+    connect::{
+        chat::Step,
+        screen::{
+            app::{Anchor, App, Link, Overlay, Past},
+            text::{Row, Span},
+        },
+    },
+    output::Size,
 };
+
+/// How wide the bar of a file on its way is.
+const BAR_COLUMNS: u64 = 16;
 
 /// The room and its topic.
 pub(super) fn topic(app: &App, area: Rect, buffer: &mut Buffer) {
@@ -20,6 +30,27 @@ pub(super) fn topic(app: &App, area: Rect, buffer: &mut Buffer) {
         spans.extend([Span::new("  ", theme.bar), Span::new(&topic, theme.bar)]);
     }
     put(buffer, area.x, area.y, &Row::cut(&spans, area.width.into()), theme.bar);
+}
+
+/// How far files on their way are.
+pub(super) fn transfers(app: &App, area: Rect, buffer: &mut Buffer) {
+    for (y, step) in (area.top()..area.bottom()).zip(&app.transfers) {
+        let row = Row::cut(&[Span::new(&step_row(step), app.theme.quiet)], area.width.into());
+        put(buffer, area.x, y, &row, app.theme.text);
+    }
+}
+
+fn step_row(step: &Step) -> String {
+    let TransferProgress { done, size, is_open, .. } = step.progress;
+    let way = if step.is_upload { '↑' } else { '↓' };
+    let waits = if is_open { "" } else { ", waits" };
+    let Some(size) = size.filter(|size| *size > 0) else {
+        return format!(" {way} {}  {}{waits}", step.label, Size(done));
+    };
+    let part = |of: u64| u64::try_from(u128::from(done.min(size)) * u128::from(of) / u128::from(size));
+    let (full, percent) = (part(BAR_COLUMNS).unwrap_or(0), part(100).unwrap_or(0));
+    let bar: String = (0..BAR_COLUMNS).map(|column| if column < full { '█' } else { '░' }).collect();
+    format!(" {way} {}  {bar} {percent} %  {} of {}{waits}", step.label, Size(done), Size(size))
 }
 
 /// Who one is, how the connection is, what waits, and where something happened.

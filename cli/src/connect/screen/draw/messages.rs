@@ -150,13 +150,8 @@ fn said_rows(app: &App, room: &Room, stamp: Stamp, said: &Said, width: u16) -> V
             before(&mut lines, &[(&said.nick, name), (" set the topic: ", theme.quiet)]);
             "*"
         }
-        EventFamily::File => {
-            let what = crate::output::about_file(said.kind, &said.text);
-            lines = vec![vec![Span::new(&said.nick, name), Span::new(&format!(" {what}"), style)]];
-            "*"
-        }
         // Revisions are shown where what they change is.
-        EventFamily::Act | EventFamily::Revision => {
+        EventFamily::Act | EventFamily::File | EventFamily::Revision => {
             before(&mut lines, &[(&said.nick, name), (" ", theme.quiet)]);
             "*"
         }

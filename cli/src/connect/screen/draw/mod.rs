@@ -28,6 +28,9 @@ const COLUMNS_WITH_PEOPLE: u16 = 96;
 /// Rows that the line may take.
 const INPUT_ROWS_MAX: u16 = 8;
 
+/// Rows that files on their way may take.
+const TRANSFER_ROWS_MAX: u16 = 3;
+
 /// Where everything is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Panes {
@@ -35,6 +38,8 @@ pub(crate) struct Panes {
     pub(crate) rooms: Option<Rect>,
     pub(crate) messages: Rect,
     pub(crate) people: Option<Rect>,
+    /// A row for each file on its way, as far as there is place.
+    pub(crate) transfers: Rect,
     pub(crate) status: Rect,
     pub(crate) input: Rect,
 }
@@ -43,7 +48,10 @@ pub(crate) struct Panes {
 pub(crate) fn panes(app: &App) -> Panes {
     let (columns, rows) = app.size;
     let input_rows = input::rows(app, columns).clamp(1, INPUT_ROWS_MAX.min(rows / 3).max(1));
-    let middle = rows.saturating_sub(2 + input_rows);
+    let transfers = u16::try_from(app.transfers.len()).unwrap_or(u16::MAX);
+    let transfer_rows = transfers.min(TRANSFER_ROWS_MAX).min(rows / 4);
+    let middle = rows.saturating_sub(2 + input_rows + transfer_rows);
+    let below = 1 + middle + transfer_rows;
     let is_wide = |wanted: bool, least: u16| wanted && columns >= least;
     let rooms_width =
         if is_wide(app.show_rooms, COLUMNS_WITH_ROOMS) { (columns / 6).clamp(14, 24) } else { 0 };
@@ -61,8 +69,9 @@ pub(crate) fn panes(app: &App) -> Panes {
         rooms: (rooms_width > 0).then(|| pane(0, rooms_width)),
         messages: pane(left, columns.saturating_sub(left + right)),
         people: (people_width > 0).then(|| pane(columns - people_width, people_width)),
-        status: Rect { x: 0, y: 1 + middle, width: columns, height: 1 },
-        input: Rect { x: 0, y: 2 + middle, width: columns, height: input_rows },
+        transfers: Rect { x: 0, y: 1 + middle, width: columns, height: transfer_rows },
+        status: Rect { x: 0, y: below, width: columns, height: 1 },
+        input: Rect { x: 0, y: below + 1, width: columns, height: input_rows },
     }
 }
 
@@ -84,6 +93,7 @@ pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Option<Position> {
         border(app, people.x - 1, people, buffer);
     }
     messages::draw(app, panes.messages, buffer);
+    bars::transfers(app, panes.transfers, buffer);
     bars::status(app, panes.status, buffer);
     let cursor = input::draw(app, panes.input, buffer);
     lists::overlay(app, panes.messages, buffer).or(cursor)
