@@ -65,10 +65,10 @@ const fn open_to_all(limits: Limits) -> Rules {
     Rules { limits, registration: Registration::Open }
 }
 
-/// A quarter of the runs that are asked for: those with accounts take several times as long as those without.
+/// Half of the runs that are asked for: those with accounts take several times as long as those without.
 fn config() -> ProptestConfig {
     let asked = ProptestConfig::default();
-    ProptestConfig { cases: asked.cases / 4, failure_persistence: None, ..asked }
+    ProptestConfig { cases: asked.cases / 2, failure_persistence: None, ..asked }
 }
 
 proptest! {

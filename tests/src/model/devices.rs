@@ -50,20 +50,21 @@ impl Model {
             Hold::Device(device) => self.same_run(device, self[at].session),
             Hold::New { .. } => None,
         };
+        let full = self.connections_of(user).count() >= self.limits.devices_connected_max;
+        if older.is_none() && full {
+            return self.refuse(at, id, Refusal::new(RefusalCode::SlowDown));
+        }
+        if older.is_none() && self.is_full() {
+            return self.turn_away(at, id);
+        }
+        if let Hold::Device(device) = hold {
+            self[device].ends = None;
+        }
         self[at].proved = matches!(hold, Hold::New { .. });
         self[at].hold = Some(hold);
         if let Some(older) = older {
             self.supersede(older, at, user, id);
             return true;
-        }
-        if self.connections_of(user).count() >= self.limits.devices_connected_max {
-            return self.refuse(at, id, Refusal::new(RefusalCode::SlowDown));
-        }
-        if self.is_full() {
-            return self.turn_away(at, id);
-        }
-        if let Some(Hold::Device(device)) = self[at].hold {
-            self[device].ends = None;
         }
         self.enter_or_wait(at, user, id);
         true

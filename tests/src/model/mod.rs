@@ -1,7 +1,7 @@
 //! A naive server, written from `docs/PROTOCOL.md` alone, to hold the real one against (invariant I12).
 //!
 //! It keeps plain maps and vectors, knows neither bytes nor storage, and borrows nothing of the real server but the
-//! wire types, ids, codes and limits. An input says what happened; the model then knows what every connection must
+//! wire types, ids, codes, limits and configuration. An input says what happened; the model then knows what every connection must
 //! be sent ([`Expected`]), leaving open what the protocol leaves open: ids, tokens, times, sentences, suggestions.
 //!
 //! | File | Clauses |
@@ -10,7 +10,7 @@
 //! | `phases` | F6–F8: what may be sent in which phase |
 //! | `names` | E2, E3, R1 on plain ASCII |
 //! | `entering` | V, E: hello, guests, resuming, places, the queue |
-//! | `accounts` | A1–A6, A12: making an account, logging in |
+//! | `accounts` | A1–A6: making an account, logging in |
 //! | `devices` | A7–A11: tokens, several connections, another password |
 //! | `reading` | A14: what was read |
 //! | `rooms` | R, C: membership, directs, cursors, lists |
