@@ -121,7 +121,7 @@ pub fn searched(kind: EventKind, text: &str) -> Option<&str> {
         EventFamily::Message | EventFamily::Topic => Some(text),
         EventFamily::File if kind == EventKind::FileShared => text.lines().next(),
         // What an edit says is the text of the message itself.
-        EventFamily::Revision | EventFamily::File | EventFamily::Act => None,
+        EventFamily::Revision | EventFamily::Reaction | EventFamily::File | EventFamily::Act => None,
     }
 }
 

@@ -7,6 +7,9 @@ use crate::{
     storage::{EventFamily, EventKind},
 };
 
+/// The longest reaction, in bytes: enough for a character that is put together of many.
+pub const REACTION_BYTES_MAX: usize = 48;
+
 /// Checks the text of a post against the limits of its kind, in bytes.
 ///
 /// # Errors
@@ -22,9 +25,12 @@ pub fn check_text(
         let refusal = || Refusal::new(RefusalCode::TextInvalid, "A deletion has no text; leave it out.");
         return if taken { Ok(()) } else { Err(refusal()) };
     }
+    if kind.family() == EventFamily::Reaction {
+        return check_reaction(text);
+    }
     let (what, bytes_max, lines) = match kind.family() {
         EventFamily::Message | EventFamily::Revision => ("message", text_bytes_max, true),
-        EventFamily::Topic => ("topic", topic_bytes_max, false),
+        EventFamily::Topic | EventFamily::Reaction => ("topic", topic_bytes_max, false),
         EventFamily::Act => ("reason", topic_bytes_max, false),
         // The text of these is the server's own.
         EventFamily::File => ("name of the file", text_bytes_max, true),
@@ -42,6 +48,28 @@ pub fn check_text(
     }
     if lines && text.trim_start().is_empty() {
         return Err(Refusal::new(RefusalCode::TextEmpty, "The message is empty; say something."));
+    }
+    Ok(())
+}
+
+/// Checks a reaction: a few characters without space (`PROTOCOL.md` N6).
+///
+/// # Errors
+/// `text-empty`, `text-too-long`, `text-invalid`.
+pub fn check_reaction(text: &str) -> Result<(), Refusal> {
+    if text.is_empty() {
+        return Err(Refusal::new(RefusalCode::TextEmpty, "The reaction is empty; react with something."));
+    }
+    if text.len() > REACTION_BYTES_MAX {
+        let length = text.len();
+        let text = format!(
+            "The reaction has {length} bytes, at most {REACTION_BYTES_MAX} are taken; take a shorter one."
+        );
+        return Err(Refusal::new(RefusalCode::TextTooLong, text));
+    }
+    if text.chars().any(|char| char.is_control() || char.is_whitespace()) {
+        let text = "A reaction has no space and no control characters in it; remove them.";
+        return Err(Refusal::new(RefusalCode::TextInvalid, text));
     }
     Ok(())
 }
@@ -70,6 +98,23 @@ mod tests {
         assert_eq!(code(EventKind::Posted, &long(10)), None);
         assert_eq!(code(EventKind::Posted, &long(11)), Some(RefusalCode::TextTooLong));
         assert_eq!(code(EventKind::Topic, &long(6)), Some(RefusalCode::TextTooLong));
+    }
+
+    #[test]
+    fn a_reaction_is_short_and_in_one_piece() {
+        let family = "👨‍👩‍👧‍👦";
+        for text in [":tea:", "+1", family] {
+            assert_eq!(code(EventKind::Reacted, text), None, "{text}");
+        }
+        let refused = [
+            ("", RefusalCode::TextEmpty),
+            ("two words", RefusalCode::TextInvalid),
+            ("\u{7}", RefusalCode::TextInvalid),
+            ("a word that is far too long to be a reaction to it", RefusalCode::TextTooLong),
+        ];
+        for (text, refused) in refused {
+            assert_eq!(code(EventKind::Unreacted, text), Some(refused), "{text}");
+        }
     }
 
     #[test]

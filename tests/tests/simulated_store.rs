@@ -54,7 +54,12 @@ fn new_event() -> impl Strategy<Value = NewEvent> {
 }
 
 fn about_kind() -> impl Strategy<Value = EventKind> {
-    prop_oneof![Just(EventKind::Posted), Just(EventKind::Edited), Just(EventKind::Deleted)]
+    prop_oneof![
+        Just(EventKind::Posted),
+        Just(EventKind::Edited),
+        Just(EventKind::Deleted),
+        Just(EventKind::Reacted)
+    ]
 }
 
 fn whose() -> impl Strategy<Value = Whose> {

@@ -110,6 +110,7 @@ pub(crate) enum Command {
     Send(send::Arguments),
     Edit(send::EditArguments),
     Delete(send::DeleteArguments),
+    React(send::ReactArguments),
     Tail(tail::Arguments),
     History(history::Arguments),
     Search(search::Arguments),

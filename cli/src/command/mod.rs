@@ -37,6 +37,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Connect(arguments) => connect::run(arguments, context),
         Command::Send(arguments) => send::run(arguments, context),
         Command::Edit(arguments) => send::edit(&arguments, context),
+        Command::React(arguments) => send::react(&arguments, context),
         Command::Delete(arguments) => send::delete(&arguments, context),
         Command::Tail(arguments) => tail::run(&arguments, context),
         Command::History(arguments) => history::run(&arguments, context),

@@ -84,6 +84,36 @@ pub(crate) struct DeleteArguments {
     message: u64,
 }
 
+/// React to a message, or take that back
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cli react '#lobby' 42 👍
+  cli react '#lobby' 42 👍 --remove")]
+pub(crate) struct ReactArguments {
+    /// Where: #room or @name
+    to: Target,
+    /// The number of the message, as `cli send` and --json print it
+    message: u64,
+    /// With what: a few characters without space
+    #[arg(allow_hyphen_values = true)]
+    reaction: String,
+    /// Take it back
+    #[arg(long)]
+    remove: bool,
+}
+
+/// Reacts to a message, and returns when that is stored.
+pub(crate) fn react(arguments: &ReactArguments, context: &mut Context) -> Result<(), Failure> {
+    let ReactArguments { to, message, reaction, remove } = arguments;
+    with_session(context, |session| {
+        let room = session.join(to, None)?;
+        let message = Seq::new(*message);
+        let post = session.act(|client, now| client.react(room.id, message, reaction, *remove, now))?;
+        wait_for(session, &room, post)
+    })
+}
+
 /// Writes a message anew, and returns when that is stored.
 pub(crate) fn edit(arguments: &EditArguments, context: &mut Context) -> Result<(), Failure> {
     let text = if arguments.text == "-" { read_text()? } else { arguments.text.clone() };

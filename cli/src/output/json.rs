@@ -55,6 +55,10 @@ pub(crate) enum Body<'a> {
     Edited(Event<'a>),
     /// Somebody deleted a message.
     Deleted(Event<'a>),
+    /// Somebody reacted to a message.
+    Reacted(Event<'a>),
+    /// Somebody took a reaction back.
+    Unreacted(Event<'a>),
     /// Somebody did something about the rights in the room.
     Act(ActRecord<'a>),
     /// What is particular about somebody in a room.
@@ -273,6 +277,8 @@ impl<'a> Body<'a> {
         match event.kind.family() {
             EventFamily::Revision if event.kind == EventKind::Edited => Self::Edited(body),
             EventFamily::Revision => Self::Deleted(body),
+            EventFamily::Reaction if event.kind == EventKind::Reacted => Self::Reacted(body),
+            EventFamily::Reaction => Self::Unreacted(body),
             EventFamily::Message if event.kind == EventKind::Posted => Self::Message(body),
             EventFamily::Message => Self::Action(body),
             EventFamily::Topic => Self::Topic(body),

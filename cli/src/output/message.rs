@@ -68,6 +68,11 @@ impl fmt::Display for MessageLines<'_> {
                     return write!(f, "{}", style.quiet("(deleted)"));
                 }
             }
+            EventFamily::Reaction => {
+                let verb = if event.kind == EventKind::Reacted { "reacted" } else { "no longer reacts" };
+                let (to, reaction) = (event.to().unwrap_or_default(), Printable::new(&event.text));
+                return write!(f, "* {nick} {verb} to ={to}: {reaction}");
+            }
             EventFamily::Revision => {
                 return write!(f, "* {nick} deleted ={}", event.to().unwrap_or_default());
             }

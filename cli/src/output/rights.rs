@@ -62,9 +62,13 @@ pub(crate) fn act_sentence(event: &StoredEvent, now: WallTime) -> String {
         EventKind::Demoted => ("took the role of ", " back"),
         EventKind::Owned => ("made ", " an owner"),
         EventKind::FileShared | EventKind::FileDeleted => return about_file(event.kind, &event.text),
-        EventKind::Posted | EventKind::Action | EventKind::Topic | EventKind::Edited | EventKind::Deleted => {
-            ("", "")
-        }
+        EventKind::Posted
+        | EventKind::Action
+        | EventKind::Topic
+        | EventKind::Edited
+        | EventKind::Deleted
+        | EventKind::Reacted
+        | EventKind::Unreacted => ("", ""),
     };
     let name = event.about.as_ref().map_or("somebody", |about| &*about.name);
     let until = event.about.as_ref().and_then(|about| about.until);

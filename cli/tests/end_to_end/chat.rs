@@ -133,6 +133,8 @@ fn people_answer_edit_and_delete_what_was_said() {
     bob.line_with(" * ana edited =1: hello");
     bob.write("/reply hi\n");
     ana.line_with(" bob [↳ ana: hello]: hi");
+    ana.write("/react 👍\n");
+    bob.line_with(" * ana reacted to =3: 👍");
     ana.write("/delete\n");
     bob.line_with(" * ana deleted =1");
     ana.write("/delete ^\n");
@@ -143,6 +145,25 @@ fn people_answer_edit_and_delete_what_was_said() {
     for person in [&mut ana, &mut bob, &mut late] {
         person.write("/quit\n");
     }
+}
+
+/// What is typed right after a message never changes the one before it.
+#[test]
+fn a_message_that_is_not_stored_yet_is_not_mistaken_for_another() {
+    let mut house = House::new();
+    let mut ana = house.start(["connect", "--nick", "ana"]);
+    ana.error_with("here: ana");
+    ana.write("one\n");
+    ana.line_with(" ana: one");
+    house.stop_server();
+    ana.write("two\n/edit three\n/delete ^\n");
+    ana.error_with("your last message is not stored yet");
+    house.start_server();
+    ana.line_with(" ana: two");
+    ana.write("/edit three\n");
+    ana.line_with(" * ana edited =2: three");
+    assert_eq!(house.texts("#lobby")[..2], ["one", "three"]);
+    ana.write("/quit\n");
 }
 
 #[test]

@@ -90,6 +90,10 @@ fn a_person_answers_edits_and_deletes() {
     bob.run("with milk");
     ana.wait_for("↳ ana: tea?");
     ana.wait_for("bob  ↳ ana: tea?");
+    ana.presses("M-k");
+    ana.wait_for("#lobby> /react =3");
+    ana.run("👍");
+    bob.wait_for("👍 1");
     ana.presses("M-Up M-Up M-x");
     ana.wait_for("#lobby> /delete =1");
     assert!(house.texts("#lobby").contains(&"tea?".to_owned()));

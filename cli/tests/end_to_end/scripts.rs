@@ -198,7 +198,12 @@ fn a_script_answers_edits_and_deletes_by_number() {
     let refused = house.run(["edit", "#lobby", "1", "hello", "--nick", "mallory"]);
     assert_eq!(refused.code, 4, "{refused:?}");
     assert_eq!(house.run(["edit", "#lobby", "9", "hello"]).code, 3);
+    assert_eq!(house.run(["react", "#lobby", "1", "👍"]).output, "#lobby 3\n");
+    assert_eq!(house.run(["react", "#lobby", "1", "👍", "--remove"]).output, "#lobby 4\n");
+    assert_eq!(house.run(["react", "#lobby", "1", "two words"]).code, 2);
     let records = house.run(["tail", "#lobby", "--json"]).records();
+    assert_eq!((&records[2]["type"], &records[2]["to"]), (&"reacted".into(), &1.into()));
+    assert_eq!((&records[3]["type"], &records[3]["text"]), (&"unreacted".into(), &"👍".into()));
     assert_eq!((&records[1]["text"], &records[1]["to"]), (&"indeed".into(), &1.into()));
     assert!(records[0].get("to").is_none() && records[0].get("edited").is_none());
 }

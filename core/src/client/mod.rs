@@ -324,6 +324,23 @@ impl Client {
         self.put_in_outbox(room, new, nonce, now)
     }
 
+    /// Reacts to a message, or takes that back. The rest is as for [`post`](Self::post).
+    ///
+    /// # Errors
+    /// As for `post`.
+    pub fn react(
+        &mut self,
+        room: RoomId,
+        message: Seq,
+        reaction: &str,
+        take_back: bool,
+        now: Now,
+    ) -> Result<PostId, Misuse> {
+        let kind = if take_back { EventKind::Unreacted } else { EventKind::Reacted };
+        let new = NewPost { kind, text: reaction.into(), to: Some(message) };
+        self.put_in_outbox(room, new, None, now)
+    }
+
     fn put_in_outbox(
         &mut self,
         room: RoomId,

@@ -182,12 +182,15 @@ impl Session {
 
 /// Whether a server would take this text (P2), by the limits it told or, before that, the protocol's.
 pub(super) fn check_text(kind: EventKind, text: &str, limits: &TextLimits) -> Result<(), Misuse> {
+    if kind.family() == EventFamily::Reaction {
+        return crate::text::check_reaction(text).map_err(Misuse::Text);
+    }
     let (what, bytes_max, is_layout): (_, _, fn(char) -> bool) = match kind.family() {
         EventFamily::Revision if kind == EventKind::Deleted => ("The deletion", 0, |_| false),
         EventFamily::Message | EventFamily::Revision => {
             ("The text", limits.text_bytes, |c| matches!(c, '\n' | '\t'))
         }
-        EventFamily::Topic => ("The topic", limits.topic_bytes, |_| false),
+        EventFamily::Topic | EventFamily::Reaction => ("The topic", limits.topic_bytes, |_| false),
         EventFamily::Act => ("The reason", limits.topic_bytes, |_| false),
         EventFamily::File => {
             let text = "Only the server tells of files; upload one.";

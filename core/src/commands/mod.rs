@@ -75,6 +75,15 @@ pub enum Command {
         /// Not empty.
         text: String,
     },
+    /// React to a message, or take that back.
+    React {
+        /// Which; unless said, the last of somebody else.
+        message: Option<MessageChoice>,
+        /// With what.
+        reaction: String,
+        /// Whether it is taken back.
+        take_back: bool,
+    },
     /// Delete a message.
     Delete {
         /// Which; unless said, the last of one's own.
@@ -238,6 +247,8 @@ fn parse_command(entry: &'static Entry, rest: &str) -> Result<Input, CommandErro
         Verb::Message => Command::Message { to: arguments.nick()?, text: arguments.optional_text() },
         Verb::Reply => Command::Reply { message: arguments.message(), text: arguments.text()?.to_owned() },
         Verb::Edit => Command::Edit { message: arguments.message(), text: arguments.text()?.to_owned() },
+        Verb::React => arguments.reaction(false)?,
+        Verb::Unreact => arguments.reaction(true)?,
         Verb::Delete => Command::Delete {
             message: match arguments.message() {
                 None => arguments.number()?.map(MessageChoice::FromEnd),
@@ -370,6 +381,12 @@ impl<'a> Arguments<'a> {
         };
         self.rest = rest;
         Some(choice)
+    }
+
+    fn reaction(&mut self, take_back: bool) -> Result<Command, CommandError> {
+        let message = self.message();
+        let reaction = self.word().ok_or_else(|| self.missing())?.to_owned();
+        Ok(Command::React { message, reaction, take_back })
     }
 
     fn number(&mut self) -> Result<Option<NonZeroU16>, CommandError> {

@@ -26,6 +26,8 @@ pub(super) enum Verb {
     Message,
     Reply,
     Edit,
+    React,
+    Unreact,
     Delete,
     Join,
     Part,
@@ -69,11 +71,13 @@ const SHRUG: Verb = Verb::Face(r"¯\_(ツ)_/¯");
 const TABLEFLIP: Verb = Verb::Face("(╯°□°)╯︵ ┻━┻");
 const UNFLIP: Verb = Verb::Face("┬─┬ノ( º _ ºノ)");
 
-static TABLE: [Entry; 37] = [
+static TABLE: [Entry; 39] = [
     entry("msg", &["m", "query", "w", "dm"], "NAME [TEXT]", "write to somebody alone", Verb::Message),
     entry("me", &[], "TEXT", "say what you do: /me waves", Verb::Me),
     entry("reply", &["re"], "TEXT", "answer what was said last, or before (^2)", Verb::Reply),
     entry("edit", &[], "TEXT", "write your last message anew, or one before (^2)", Verb::Edit),
+    entry("react", &[], "[^N] EMOJI", "react to what was said last, or before (^2)", Verb::React),
+    entry("unreact", &[], "[^N] EMOJI", "take a reaction back", Verb::Unreact),
     entry("delete", &["del"], "[^N]", "delete your last message, or another (^2)", Verb::Delete),
     entry("join", &["j"], "ROOM", "enter a room, made if there is none", Verb::Join),
     entry("part", &["leave"], "[ROOM]", "leave this room, or another", Verb::Part),

@@ -85,6 +85,9 @@ fn every_command_and_alias_is_understood() {
     }
     assert_eq!(command("/edit 12 eggs"), Command::Edit { message: None, text: "12 eggs".into() });
     assert_eq!(command("/edit ^x"), Command::Edit { message: None, text: "^x".into() });
+    let react = |message, take_back| Command::React { message, reaction: "+1".into(), take_back };
+    assert_eq!(command("/react +1"), react(None, false));
+    assert_eq!(command("/unreact ^2 +1"), react(back(2), true));
     assert_eq!(command("/del ^"), Command::Delete { message: back(1) });
     let numbered = Some(MessageChoice::Number(Seq::new(12)));
     assert_eq!(command("/delete =12"), Command::Delete { message: numbered });
@@ -226,7 +229,9 @@ fn no_name_or_alias_stands_for_two_commands() {
 fn what_the_usage_calls_optional_may_be_left_out_and_nothing_else() {
     for entry in table() {
         let bare = parse(&format!("/{}", entry.name));
-        let needs = !entry.arguments.is_empty() && !entry.arguments.starts_with('[');
+        // Something stands outside of all brackets.
+        let mut parts = entry.arguments.split(']').map(str::trim_start);
+        let needs = parts.any(|part| !part.is_empty() && !part.starts_with('['));
         assert_eq!(bare == Err(CommandError::Arguments { entry }), needs, "{}", entry.name);
         let takes = !matches!(parse(&format!("/{} 1", entry.name)), Err(CommandError::Surplus { .. }));
         assert_eq!(takes, !entry.arguments.is_empty(), "{}", entry.name);

@@ -9,7 +9,7 @@ use crate::{
     hub::{Room, User, Who},
     ids::{ConnectionId, RoomId, UserId},
     rights::Role,
-    storage::{EventKind, Whose},
+    storage::{EventFamily, EventKind, Whose},
     time::{Monotonic, WallTime},
     wire,
 };
@@ -86,7 +86,8 @@ impl Server {
     pub(super) fn whose(&self, user: UserId, id: RoomId, kind: EventKind) -> Whose {
         let Some(room) = self.rooms.get(id) else { return Whose::Own };
         let (is_operator, role) = self.rank_in(user, id);
-        if kind.is_message() || crate::seeded_bug!("anybody-deletes") {
+        let may_any = matches!(kind.family(), EventFamily::Message | EventFamily::Reaction);
+        if may_any || crate::seeded_bug!("anybody-deletes") {
             Whose::Anybodys
         } else if kind == EventKind::Deleted && role >= Role::Moderator && room.is_named() {
             let above = self.operators_but_in(id);
@@ -177,5 +178,5 @@ fn rough(time: Duration) -> String {
 
 /// Whether posts of this kind are counted where a room is slow (G3, N3).
 pub(super) const fn waits_in_slow_rooms(kind: EventKind) -> bool {
-    !matches!(kind, EventKind::Topic | EventKind::Deleted)
+    kind.is_message() || matches!(kind, EventKind::Edited)
 }

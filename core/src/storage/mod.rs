@@ -361,6 +361,10 @@ pub enum EventKind {
     Edited = 30,
     /// Somebody deleted a message.
     Deleted = 31,
+    /// Somebody reacted to a message.
+    Reacted = 32,
+    /// Somebody took a reaction back.
+    Unreacted = 33,
 }
 
 impl EventKind {
@@ -393,6 +397,8 @@ impl EventKind {
             21 => Some(Self::FileDeleted),
             30 => Some(Self::Edited),
             31 => Some(Self::Deleted),
+            32 => Some(Self::Reacted),
+            33 => Some(Self::Unreacted),
             _ => None,
         }
     }
@@ -401,7 +407,13 @@ impl EventKind {
     #[must_use]
     pub const fn act_name(self) -> &'static str {
         match self {
-            Self::Posted | Self::Action | Self::Topic | Self::Edited | Self::Deleted => "",
+            Self::Posted
+            | Self::Action
+            | Self::Topic
+            | Self::Edited
+            | Self::Deleted
+            | Self::Reacted
+            | Self::Unreacted => "",
             Self::Mode => "mode",
             Self::Invited => "invite",
             Self::Uninvited => "uninvite",
@@ -422,7 +434,10 @@ impl EventKind {
     /// Whether a client may post it: the others come of requests of their own.
     #[must_use]
     pub const fn is_post(self) -> bool {
-        matches!(self, Self::Posted | Self::Action | Self::Topic | Self::Edited | Self::Deleted)
+        match self.family() {
+            EventFamily::Message | EventFamily::Revision | EventFamily::Reaction | EventFamily::Topic => true,
+            EventFamily::Act | EventFamily::File => false,
+        }
     }
 
     /// What sort of event it is, for all that need not know more.
@@ -431,6 +446,7 @@ impl EventKind {
         match self {
             Self::Posted | Self::Action => EventFamily::Message,
             Self::Edited | Self::Deleted => EventFamily::Revision,
+            Self::Reacted | Self::Unreacted => EventFamily::Reaction,
             Self::Topic => EventFamily::Topic,
             Self::Mode
             | Self::Invited
@@ -453,7 +469,7 @@ impl EventKind {
     pub const fn takes(self, to: Option<Seq>) -> bool {
         match self.family() {
             EventFamily::Message => true,
-            EventFamily::Revision => to.is_some(),
+            EventFamily::Revision | EventFamily::Reaction => to.is_some(),
             EventFamily::Topic | EventFamily::Act | EventFamily::File => to.is_none(),
         }
     }
@@ -472,6 +488,8 @@ pub enum EventFamily {
     Message,
     /// What became of a message.
     Revision,
+    /// What somebody thinks of a message.
+    Reaction,
     /// The room's topic.
     Topic,
     /// Who may do what in the room.
@@ -505,7 +523,10 @@ impl StoredEvent {
     /// The message that it answers, edits or deletes.
     #[must_use]
     pub fn to(&self) -> Option<Seq> {
-        let is_about_message = matches!(self.kind.family(), EventFamily::Message | EventFamily::Revision);
+        let is_about_message = match self.kind.family() {
+            EventFamily::Message | EventFamily::Revision | EventFamily::Reaction => true,
+            EventFamily::Topic | EventFamily::Act | EventFamily::File => false,
+        };
         self.about.as_ref().filter(|_| is_about_message).map(|about| Seq::new(about.id))
     }
 

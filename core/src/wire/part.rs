@@ -75,6 +75,10 @@ pub mod kind {
     pub const EDITED: u8 = 30;
     /// Deleted a message.
     pub const DELETED: u8 = 31;
+    /// Reacted to a message.
+    pub const REACTED: u8 = 32;
+    /// Took a reaction back.
+    pub const UNREACTED: u8 = 33;
 }
 
 /// Reasons of a `Goodbye`, as numbers on the wire (K3).

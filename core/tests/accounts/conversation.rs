@@ -173,3 +173,22 @@ fn a_post_that_was_deleted_before_it_was_acknowledged_counts_as_stored() {
     let again = post(&mut house, ana, |client, now| client.post(tea, EventKind::Posted, "oops", nonce, now));
     assert_eq!(again, first);
 }
+
+/// N6: by who may post, to what is there; it changes nothing of the message.
+#[test]
+fn members_react_to_messages_and_take_that_back() {
+    let (mut house, ana, bob, tea) = two_in_a_room();
+    let message = say(&mut house, ana, tea, "tea?");
+    let react = |house: &mut House, message, reaction, take_back| {
+        post(house, bob, |client, now| client.react(tea, message, reaction, take_back, now))
+    };
+    assert_eq!(react(&mut house, message, "👍", false), Ok(Seq::new(2)));
+    assert_eq!(react(&mut house, message, "👍", true), Ok(Seq::new(3)));
+    assert_eq!(react(&mut house, Seq::new(2), "👍", false), Err("no-such-message"));
+    delete(&mut house, ana, tea, message).expect("it is hers");
+    assert_eq!(react(&mut house, message, "👍", false), Err("message-deleted"));
+    let events = page(&mut house, ana, tea);
+    let told: Vec<_> = events.iter().map(|event| (event.kind, event.to().map(Seq::get))).collect();
+    assert_eq!(told[1..3], [(EventKind::Reacted, Some(1)), (EventKind::Unreacted, Some(1))]);
+    assert_eq!(&*events[1].text, "👍");
+}

@@ -10,7 +10,8 @@ use palabre_core::{
     name::OPERATORS,
     rights::{RightChange, Role, RoomChange, RoomMode},
     storage::{
-        DeviceRecord, EventKind, FileOperation, NewEvent, NewFile, Place, StorageOperation, TokenHash, Whose,
+        DeviceRecord, EventFamily, EventKind, FileOperation, NewEvent, NewFile, Place, RoomKey,
+        StorageOperation, TokenHash, Whose,
     },
     wire::Token,
 };
@@ -334,9 +335,9 @@ impl Rights {
         let Some(found) = durable.room(id).and_then(|room| room.event(message)) else { return Ok(()) };
         let (user, author) = (event.author, found.author);
         let takes = whose.allows(user, author).is_ok();
-        let role = self.role(user, id, durable);
-        let outranks = role >= Role::Moderator && durable_role(author, id, durable) < role;
-        let may = user == author || event.kind.is_message() || (event.kind == EventKind::Deleted && outranks);
+        let outranks = self.outranks(user, author, id, durable);
+        let anybody = matches!(event.kind.family(), EventFamily::Message | EventFamily::Reaction);
+        let may = user == author || anybody || (event.kind == EventKind::Deleted && outranks);
         sometimes!(
             "a moderator deleted a message of somebody else",
             takes && may && user != author && event.kind == EventKind::Deleted
@@ -347,6 +348,19 @@ impl Rights {
                 event.kind
             )
         })
+    }
+
+    /// Whether somebody may delete what another said in a room (N3): whose role there is below, whatever an act under way gives.
+    fn outranks(&self, user: UserId, other: UserId, id: RoomId, durable: &Tables) -> bool {
+        let is_named = durable.room(id).is_some_and(|room| matches!(room.key, RoomKey::Named(_)));
+        let house = house(durable).filter(|house| *house != id);
+        let is_above = |user| house.is_some() && self.is_operator(user, durable);
+        let settled = |room| self.about(other, room).next().is_none();
+        let other_is_above = house.is_some_and(settled) && is_above(other);
+        let role = self.role(user, id, durable);
+        let other_role = durable_role(other, id, durable);
+        let is_below = is_above(user) || !settled(id) || other_role < role;
+        is_named && role >= Role::Moderator && is_below && !other_is_above
     }
 
     fn check_file(&self, operation: &FileOperation, durable: &Tables) -> Result<(), Violation> {

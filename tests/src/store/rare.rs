@@ -1,6 +1,8 @@
 //! Marks of what storage seldom answers: each is a branch of the server.
 
-use palabre_core::storage::{Appended, EventKind, StorageFailure, StorageOperation, StorageOutcome, Unfit};
+use palabre_core::storage::{
+    Appended, EventFamily, EventKind, StorageFailure, StorageOperation, StorageOutcome, Unfit,
+};
 
 use crate::sometimes;
 
@@ -16,6 +18,8 @@ pub(super) fn executed(operation: &StorageOperation, result: &Result<StorageOutc
             let stored = matches!(appended, Appended::Stored { .. });
             sometimes!("a message was answered", stored && event.kind.is_message());
             sometimes!("a message was edited", stored && event.kind == EventKind::Edited);
+            let is_reaction = event.kind.family() == EventFamily::Reaction;
+            sometimes!("somebody reacted to a message", stored && is_reaction);
             sometimes!("a message was deleted", stored && event.kind == EventKind::Deleted);
             sometimes!(
                 "an event about a message was sent again and was stored already",

@@ -7,7 +7,8 @@ use palabre_core::{
     error::{Misuse, RefusalCode},
     ids::{Nonce, RoomId, Seq},
     name::{Nick, OPERATORS, RoomName},
-    storage::EventKind,
+    storage::{EventFamily, EventKind},
+    text::REACTION_BYTES_MAX,
     time::Now,
 };
 
@@ -50,11 +51,13 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::Reply,
     Operation::Edit,
     Operation::Delete,
+    Operation::React,
     Operation::Search,
 ];
 
 /// How much likelier than by its drawn weight an operation is.
-const LIKELIHOODS: &[u64] = &[1, 12, 4, 1, 4, 2, 1, 2, 1, 2, 1, 4, 1, 1, 1, 1, 1, 1, 1, 4, 1, 1, 3, 3, 2, 3];
+const LIKELIHOODS: &[u64] =
+    &[1, 12, 4, 1, 4, 2, 1, 2, 1, 2, 1, 4, 1, 1, 1, 1, 1, 1, 1, 4, 1, 1, 3, 3, 2, 2, 3];
 
 /// Something an honest client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +112,8 @@ pub enum Operation {
     Edit,
     /// Delete a message.
     Delete,
+    /// React to a message, or take that back.
+    React,
     /// Search what was said.
     Search,
 }
@@ -245,6 +250,10 @@ impl World {
             Operation::Reply => self.post_about(actor, EventKind::Posted),
             Operation::Edit => self.post_about(actor, EventKind::Edited),
             Operation::Delete => self.post_about(actor, EventKind::Deleted),
+            Operation::React => {
+                let take_back = self.choices.chance(Subsystem::Operations, 1, 4);
+                self.post_about(actor, if take_back { EventKind::Unreacted } else { EventKind::Reacted })
+            }
             Operation::Search => self.search(actor),
             Operation::ConnectNow => self.client_input(actor, Client::connect_now),
         }
@@ -350,7 +359,10 @@ impl World {
         let given = Seq::new(log.len() as u64);
         let last = log.iter().rev().take(30).map(|(event, _)| event);
         let fitting: Vec<Seq> = last
-            .filter(|event| event.kind.is_message() && (any || kind.is_message() || event.author == user))
+            .filter(|event| {
+                event.kind.is_message()
+                    && (any || kind.family() != EventFamily::Revision || event.author == user)
+            })
             .map(|event| event.seq)
             .collect();
         let to = if fitting.is_empty() || self.choices.chance(Subsystem::Operations, 1, 20) {
@@ -382,6 +394,9 @@ impl World {
         let taken = match (kind, to) {
             (EventKind::Edited, Some(to)) => client.edit(room, *to, text, nonce, now),
             (EventKind::Deleted, Some(to)) => client.delete(room, *to, nonce, now),
+            (EventKind::Reacted | EventKind::Unreacted, Some(to)) => {
+                client.react(room, *to, text, *kind == EventKind::Unreacted, now)
+            }
             (kind, Some(to)) => client.reply(room, *to, *kind, text, nonce, now),
             (kind, None) => client.post(room, *kind, text, nonce, now),
         };
@@ -405,7 +420,13 @@ impl World {
     /// A text that begins with the post's number, and whether it is valid.
     fn draw_text(&mut self, number: PostNumber, kind: EventKind) -> (String, bool) {
         let limits = &self.plan.limits;
-        let bytes_max = if kind == EventKind::Topic { limits.topic_bytes_max } else { limits.text_bytes_max };
+        let bytes_max = match kind.family() {
+            EventFamily::Topic => limits.topic_bytes_max,
+            EventFamily::Reaction => REACTION_BYTES_MAX,
+            EventFamily::Message | EventFamily::Revision | EventFamily::Act | EventFamily::File => {
+                limits.text_bytes_max
+            }
+        };
         let mut text = format!("{}:", number.0);
         if self.choices.chance(Subsystem::Operations, 1, 40) {
             sometimes!("an invalid text was tried");

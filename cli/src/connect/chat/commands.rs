@@ -94,6 +94,9 @@ impl Chat {
             Command::Reply { message, text } => self.reply(message, &text, line),
             Command::Edit { message, text } => self.edit(message, &text, line),
             Command::Delete { message } => self.delete(message, line),
+            Command::React { message, reaction, take_back } => {
+                self.react(message, &reaction, take_back, line);
+            }
             Command::SetTopic { text } => self.say(EventKind::Topic, &text, line),
             Command::Topic => self.show_topic(),
             Command::Message { to, text } => {
@@ -164,8 +167,19 @@ impl Chat {
         }
     }
 
+    fn react(&mut self, choice: Option<MessageChoice>, reaction: &str, take_back: bool, line: &str) {
+        let ourselves = self.driver.client().user();
+        let is_others = |message: &StoredEvent| choice.is_some() || Some(message.author) != ourselves;
+        if let Some((room, message)) = self.choose(choice, line, is_others) {
+            self.post_by(line, |client, now| client.react(room, message, reaction, take_back, now));
+        }
+    }
+
     fn edit(&mut self, choice: Option<MessageChoice>, text: &str, line: &str) {
         let is_own = Messages::is_by(self.driver.client().user());
+        if self.is_unclear(choice, line) {
+            return;
+        }
         if let Some((room, message)) = self.choose(choice, line, is_own) {
             self.post_by(line, |client, now| client.edit(room, message, text, None, now));
         }
@@ -174,9 +188,27 @@ impl Chat {
     fn delete(&mut self, choice: Option<MessageChoice>, line: &str) {
         let is_own = Messages::is_by(self.driver.client().user());
         let fits = |message: &StoredEvent| choice.is_some() || is_own(message);
+        if self.is_unclear(choice, line) {
+            return;
+        }
         if let Some((room, message)) = self.choose(choice, line, fits) {
             self.post_by(line, |client, now| client.delete(room, message, None, now));
         }
+    }
+
+    /// Whether one's last message has no number yet, and something that is meant from the end could be another.
+    fn is_unclear(&mut self, choice: Option<MessageChoice>, line: &str) -> bool {
+        let is_counted = !matches!(choice, Some(MessageChoice::Number(_)));
+        let room = self.views.current().map(|view| view.info.id);
+        let mut waiting = self.driver.client().outbox();
+        let is_unclear = is_counted && waiting.any(|post| Some(post.room) == room && post.kind.is_message());
+        drop(waiting);
+        if is_unclear {
+            self.show(Shown::Mend(line.to_owned()));
+            let sentence = "your last message is not stored yet; try again when it is";
+            self.fail(Failure::new(ExitStatus::Unavailable, "not-stored-yet", sentence));
+        }
+        is_unclear
     }
 
     /// The room one writes to, and the message there that is meant.

@@ -49,6 +49,7 @@ actions! {
     Reply = "reply", ["alt-q"], "answer the selected message, or the last of somebody else";
     EditMessage = "edit-message", ["alt-e"], "write the selected message anew, or your last";
     DeleteMessage = "delete-message", ["alt-x"], "delete the selected message, or your last, with Enter";
+    React = "react", ["alt-k"], "react to the selected message, or to the last of somebody else";
     PageUp = "page-up", ["pageup"], "earlier messages";
     PageDown = "page-down", ["pagedown"], "later messages";
     ScrollUp = "scroll-up", ["shift-up", "ctrl-up"], "a row up";

@@ -82,6 +82,10 @@ impl Room {
 
     /// The last message that fits, of those that can be answered.
     fn last_message(&self, is_own: bool) -> Option<Seq> {
+        if is_own && !self.outbox.is_empty() {
+            // The last one has no number yet.
+            return None;
+        }
         let numbers = (self.log.first()..self.log.end()).rev();
         numbers
             .filter_map(|number| self.message_at(number))
@@ -114,6 +118,16 @@ impl App {
         if let Some(message) = room.selected.or_else(|| room.last_message(true)) {
             room.give_up_aim();
             room.line.set(format!("/delete ={message}"));
+        }
+    }
+
+    /// What is typed becomes the command that reacts to the selected message, or to the last of somebody else; with what is
+    /// yet to be typed.
+    pub(super) fn aim_to_react(&mut self) {
+        let room = self.room_mut();
+        if let Some(message) = room.selected.or_else(|| room.last_message(false)) {
+            room.give_up_aim();
+            room.line.set(format!("/react ={message} "));
         }
     }
 

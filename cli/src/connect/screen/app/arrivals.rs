@@ -6,7 +6,7 @@ use palabre_core::{
     client::{Client, MemberInfo, OutboxPost, RoomListed},
     ids::RoomId,
     rights::Role,
-    storage::{EventKind, StoredEvent},
+    storage::{EventFamily, EventKind, StoredEvent},
     wire::state,
 };
 
@@ -108,8 +108,9 @@ impl App {
         };
         for room in &mut self.rooms {
             // What changes a message shows when it has.
-            let is_shown =
-                |post: &OutboxPost<'_>| !matches!(post.kind, EventKind::Edited | EventKind::Deleted);
+            let is_shown = |post: &OutboxPost<'_>| {
+                matches!(post.kind.family(), EventFamily::Message | EventFamily::Topic)
+            };
             let mine = || client.outbox().filter(|post| post.room == room.id).filter(is_shown);
             let is_same = |(waiting, post): (&Waiting, OutboxPost<'_>)| {
                 waiting.post == post.post && waiting.state == post.state

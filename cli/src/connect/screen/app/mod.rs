@@ -11,6 +11,7 @@ mod line;
 mod log;
 mod moving;
 mod overlay;
+mod reactions;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -281,6 +282,7 @@ impl App {
             Action::Reply => self.aim(Purpose::Reply),
             Action::EditMessage => self.aim(Purpose::Edit),
             Action::DeleteMessage => self.aim_to_delete(),
+            Action::React => self.aim_to_react(),
             Action::PageUp => self.scroll_page(true),
             Action::PageDown => self.scroll_page(false),
             Action::ScrollUp => self.scroll(true, 1),

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use palabre_core::{
     client::{OutboxState, PostId},
     ids::{RoomId, Seq},
-    storage::EventKind,
+    storage::{EventFamily, EventKind},
     time::WallTime,
 };
 
@@ -12,6 +12,7 @@ use super::{
     aim::Aim,
     line::Line,
     log::{ENTRIES_MAX, Entry, Log, Said, Stamp, Tone, What},
+    reactions::Reactions,
 };
 
 /// Lines sent in a room that are remembered.
@@ -31,6 +32,7 @@ pub(crate) struct Room {
     /// Whether that has changed since.
     pub(crate) people_changed: bool,
     pub(crate) log: Log,
+    pub(crate) reactions: Reactions,
     pub(crate) anchor: Anchor,
     pub(crate) line: Line,
     /// The message that the line is about.
@@ -124,6 +126,7 @@ impl Room {
             people: Vec::new(),
             people_changed: true,
             log: Log::default(),
+            reactions: Reactions::default(),
             anchor: Anchor::Bottom,
             line: Line::default(),
             aim: None,
@@ -150,8 +153,12 @@ impl Room {
 
     /// Takes in an event that just happened; whether it was read is said.
     pub(crate) fn happened(&mut self, said: Said, stamp: Stamp, is_seen: bool) {
-        if let (EventKind::Edited | EventKind::Deleted, Some(message)) = (said.kind, said.to) {
-            return self.log.revise(message, &said.text, said.seq);
+        match (said.kind.family(), said.to) {
+            (EventFamily::Revision, Some(message)) => {
+                return self.log.revise(message, &said.text, said.seq);
+            }
+            (EventFamily::Reaction, Some(message)) => return self.reacted(message, &said),
+            (_, Some(_) | None) => {}
         }
         if said.kind == EventKind::Topic {
             self.topic = said.text.to_string();
@@ -171,11 +178,17 @@ impl Room {
     /// Takes in an event of before what is here; it is shown when its page has ended.
     pub(crate) fn happened_before(&mut self, said: Said, stamp: Stamp) {
         self.page_first.get_or_insert(said.seq);
-        if matches!(said.kind, EventKind::Edited | EventKind::Deleted) {
+        match (said.kind.family(), said.to) {
             // The messages on pages read as they do now.
-            return;
+            (EventFamily::Revision, _) => {}
+            (EventFamily::Reaction, Some(message)) => self.reacted(message, &said),
+            (_, Some(_) | None) => self.page.push(Entry { stamp, what: What::Said(said) }),
         }
-        self.page.push(Entry { stamp, what: What::Said(said) });
+    }
+
+    fn reacted(&mut self, message: Seq, said: &Said) {
+        let stands = said.kind == EventKind::Reacted;
+        self.reactions.note(message, &said.text, said.author, said.seq, stands);
     }
 
     /// A page of the past has ended. `first` is the first number still kept on the server.

@@ -104,6 +104,22 @@ impl Seat {
         self.app.take(Shown::Event { room: RoomId::new(1), event, time: Time::Now }, &self.views);
     }
 
+    /// Somebody thinks this of a message, or does not any more.
+    fn reacts(&mut self, nick: &str, message: u64, reaction: &str, stands: bool) {
+        self.last += 1;
+        let event = StoredEvent {
+            seq: Seq::new(self.last),
+            author: UserId::new(if nick == "ana" { 1 } else { 2 }),
+            nick: nick.into(),
+            at: WallTime::from_millis(EVENING + self.last * 1_000),
+            kind: if stands { EventKind::Reacted } else { EventKind::Unreacted },
+            text: reaction.into(),
+            about: Some(About { id: message, name: "".into(), until: None }),
+            revised: None,
+        };
+        self.app.take(Shown::Event { room: RoomId::new(1), event, time: Time::Now }, &self.views);
+    }
+
     /// The lines that were sent since.
     fn sent(&mut self) -> Vec<String> {
         let effects = self.app.take_effects().into_iter();
@@ -674,4 +690,22 @@ fn selecting_scrolls() {
         seat.presses("alt-down");
     }
     assert!(seat.shows("▸           bob  line 40."));
+}
+
+#[test]
+fn reactions_are_counted_under_their_message() {
+    let mut seat = Seat::new(80, 12);
+    seat.says(1, "ana", "tea?");
+    seat.reacts("bob", 1, "👍", true);
+    seat.reacts("ana", 1, "👍", true);
+    seat.reacts("bob", 1, "+1", true);
+    assert!(seat.shows("👍 2  +1 1"));
+    seat.reacts("ana", 1, "👍", false);
+    assert!(seat.shows("👍 1  +1 1"));
+    seat.says(1, "bob", "yes");
+    assert!(seat.presses("alt-k").shows("#lobby> /react =6"));
+    seat.types(":tea:").presses("enter");
+    assert_eq!(seat.sent(), ["/react =6 :tea:"]);
+    seat.revises("ana", 1, "");
+    assert!(!seat.shows("👍"));
 }

@@ -126,6 +126,9 @@ fn said_rows(app: &App, room: &Room, stamp: Stamp, said: &Said, width: u16) -> V
     } else if let (Some(last), true, true) = (lines.last_mut(), said.is_message(), said.revised.is_some()) {
         last.push(Span::new(" (edited)", theme.quiet));
     }
+    if said.is_message() && !said.is_deleted() {
+        lines.extend(reactions(app, room, said.seq));
+    }
     let before = |lines: &mut Vec<Vec<Span>>, words: &[(&str, Style)]| {
         if let Some(first) = lines.first_mut() {
             first.splice(0..0, words.iter().map(|(text, style)| Span::new(text, *style)));
@@ -150,13 +153,24 @@ fn said_rows(app: &App, room: &Room, stamp: Stamp, said: &Said, width: u16) -> V
             before(&mut lines, &[(&said.nick, name), (" set the topic: ", theme.quiet)]);
             "*"
         }
-        // Revisions are shown where what they change is.
-        EventFamily::Act | EventFamily::File | EventFamily::Revision => {
+        // Revisions and reactions are shown where what they change is.
+        EventFamily::Act | EventFamily::File | EventFamily::Revision | EventFamily::Reaction => {
             before(&mut lines, &[(&said.nick, name), (" ", theme.quiet)]);
             "*"
         }
     };
     laid_out(app, Some(stamp), Span::new(mark, theme.quiet), false, &lines, width)
+}
+
+/// What people think of a message, with how many do; one's own stand out.
+fn reactions(app: &App, room: &Room, message: Seq) -> Option<Vec<Span>> {
+    let counts = room.reactions.of(message, app.me.user);
+    let spans = counts.iter().enumerate().map(|(index, count)| {
+        let space = if index == 0 { "" } else { "  " };
+        let style = if count.is_own { app.theme.mention } else { app.theme.quiet };
+        Span::new(&format!("{space}{} {}", count.reaction, count.people), style)
+    });
+    (!counts.is_empty()).then(|| spans.collect())
 }
 
 /// How many characters of a message are quoted where it is answered.
