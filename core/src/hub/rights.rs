@@ -69,8 +69,13 @@ impl<'a> Who<'a> {
 
 impl Rights {
     pub(crate) fn new(mode: RoomMode, always_private: bool) -> Self {
-        let mode = RoomMode { private: mode.private || always_private, ..mode };
-        Self { mode, always_private, ..Self::default() }
+        let rights = Self { always_private, ..Self::default() };
+        Self { mode: rights.possible(mode), ..rights }
+    }
+
+    /// The mode, but for what the room is whatever its mode says.
+    pub(crate) const fn possible(&self, mode: RoomMode) -> RoomMode {
+        RoomMode { private: mode.private || self.always_private, ..mode }
     }
 
     /// Takes up what storage had.
@@ -260,7 +265,7 @@ impl Rights {
     ) {
         match change {
             RoomChange::Mode(mode) => {
-                self.mode = RoomMode { private: mode.private || self.always_private, ..mode };
+                self.mode = self.possible(mode);
                 if mode.slow_seconds == 0 {
                     self.posted = BTreeMap::new();
                 }
@@ -306,6 +311,12 @@ impl Rights {
         }
         self.posted.insert(user, now);
         None
+    }
+
+    /// What was noted by the last [`slow_down`](Self::slow_down) was nothing new, or is not stored: whoever sent it had
+    /// waited long enough, and need not wait again.
+    pub(crate) fn unsaid(&mut self, user: UserId) {
+        self.posted.remove(&user);
     }
 }
 

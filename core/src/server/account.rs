@@ -5,7 +5,7 @@ use alloc::{format, sync::Arc, vec};
 use super::{NameHolder, Pending, Server, receive::Taken};
 use crate::{
     config::{AccountsConfig, Registration},
-    connection::{Enrolling, NewAccount, Newcomer, Phase, Proving},
+    connection::{Connection, Enrolling, NewAccount, Newcomer, Phase, Proving},
     error::{ProtocolError, Refusal, RefusalCode},
     hub::{Device, Holder, Seat, User},
     ids::{ConnectionId, DeviceId, RoomId, Seq, UserId},
@@ -267,9 +267,32 @@ impl Server {
         self.users.get(user).is_some_and(|user| user.password_version == version)
     }
 
+    /// Whether an account has as many connections as it may; those that logged in and wait for a place count.
     pub(super) fn has_too_many_connected(&self, user: UserId) -> bool {
+        let coming = self.coming_by_password(user).count();
         let connected = |user: &User| user.devices.iter().map(|device| device.seats.len()).sum::<usize>();
-        self.users.get(user).is_some_and(|user| connected(user) >= self.config.limits.devices_connected_max)
+        let most = self.config.limits.devices_connected_max;
+        self.users.get(user).is_some_and(|user| connected(user) + coming >= most)
+    }
+
+    /// The connections that have proved the password of an account and wait to enter: they are of no device yet.
+    pub(super) fn coming_by_password(&self, user: UserId) -> impl Iterator<Item = ConnectionId> {
+        let comes = move |connection: &&Connection| {
+            let newcomer = match &connection.phase {
+                Phase::Waiting(waiting) => &waiting.newcomer,
+                Phase::Entering(entering) => &entering.newcomer,
+                Phase::Securing
+                | Phase::Greeting
+                | Phase::Choosing
+                | Phase::Enrolling(_)
+                | Phase::Proving(_)
+                | Phase::Verifying(_)
+                | Phase::Ready(_)
+                | Phase::Closing(_) => return false,
+            };
+            matches!(newcomer, Newcomer::Device { user: coming, .. } if *coming == user)
+        };
+        self.peers.connections.iter().filter(comes).map(|connection| connection.id)
     }
 
     /// Has storage write an account. Its name stays reserved until storage has answered, whatever becomes of the

@@ -22,6 +22,7 @@ impl Server {
             Ok(own) => own,
             Err(refusal) => return self.refuse(id, devices.id, &refusal),
         };
+        self.forget_devices_over(own.user);
         let Some(user) = self.users.get(own.user) else { return };
         let mut listed: Vec<_> = user
             .devices
@@ -37,6 +38,17 @@ impl Server {
         listed.sort_by_key(|device| device.device);
         let list = wire::DeviceList { id: devices.id, devices: listed };
         self.peers.answer(id, list, &self.config.limits);
+    }
+
+    /// Devices that were not used for too long are none any more (A7), whether anybody tried them or not.
+    fn forget_devices_over(&mut self, user: UserId) {
+        let now = self.peers.now.monotonic;
+        let Some(found) = self.users.get(user) else { return };
+        let over = found.devices.iter().filter(|device| device.seats.is_empty() && device.expires <= now);
+        let over: Vec<_> = over.map(|device| Holder { user, device: device.id }).collect();
+        for holder in over {
+            self.remove_device(holder);
+        }
     }
 
     /// The account and device of a connection that has entered by one.
@@ -57,6 +69,7 @@ impl Server {
             Ok(own) => own,
             Err(refusal) => return self.refuse(id, revoke.id, &refusal),
         };
+        self.forget_devices_over(own.user);
         let holder = Holder { user: own.user, device: revoke.device };
         if self.users.device(holder).is_none() {
             let text = "Your account has no such device; list its devices to see which there are.";

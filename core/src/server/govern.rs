@@ -12,7 +12,7 @@ use rand_core::RngCore;
 use super::{Pending, Server, pending::Asked};
 use crate::{
     error::{Refusal, RefusalCode},
-    hub::{Ends, MemberChange, UnderWay},
+    hub::{Ends, MemberChange, Rights, UnderWay},
     ids::{ConnectionId, Nonce, RoomId, Seq, UserId},
     name::Nick,
     rights::{Act, RightChange, Role, RoomChange, RoomMode, Term},
@@ -162,6 +162,9 @@ impl Server {
         match change {
             RightChange::Kicked | RightChange::Banned(Some(_)) => {
                 self.put_out(user, id);
+                if let Some(user) = self.users.get_mut(user) {
+                    user.read.remove(&id);
+                }
                 self.tell_removed(id, event, user);
                 if Some(id) == self.operators && change.ends_entry() {
                     self.shut_out(user);
@@ -267,7 +270,7 @@ impl Server {
         self.needs_role(user, govern.room, needed)?;
         let target = self.target(user, govern, act)?;
         self.check_rank(govern.room, user, act, &target)?;
-        self.check_sense(govern.room, act, &target)?;
+        self.check_sense(govern.room, act, &target, govern.seconds.is_none())?;
         let (most, now) = (self.config.limits.standings_max, self.peers.now.monotonic);
         let Some(room) = self.rooms.get_mut(govern.room) else {
             return Err(Refusal::new(RefusalCode::NoSuchRoom, "The room has ceased; join it again."));
@@ -347,16 +350,14 @@ impl Server {
     }
 
     /// Whether an act changes anything.
-    fn check_sense(&self, room: RoomId, act: Act, target: &Target) -> Result<(), Refusal> {
+    fn check_sense(&self, room: RoomId, act: Act, target: &Target, for_good: bool) -> Result<(), Refusal> {
         let Some(room) = self.rooms.get(room) else { return Ok(()) };
         let now = self.peers.now.monotonic;
         let user = self.users.get(target.user);
         let held = room.rights.standing(target.user);
         let is_member = room.members.contains(&target.user);
-        let (banned, muted) = (
-            held.is_some_and(|held| held.ban(now).is_some()),
-            held.is_some_and(|held| held.mute(now).is_some()),
-        );
+        let (ban, mute) = (held.and_then(|held| held.ban(now)), held.and_then(|held| held.mute(now)));
+        let (banned, muted) = (ban.is_some(), mute.is_some());
         let role = room.rights.role(target.user);
         let problem = match act {
             Act::Invite if is_member => "is in the room already",
@@ -364,6 +365,9 @@ impl Server {
             Act::Invite if room.rights.is_invited(target.user) => "is invited already",
             Act::Uninvite if !room.rights.is_invited(target.user) => "is not invited",
             Act::Kick if !is_member => "is not in the room",
+            // An operator may be in a room that it is banned from.
+            Act::Ban if for_good && ban == Some(None) && !is_member => "is banned for good already",
+            Act::Mute if for_good && mute == Some(None) => "is muted for good already",
             Act::Unban if !banned => "is not banned",
             Act::Unmute if !muted => "is not muted",
             Act::Promote | Act::Own if !user.is_some_and(|user| user.is_account()) => {
@@ -371,6 +375,7 @@ impl Server {
             }
             Act::Promote | Act::Own if banned => "is banned; take the ban back first",
             Act::Promote if role == Role::Moderator => "is a moderator already",
+            Act::Own if role == Role::Owner => "is an owner already",
             Act::Demote if role == Role::Member => "has no role to lose",
             Act::Invite
             | Act::Uninvite
@@ -395,7 +400,8 @@ impl Server {
             let text = format!("A room may ask for {most} s between two messages at the most.");
             return Err(Refusal::new(RefusalCode::NotPossible, text));
         }
-        let before = self.rooms.get(wish.room).map(|room| room.rights.coming_mode()).unwrap_or_default();
+        let rights = self.rooms.get(wish.room).map(|room| &room.rights);
+        let before = rights.map(Rights::coming_mode).unwrap_or_default();
         let mode = RoomMode {
             private: wish.private.unwrap_or(before.private),
             read_only: wish.read_only.unwrap_or(before.read_only),
@@ -403,6 +409,8 @@ impl Server {
             closed: wish.closed.unwrap_or(before.closed),
             slow_seconds: wish.slow_seconds.unwrap_or(before.slow_seconds),
         };
+        // What its log says is what it will be.
+        let mode = rights.map_or(mode, |rights| rights.possible(mode));
         if mode == before {
             let text = format!("The room is so already: {mode}.");
             return Err(Refusal::new(RefusalCode::NotPossible, text));

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, format, sync::Arc};
 
-use super::{Pending, Server, pending::Asked, receive::Taken};
+use super::{Pending, Server, pending::Asked, receive::Taken, rights::waits_in_slow_rooms};
 use crate::{
     connection::{Admission, Pause},
     error::{ProtocolError, Refusal, RefusalCode},
@@ -128,6 +128,9 @@ impl Server {
     ) {
         self.hold(room, -1);
         let bytes = event.text.len();
+        if !matches!(result, Ok(Appended::Stored { .. })) {
+            self.unsaid(room, &event);
+        }
         match result {
             Ok(Appended::Stored { seq, first }) => {
                 self.post_answered(asked.connection, bytes);
@@ -162,6 +165,15 @@ impl Server {
             }
         }
         self.drop_if_deserted(room);
+    }
+
+    /// A message that is not new in its room is not counted where that is slow (G3).
+    fn unsaid(&mut self, room: RoomId, event: &NewEvent) {
+        if waits_in_slow_rooms(event.kind)
+            && let Some(room) = self.rooms.get_mut(room)
+        {
+            room.rights.unsaid(event.author);
+        }
     }
 
     /// A storage that was in doubt about a commit and asked again may answer that an event is stored already which

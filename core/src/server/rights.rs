@@ -66,8 +66,7 @@ impl Server {
             let text = format!("In {} moderators and owners set the topic; ask one of them.", room.name());
             return Err(Refusal::new(RefusalCode::RoleNeeded, text).about(room.name()));
         }
-        let is_slowed = kind.is_message() || kind == EventKind::Edited;
-        if !is_slowed || role >= Role::Moderator {
+        if !waits_in_slow_rooms(kind) || role >= Role::Moderator {
             return Ok(());
         }
         let (user, room) = (user.id, room.id);
@@ -175,4 +174,9 @@ fn rough(time: Duration) -> String {
         7_200..172_800 => format!("{} hours", seconds / 3_600),
         172_800.. => format!("{} days", seconds / 86_400),
     }
+}
+
+/// Whether posts of this kind are counted where a room is slow (G3, N3).
+pub(super) const fn waits_in_slow_rooms(kind: EventKind) -> bool {
+    kind.is_message() || matches!(kind, EventKind::Edited)
 }

@@ -105,6 +105,33 @@ fn a_device_that_was_not_used_for_ninety_days_has_to_log_in_again() {
 }
 
 #[test]
+fn a_device_whose_time_is_over_is_not_listed_and_cannot_be_logged_out() {
+    let limits = Limits { device_kept: Duration::from_secs(60), ..Limits::default() };
+    let mut house = House::with(limits, Registration::Open, true);
+    let (laptop, phone) = two(&mut house);
+    house.ends[phone].client.leave(true, house.now);
+    house.settle();
+    for _ in 0..2 {
+        house.pass(Duration::from_secs(40));
+    }
+    assert_eq!(devices(&mut house, laptop), [(1, true)]);
+    house.act(laptop, |client, now| client.revoke(DeviceId::new(2), now).expect("it may"));
+    assert_eq!(house.refused(laptop), Some("no-such-device"));
+}
+
+#[test]
+fn connections_that_wait_for_a_place_count_for_their_account() {
+    let limits = Limits { clients_max: 2, queue_max: 4, devices_connected_max: 2, ..Limits::default() };
+    let mut house = House::with(limits, Registration::Open, true);
+    house.register("ana", "correct horse");
+    house.client("bob", None, None);
+    let waiting = house.log_in("ana", "correct horse");
+    assert_eq!((house.refused(waiting), house.ends[waiting].client.is_ready()), (None, false));
+    let one_more = house.log_in("ana", "correct horse");
+    assert_eq!(house.refused(one_more), Some("slow-down"));
+}
+
+#[test]
 fn the_device_unused_longest_gives_way_where_there_are_too_many() {
     let limits = Limits { devices_max: 3, ..Limits::default() };
     let mut house = House::with(limits, Registration::Open, true);

@@ -62,6 +62,17 @@ fn the_operators_room_is_made_by_nobody_else_and_private() {
 }
 
 #[test]
+fn the_operators_room_cannot_be_opened_and_its_log_never_says_so() {
+    let (mut house, ana, operators) = operated();
+    let opened = ModeChange { private: Some(false), ..ModeChange::default() };
+    assert_eq!(set_mode(&mut house, ana, operators, opened), Some("not-possible"));
+    let quiet = ModeChange { private: Some(false), read_only: Some(true), ..ModeChange::default() };
+    assert_eq!(set_mode(&mut house, ana, operators, quiet), None);
+    let said: Vec<_> = house.store.log(operators).iter().map(|event| event.text.to_string()).collect();
+    assert_eq!(said.last().map(String::as_str), Some("private read-only"));
+}
+
+#[test]
 fn an_operator_governs_rooms_without_an_owner_and_above_owners() {
     let (mut house, ana, operators) = operated();
     let guest = house.client("gus", None, None);

@@ -9,7 +9,7 @@ use palabre_core::{
     client::{ClientEvent, Governance, ModeChange, StandingInfo},
     commands::{Command, Input, parse},
     config::Registration,
-    ids::RoomId,
+    ids::{Nonce, RoomId},
     limits::Limits,
     name::RoomName,
     rights::{Act, Role, RoomMode},
@@ -89,7 +89,17 @@ pub(crate) fn post(
     kind: EventKind,
     text: &str,
 ) -> Option<&'static str> {
-    house.ends[end].client.post(room, kind, text, None, house.now).expect("it may");
+    post_with(house, end, room, (kind, text), None)
+}
+
+fn post_with(
+    house: &mut House,
+    end: usize,
+    room: RoomId,
+    (kind, text): (EventKind, &str),
+    nonce: Option<Nonce>,
+) -> Option<&'static str> {
+    house.ends[end].client.post(room, kind, text, nonce, house.now).expect("it may");
     house.settle();
     let answer = house.ends[end].events.iter().rev().find_map(|event| match event {
         ClientEvent::Posted { .. } => Some(None),
@@ -289,6 +299,21 @@ fn modes_say_who_posts_and_how_often() {
     house.pass(Duration::from_secs(2));
     let (mode, _) = rights(&mut house, owner, tea);
     assert_eq!((mode.topic_locked, mode.slow_seconds, mode.read_only), (true, 30, false));
+}
+
+#[test]
+fn a_message_that_is_sent_again_makes_nobody_wait() {
+    let (mut house, owner, tea) = owned();
+    let bob = house.register("bob", "correct horse");
+    house.join(bob, "#tea");
+    let slow = ModeChange { slow_seconds: Some(30), ..ModeChange::default() };
+    assert_eq!(set_mode(&mut house, owner, tea, slow), None);
+    let said = (EventKind::Posted, "once");
+    assert_eq!(post_with(&mut house, bob, tea, said, Some(Nonce::new(7))), None);
+    house.pass(Duration::from_secs(30));
+    assert_eq!(post_with(&mut house, bob, tea, said, Some(Nonce::new(7))), None);
+    assert_eq!(say(&mut house, bob, tea, "twice"), None);
+    assert_eq!(say(&mut house, bob, tea, "thrice"), Some("slow-down"));
 }
 
 #[test]

@@ -295,10 +295,11 @@ impl MemoryStorage {
                 if standing.is_ordinary() {
                     room.standings.remove(&user);
                 }
-                if change.ends_membership()
-                    && let Some(rooms) = self.members.get_mut(&user)
-                {
-                    rooms.remove(&id);
+                if change.ends_membership() {
+                    if let Some(rooms) = self.members.get_mut(&user) {
+                        rooms.remove(&id);
+                    }
+                    self.accounts.forget_read(user, id);
                 }
             }
         }

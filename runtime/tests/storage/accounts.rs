@@ -1,4 +1,9 @@
-use palabre_core::{ids::RoomId, storage::StorageFailure};
+use palabre_core::{
+    ids::{RoomId, UserId},
+    rights::{RightChange, RoomChange, Term},
+    storage::StorageFailure,
+    time::WallTime,
+};
 use palabre_runtime::storage::OpenError;
 use rusqlite::Connection;
 
@@ -100,6 +105,22 @@ fn a_removed_device_is_gone_and_its_number_is_not_given_again() {
         assert_eq!(storage.execute(remove_device(3)), DONE);
         assert_eq!(storage.accounts()[0].devices, []);
     });
+}
+
+#[test]
+fn what_an_account_has_read_of_a_room_ends_with_the_act_that_puts_it_out() {
+    let for_good = Term { since: WallTime::from_millis(1), until: None };
+    for change in [RightChange::Kicked, RightChange::Banned(Some(for_good))] {
+        on_both(|storage| {
+            assert_eq!(storage.execute(create_account("ada", 1)), account(1, 1));
+            assert_eq!(room_id(storage.execute(open_room("#tea"))), 1);
+            assert_eq!(storage.execute(set_member(1, 1, true)), DONE);
+            assert_eq!(storage.execute(set_read(1, 1, 3)), DONE);
+            assert_eq!(storage.accounts()[0].read.len(), 1);
+            storage.execute(act(1, 9, RoomChange::Right(UserId::new(1), change))).expect("it can");
+            assert_eq!(storage.accounts()[0].read, []);
+        });
+    }
 }
 
 #[test]

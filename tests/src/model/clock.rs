@@ -7,7 +7,7 @@ use palabre_core::{
     wire::{Pong, ToServer, state},
 };
 
-use super::{ConnectionKey, Expected, Model, Phase, Standing, UserKey};
+use super::{ConnectionKey, DeviceKey, Expected, Model, Phase, Standing, UserKey};
 
 /// The reasons of a server's `Goodbye` (K3).
 const SHUTTING_DOWN: u8 = 2;
@@ -25,6 +25,10 @@ enum Due {
     Ask(ConnectionKey),
     /// E6: the guest was lost for too long.
     Expire(UserKey),
+    /// A7: the device was not seen for too long.
+    Forget(DeviceKey),
+    /// G5: a ban or a mute is over.
+    EndTerms,
 }
 
 impl Model {
@@ -52,6 +56,8 @@ impl Model {
                     }
                 }
                 Due::Expire(user) => self.remove_user(user, state::EXPIRED),
+                Due::Forget(device) => self.expire_device(device),
+                Due::EndTerms => self.end_terms(),
             }
         }
         self.tell_time(until);
@@ -62,18 +68,23 @@ impl Model {
         let connections = self.connection_keys().filter_map(|key| self.connection_due(key));
         let users = (0..self.users.len()).map(UserKey).filter_map(|user| match self[user].standing {
             Standing::Lost { expires, .. } => Some((expires, Due::Expire(user))),
-            Standing::Present | Standing::Returning { .. } | Standing::Newcomer | Standing::Gone { .. } => {
-                None
-            }
+            Standing::Present
+            | Standing::Returning { .. }
+            | Standing::Absent
+            | Standing::Newcomer
+            | Standing::Gone { .. } => None,
         });
-        connections.chain(users).min()
+        let devices = (0..self.devices.len()).map(DeviceKey).filter(|device| !self[*device].gone);
+        let devices = devices.filter_map(|device| Some((self[device].ends?, Due::Forget(device))));
+        let terms = self.next_term().map(|at| (at, Due::EndTerms));
+        connections.chain(users).chain(devices).chain(terms).min()
     }
 
     fn connection_due(&self, key: ConnectionKey) -> Option<(Monotonic, Due)> {
         let connection = &self[key];
         match connection.phase {
             Phase::Connected | Phase::Greeted => {
-                Some((connection.opened.after(self.limits.entering_max), Due::TimeOut(key)))
+                Some((connection.entering.after(self.limits.entering_max), Due::TimeOut(key)))
             }
             Phase::Waiting { .. } | Phase::Ready { .. } if connection.asked => {
                 Some((connection.heard.after(self.limits.silence_end), Due::TimeOut(key)))
@@ -107,29 +118,32 @@ impl Model {
         for user in (0..self.users.len()).map(UserKey) {
             self[user].away = false;
             match self[user].standing {
-                Standing::Present => {
+                Standing::Present | Standing::Absent if self.is_account(user) => {
+                    self[user].standing = Standing::Absent;
+                }
+                Standing::Present | Standing::Absent => {
                     self[user].standing = self.lost_for(self.limits.guest_kept);
                 }
                 Standing::Lost { expires_wall, .. } | Standing::Returning { expires_wall } => {
-                    self.resume_expiry(user, expires_wall)
+                    let left = self.left_of(self.limits.guest_kept, expires_wall);
+                    if left.is_zero() {
+                        self.remove_user(user, state::EXPIRED);
+                    } else {
+                        self[user].standing = self.lost_for(left);
+                    }
                 }
-
                 Standing::Newcomer => self.remove_user(user, state::GONE),
                 Standing::Gone { .. } => {}
             }
         }
+        self.restart_terms();
+        self.restart_devices();
     }
 
     /// E8: what is left by the wall clock, at most the whole; and the whole by one that is not believed.
-    fn resume_expiry(&mut self, user: UserKey, expires: WallTime) {
-        let whole = self.limits.guest_kept;
+    pub(super) fn left_of(&self, whole: Duration, ends: WallTime) -> Duration {
         let now = self.now.wall;
-        let left = if now.since(expires) > BELIEVED_MAX { whole } else { expires.since(now).min(whole) };
-        if left.is_zero() {
-            self.remove_user(user, state::EXPIRED);
-        } else {
-            self[user].standing = self.lost_for(left);
-        }
+        if now.since(ends) > BELIEVED_MAX { whole } else { ends.since(now).min(whole) }
     }
 
     const fn tell_time(&mut self, now: Now) {

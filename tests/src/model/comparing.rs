@@ -1,23 +1,40 @@
 //! Whether a message says what it must say, where the protocol decides that; what it leaves open is learned.
 
 use palabre_core::{
+    config::Registration,
+    ids::UserId,
     time::WallTime,
     wire::{
-        self, HistoryPage, Listed, LogEvent, MECHANISM_GUEST, MembersPage, Ready, Refused, RoomsPage,
+        self, DeviceList, HistoryPage, Listed, LogEvent, MECHANISM_ACCOUNT, MECHANISM_GUEST,
+        MECHANISM_INVITED, MECHANISM_REGISTER, MembersPage, Ready, Refused, RightsPage, RoomsPage,
         SearchPage, ToClient, VERSION, Welcome,
     },
 };
 
 use super::{
-    About, Divergence, Expected, Logged, Model, Refusal, RoomKey, Suggestion, UserKey, expected::Face, names,
+    About, Device, DeviceKey, Divergence, Expected, Logged, Model, Refusal, RoomKey, Suggestion, UserKey,
+    expected::{Face, Listing},
+    known::Holder,
+    names,
+    presence::Seen,
+    rights::Term,
 };
 
 impl Model {
     pub(super) fn compare(&mut self, expected: &Expected, message: &ToClient<'_>) -> Result<(), Divergence> {
         match (expected, message) {
             (Expected::Welcome, ToClient::Welcome(welcome)) => self.compare_welcome(welcome),
-            (Expected::Ready { user, nick, rooms, .. }, ToClient::Ready(ready)) => {
-                self.compare_ready(*user, nick, rooms, ready)
+            (Expected::Ready { user, holder, nick, rooms, .. }, ToClient::Ready(ready)) => {
+                self.compare_ready(*user, *holder, nick, rooms, ready)
+            }
+            (Expected::Challenge { bytes, .. }, ToClient::Challenge(challenge)) => {
+                same("response", bytes, &challenge.response.len())
+            }
+            (Expected::DeviceList { devices, this, .. }, ToClient::DeviceList(list)) => {
+                self.compare_devices(devices, *this, list)
+            }
+            (Expected::Parted { room }, ToClient::Parted(parted)) => {
+                self.known.learn_room(*room, parted.room)
             }
             (Expected::Done { .. }, ToClient::Done(_)) | (Expected::Ping, ToClient::Ping(_)) => Ok(()),
             (Expected::Refused { refusal, .. }, ToClient::Refused(refused)) => {
@@ -43,11 +60,23 @@ impl Model {
             (Expected::SearchPage { hits, more, .. }, ToClient::SearchPage(page)) => {
                 self.compare_search(hits, *more, page)
             }
-            (Expected::RightsPage { room, .. }, ToClient::RightsPage(page)) => {
+            (Expected::RightsPage { room, listing, .. }, ToClient::RightsPage(page)) => {
                 self.known.learn_room(*room, page.room)?;
-                same("mode", &(0, 0), &(page.mode, page.slow_seconds))?;
-                same("role", &wire::role::GUEST, &page.role)?;
-                holds("standings", page.standings.is_empty() && page.next.is_none())
+                compare_rights(listing, page, self.limits.standings_page_max)
+            }
+            (Expected::Removed { room, kind, by, reason, until }, ToClient::Removed(removed)) => {
+                self.known.learn_room(*room, removed.room)?;
+                let sent = (removed.kind, removed.by, removed.reason, removed.until);
+                same("removed", &(*kind, by.as_str(), reason.as_str(), *until), &sent)
+            }
+            (Expected::Invited { room, by, reason }, ToClient::Invited(invited)) => {
+                self.known.learn_room(*room, invited.room)?;
+                let name = self[*room].name().unwrap_or_default();
+                same(
+                    "invited",
+                    &(name, by.as_str(), reason.as_str()),
+                    &(invited.name, invited.by, invited.reason),
+                )
             }
             (Expected::ManualText { text, .. }, ToClient::ManualText(manual)) => {
                 same("text", text.as_str(), manual.text)
@@ -84,7 +113,12 @@ impl Model {
         };
         same("limits", &limits, &welcome.limits)?;
         same("version", &VERSION, &welcome.version)?;
-        holds("mechanisms", welcome.mechanisms & MECHANISM_GUEST != 0)?;
+        let register = match self.registration {
+            Registration::Open => MECHANISM_REGISTER,
+            Registration::Invite => MECHANISM_INVITED,
+            Registration::Closed => 0,
+        };
+        same("mechanisms", &(MECHANISM_GUEST | MECHANISM_ACCOUNT | register), &welcome.mechanisms)?;
         holds("server", welcome.server.len() <= 64)
     }
 
@@ -92,16 +126,41 @@ impl Model {
     fn compare_ready(
         &mut self,
         user: UserKey,
+        holder: Holder,
         nick: &str,
         rooms: &[Face],
         ready: &Ready<'_>,
     ) -> Result<(), Divergence> {
         self.known.learn_user(user, ready.user)?;
-        self.known.learn_token(user, ready.token)?;
+        self.known.learn_token(holder, ready.token)?;
         same("nick", nick, ready.nick)?;
-        same("keep_seconds", &self.limits.guest_kept.as_secs(), &u64::from(ready.keep_seconds))?;
+        let (account, kept) = match holder {
+            Holder::Guest(_) => (false, self.limits.guest_kept),
+            Holder::Device(_) => (true, self.limits.device_kept),
+        };
+        same("account", &account, &ready.account)?;
+        same("keep_seconds", &kept.as_secs(), &u64::from(ready.keep_seconds))?;
         same("rooms", &rooms.len(), &ready.rooms.len())?;
         rooms.iter().zip(&ready.rooms).try_for_each(|(face, room)| self.compare_room(face, room))
+    }
+
+    /// A10.
+    fn compare_devices(
+        &mut self,
+        devices: &[DeviceKey],
+        this: DeviceKey,
+        list: &DeviceList<'_>,
+    ) -> Result<(), Divergence> {
+        same("devices", &devices.len(), &list.devices.len())?;
+        holds("order", list.devices.is_sorted_by_key(|device| device.device))?;
+        // Devices are stored in the order in which they are numbered.
+        for (key, sent) in devices.iter().zip(&list.devices) {
+            self.known.learn_device(*key, sent.device)?;
+            let Device { name, since, seen, .. } = &self[*key];
+            same("device", &(name.as_str(), *since, *seen), &(sent.name, sent.since, sent.seen))?;
+            same("this", &(*key == this), &sent.this)?;
+        }
+        Ok(())
     }
 
     fn compare_refusal(&self, refusal: &Refusal, refused: &Refused<'_>) -> Result<(), Divergence> {
@@ -206,7 +265,15 @@ impl Model {
         same("nick", event.nick.as_str(), sent.nick)?;
         same("kind", &event.kind, &sent.kind)?;
         same("text", event.text.as_str(), sent.text)?;
-        holds("about", sent.about.is_none())?;
+        let about = event.about.as_ref().map(|(user, name, until)| (user, name.as_str(), *until));
+        match (about, &sent.about) {
+            (None, None) => {}
+            (Some((user, name, until)), Some(about)) => {
+                self.known.learn_user(*user, UserId::new(about.id))?;
+                same("about", &(name, until), &(about.name, about.until))?;
+            }
+            (Some(_), None) | (None, Some(_)) => return Err(Divergence("about".into())),
+        }
         self.compare_time(room, seq, sent.at)
     }
 
@@ -216,17 +283,31 @@ impl Model {
     }
 }
 
-fn compare_members(
-    rest: &[(u64, String, u8)],
-    page: &MembersPage<'_>,
-    page_max: usize,
-) -> Result<(), Divergence> {
+fn compare_members(rest: &[(u64, Seen)], page: &MembersPage<'_>, page_max: usize) -> Result<(), Divergence> {
     holds("page", page.members.len() <= page_max && page.members.len() <= rest.len())?;
     for (member, sent) in rest.iter().zip(&page.members) {
-        same("member", &(member.0, member.1.as_str(), member.2), &(sent.user.get(), sent.nick, sent.state))?;
+        let seen = Seen { nick: sent.nick.into(), state: sent.state, role: sent.role };
+        same("member", member, &(sent.user.get(), seen))?;
     }
     let ids: Vec<_> = rest.iter().map(|(id, ..)| *id).collect();
     holds("next", continues(&ids, page.members.len(), page.next.map(|next| next.get())))
+}
+
+/// G8.
+fn compare_rights(listing: &Listing, page: &RightsPage<'_>, page_max: usize) -> Result<(), Divergence> {
+    let Listing { mode, slow_seconds, role, rest } = listing;
+    same("mode", &(*mode, *slow_seconds, *role), &(page.mode, page.slow_seconds, page.role))?;
+    holds("page", page.standings.len() <= page_max && page.standings.len() <= rest.len())?;
+    for ((id, role, standing), sent) in rest.iter().zip(&page.standings) {
+        same("standing", &(*id, *role), &(sent.user.get(), sent.role))?;
+        same("name", standing.name.as_str(), sent.name)?;
+        let until = |term: Option<Term>| (term.is_some(), term.and_then(Term::until));
+        same("ban", &until(standing.banned), &(sent.banned, sent.banned_until))?;
+        same("mute", &until(standing.muted), &(sent.muted, sent.muted_until))?;
+        same("invited", &standing.invited, &sent.invited)?;
+    }
+    let ids: Vec<_> = rest.iter().map(|(id, ..)| *id).collect();
+    holds("next", continues(&ids, page.standings.len(), page.next.map(|next| next.get())))
 }
 
 /// R8: whether `next` asks for exactly those that come after the first `taken`.

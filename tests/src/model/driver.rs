@@ -1,19 +1,25 @@
 //! Drives the real server the way its documentation says, with perfect clients and a perfect storage.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use palabre_core::{
     channel::Channel,
     config::ServerConfig,
-    ids::{ConnectionId, Incarnation},
+    ids::{ConnectionId, Incarnation, Nonce, RoomId, UserId},
     output::{Output, Source},
+    rights::{RightChange, Role, RoomChange},
     server::Server,
-    storage::StorageReply,
+    storage::{
+        About, EventKind, NewEvent, RoomKey, RoomRecord, StorageOperation, StorageOutcome, StorageReply,
+    },
     time::Now,
     wire::{FRAME_BYTES_MAX, FrameDecoder, Pong, ToClient, ToServer},
 };
 
-use super::{ConnectionKey, Divergence};
+use super::{
+    ConnectionKey, Divergence,
+    operators::{APPOINTED, OPERATORS},
+};
 use crate::store::Tables;
 
 /// A server that is not idle after so many steps never is.
@@ -30,6 +36,8 @@ pub(super) struct Driver {
     seed: u8,
     /// How often bytes were sent, so that they are cut differently each time.
     sends: usize,
+    /// How often an operator was made.
+    appointed: u64,
 }
 
 /// A client's end of a connection.
@@ -48,7 +56,7 @@ impl Driver {
         let store = Tables::new(Incarnation::new(4_711));
         let seed = 7;
         let server = Server::new(config.clone(), [seed; 32], store.recovered(), now);
-        Self { config, server, store, now, lines: Vec::new(), seed, sends: 0 }
+        Self { config, server, store, now, lines: Vec::new(), seed, sends: 0, appointed: 0 }
     }
 
     pub(super) fn connect(&mut self) -> Result<(), Divergence> {
@@ -87,6 +95,34 @@ impl Driver {
         }
         self.seed = self.seed.wrapping_add(1);
         self.server = Server::new(self.config.clone(), [self.seed; 32], self.store.recovered(), now);
+    }
+
+    /// What `runtime-server operator add NAME` does to the database (O1).
+    pub(super) fn appoint(&mut self, user: UserId, nick: &str) -> RoomId {
+        self.appointed += 1;
+        let name: Arc<str> = nick.into();
+        let event = NewEvent {
+            author: user,
+            nick: Arc::clone(&name),
+            nonce: Nonce::new(u64::MAX - self.appointed),
+            at: self.now.wall,
+            kind: EventKind::Owned,
+            text: APPOINTED.into(),
+            about: Some(About { id: user.get(), name, until: None }),
+        };
+        let change = Some(RoomChange::Right(user, RightChange::Role(Role::Owner)));
+        let key = RoomKey::Named(OPERATORS.into());
+        let opened = self.store.execute(&StorageOperation::OpenRoom { key, owner: None });
+        let Ok(StorageOutcome::RoomOpened(RoomRecord { id: room, .. })) = opened else {
+            unreachable!("a perfect storage opens rooms: {opened:?}");
+        };
+        for operation in [
+            StorageOperation::SetMember { user, room, member: true },
+            StorageOperation::Append { room, event, change },
+        ] {
+            self.store.execute(&operation).expect("a perfect storage");
+        }
+        room
     }
 
     pub(super) fn is_closed(&self, at: ConnectionKey) -> bool {

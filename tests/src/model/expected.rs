@@ -2,15 +2,18 @@
 
 use std::fmt;
 
-use palabre_core::error::{ProtocolError, RefusalCode};
+use palabre_core::{
+    error::{ProtocolError, RefusalCode},
+    time::WallTime,
+};
 
-use super::{Logged, RoomKey, UserKey};
+use super::{DeviceKey, Logged, RoomKey, UserKey, known::Holder, presence::Seen, rights::Standing};
 
 /// A message that a connection must be sent.
 ///
 /// `Presence` and `Credit` are not among them: they are judged by what they add up to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub(super) enum Expected {
     /// To `Hello`, with the limits of the server.
     Welcome,
     /// All places are taken.
@@ -24,6 +27,8 @@ pub enum Expected {
         id: u32,
         /// Who entered.
         user: UserKey,
+        /// What the token is of.
+        holder: Holder,
         /// By which name.
         nick: String,
         /// Its rooms, ascending by id.
@@ -65,8 +70,8 @@ pub enum Expected {
         id: u32,
         /// Of which room.
         room: RoomKey,
-        /// All that come after the place asked for, ascending: id, name, state.
-        rest: Vec<(u64, String, u8)>,
+        /// All that come after the place asked for, ascending, each with its id.
+        rest: Vec<(u64, Seen)>,
     },
     /// Named rooms, a page of them.
     RoomsPage {
@@ -75,12 +80,14 @@ pub enum Expected {
         /// All that come after the place asked for, ascending, each with the number of its members.
         rest: Vec<(Face, u32)>,
     },
-    /// Who has which rights in a room that nobody governs.
+    /// Who has which rights in a room, a page of it.
     RightsPage {
         /// Of the request.
         id: u32,
         /// Of which room.
         room: RoomKey,
+        /// What is told of it.
+        listing: Listing,
     },
     /// Events of the past.
     HistoryPage {
@@ -125,10 +132,53 @@ pub enum Expected {
         /// The first number kept.
         first: u64,
     },
-    /// Somebody opened a direct conversation.
+    /// The answer to what was begun by OPAQUE.
+    Challenge {
+        /// Of the request.
+        id: u32,
+        /// How long it is.
+        bytes: usize,
+    },
+    /// The devices of an account.
+    DeviceList {
+        /// Of the request.
+        id: u32,
+        /// In any order.
+        devices: Vec<DeviceKey>,
+        /// The one that asks.
+        this: DeviceKey,
+    },
+    /// A room was left on another connection of the account.
+    Parted {
+        /// Which.
+        room: RoomKey,
+    },
+    /// A room that one is in now: somebody opened a direct conversation, or it was joined on another connection of the account.
     Opened {
         /// It.
         room: Face,
+    },
+    /// One was put out of a room.
+    Removed {
+        /// Which.
+        room: RoomKey,
+        /// Kicked or banned.
+        kind: u8,
+        /// By whom.
+        by: String,
+        /// Why.
+        reason: String,
+        /// When a ban ends.
+        until: Option<WallTime>,
+    },
+    /// One was invited to a room.
+    Invited {
+        /// Which.
+        room: RoomKey,
+        /// By whom.
+        by: String,
+        /// Why.
+        reason: String,
     },
     /// A question for a sign of life.
     Ping,
@@ -149,9 +199,22 @@ pub enum Expected {
     },
 }
 
+/// Rights in a room as one of its members sees them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listing {
+    /// Of the room.
+    pub(super) mode: u8,
+    /// Of the room.
+    pub(super) slow_seconds: u32,
+    /// Of the one who asks.
+    pub(super) role: u8,
+    /// All that come after the place asked for, ascending: id, role and the rest.
+    pub(super) rest: Vec<(u64, u8, Standing)>,
+}
+
 /// A room as one of its members sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Face {
+pub(super) struct Face {
     /// Which.
     pub room: RoomKey,
     /// Its name as first written, or nothing for a direct conversation.

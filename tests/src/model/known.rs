@@ -3,19 +3,31 @@
 use std::{collections::BTreeMap, fmt::Debug};
 
 use palabre_core::{
-    ids::{Position, RoomId, UserId},
+    ids::{DeviceId, Position, RoomId, UserId},
     time::WallTime,
     wire::Token,
 };
 
-use super::{Divergence, RoomKey, UserKey};
+use super::{DeviceKey, Divergence, Model, Password, RoomKey, UserKey};
+
+/// What a token is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Holder {
+    Guest(UserKey),
+    Device(DeviceKey),
+}
 
 /// Who and what the server's numbers stand for. What is learned once must stay so.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     users: BTreeMap<UserKey, UserId>,
     rooms: BTreeMap<RoomKey, RoomId>,
-    tokens: BTreeMap<UserKey, Token>,
+    tokens: BTreeMap<Holder, Token>,
+    devices: BTreeMap<DeviceKey, DeviceId>,
+    /// By which password what OPAQUE sends was made.
+    passwords: BTreeMap<Vec<u8>, Password>,
+    /// What proves to know the password that a login was begun with.
+    proofs: BTreeMap<[u8; 64], Vec<u8>>,
     times: BTreeMap<(RoomKey, u64), WallTime>,
     /// Where pages of what was searched for ended, by the place of their last hit.
     positions: BTreeMap<usize, Position>,
@@ -30,8 +42,34 @@ impl Known {
         learn(&mut self.rooms, "room", room, id)
     }
 
-    pub(super) fn learn_token(&mut self, user: UserKey, token: Token) -> Result<(), Divergence> {
-        learn(&mut self.tokens, "token of", user, token)
+    pub(super) fn learn_token(&mut self, holder: Holder, token: Token) -> Result<(), Divergence> {
+        learn(&mut self.tokens, "token of", holder, token)
+    }
+
+    pub(super) fn learn_device(&mut self, device: DeviceKey, id: DeviceId) -> Result<(), Divergence> {
+        learn(&mut self.devices, "device", device, id)
+    }
+
+    pub(super) fn device(&self, id: DeviceId) -> Option<DeviceKey> {
+        self.devices.iter().find(|known| *known.1 == id).map(|known| *known.0)
+    }
+
+    /// The ids of those of these devices that were listed.
+    pub(super) fn devices_of(&self, devices: &[DeviceKey]) -> Vec<DeviceId> {
+        devices.iter().filter_map(|device| self.devices.get(device)).copied().collect()
+    }
+
+    pub(super) fn all_devices(&self) -> Vec<DeviceId> {
+        self.devices.values().copied().collect()
+    }
+
+    pub(super) fn password_in(&self, bytes: &[u8]) -> Option<Password> {
+        self.passwords.get(bytes).copied()
+    }
+
+    /// Whether this proves to know the password that a login was begun with.
+    pub(super) fn is_proof(&self, finish: &[u8; 64], start: &[u8]) -> bool {
+        self.proofs.get(finish).is_some_and(|proved| proved == start)
     }
 
     /// An event has one time, whoever is told; different events may share it.
@@ -64,7 +102,7 @@ impl Known {
         self.rooms.iter().find(|known| *known.1 == id).map(|known| *known.0)
     }
 
-    pub(super) fn owner(&self, token: Token) -> Option<UserKey> {
+    pub(super) fn holder(&self, token: Token) -> Option<Holder> {
         self.tokens.iter().find(|known| *known.1 == token).map(|known| *known.0)
     }
 
@@ -88,6 +126,18 @@ impl Known {
 
     pub(super) fn all_tokens(&self) -> Vec<Token> {
         self.tokens.values().copied().collect()
+    }
+}
+
+impl Model {
+    /// What OPAQUE sends that was made by this password.
+    pub(super) fn learn_password(&mut self, bytes: &[u8], password: Password) {
+        self.known.passwords.insert(bytes.to_vec(), password);
+    }
+
+    /// The answer of one who knows the password to a login that was begun so.
+    pub(super) fn learn_proof(&mut self, finish: [u8; 64], start: Vec<u8>) {
+        self.known.proofs.insert(finish, start);
     }
 }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use palabre_core::{
-    config::ServerConfig,
+    config::{AccountsConfig, ServerConfig},
     error::ProtocolError,
     ids::Seq,
-    limits::Limits,
+    password::{Setup, Stretching},
     time::{Monotonic, Now, WallTime},
     wire::{
         FRAME_BYTES_MAX, Follow, Frame, Guest, History, Join, Members, Part, Resume, Rooms, ToClient,
@@ -15,7 +15,8 @@ use palabre_core::{
 };
 
 use super::{
-    Breakage, ConnectionKey, Divergence, Model, Operation, Phase, Speech, driver::Driver, words::Words,
+    Breakage, ConnectionKey, Divergence, Model, Name, Operation, Phase, Rules, Speech, driver::Driver,
+    operation::HELLO, words::Words,
 };
 
 /// The server and the model, and what is common to them.
@@ -33,13 +34,23 @@ impl Lockstep {
     ///
     /// # Errors
     /// Where the server does not come to rest after its start, or has no lobby.
-    pub fn new(limits: Limits, settled_after: Duration) -> Result<Self, Divergence> {
+    pub fn new(rules: Rules, settled_after: Duration) -> Result<Self, Divergence> {
         let now = Now { monotonic: Monotonic::from_millis(1_000_000), wall: WallTime::from_millis(1 << 40) };
         let manual = "How to use this server.";
-        let config =
-            ServerConfig { limits: limits.clone(), manual: manual.into(), ..ServerConfig::default() };
-        let words = Words::new(limits.text_bytes_max);
-        let mut model = Model::new(limits, manual, now);
+        let accounts = AccountsConfig {
+            setup: Setup::generate([9; 32]),
+            registration: rules.registration,
+            plain: false,
+            stretching: Stretching::CHEAPEST,
+        };
+        let config = ServerConfig {
+            limits: rules.limits.clone(),
+            manual: manual.into(),
+            accounts: Some(accounts),
+            ..ServerConfig::default()
+        };
+        let words = Words::new(rules.limits.text_bytes_max);
+        let mut model = Model::new(rules, manual, now);
         let mut driver = Driver::new(config, now);
         driver.settle(settled_after, true)?;
         model.pass_time(driver.now, true);
@@ -67,6 +78,18 @@ impl Lockstep {
             Operation::Connect => self.connect().map(drop),
             Operation::Enter(name) => self.greet_with(&Speech::Guest(name)).map(drop),
             Operation::Return(user) => self.greet_with(&Speech::Resume(user)).map(drop),
+            Operation::Register(name, password) => {
+                let at = self.greet_with(&Speech::Register(name, password))?;
+                self.answer(at, &Speech::Enrol)
+            }
+            Operation::LogIn(name, word) => {
+                let at = self.greet_with(&Speech::Login(name, word))?;
+                self.answer(at, &Speech::Prove)
+            }
+            Operation::ChangePassword(who, password) => self.choose_ready(who).map_or(Ok(()), |at| {
+                self.speak(at, &Speech::NewPassword(password))?;
+                self.answer(at, &Speech::SetPassword)
+            }),
             Operation::Speak(who, ref speech) => match self.choose_ready(who) {
                 Some(at) => self.speak(at, speech),
                 None => self.greet_with(&Speech::Resume(who)).map(drop),
@@ -91,6 +114,7 @@ impl Lockstep {
             Operation::Sleep { millis, answering } => {
                 self.settle(Duration::from_millis(millis.into()), answering)
             }
+            Operation::Appoint(name) => self.appoint(name),
             Operation::Restart { orderly, seconds, trimmed } => {
                 self.restart(orderly, Duration::from_secs(seconds.into()), trimmed)
             }
@@ -112,9 +136,14 @@ impl Lockstep {
     /// The first difference.
     pub fn greet_with(&mut self, speech: &Speech) -> Result<ConnectionKey, Divergence> {
         let at = self.connect()?;
-        self.speak(at, &Speech::Hello { first: 1, last: 1 })?;
+        self.speak(at, &HELLO)?;
         self.speak(at, speech)?;
         Ok(at)
+    }
+
+    /// A client that was challenged says this.
+    fn answer(&mut self, at: ConnectionKey, speech: &Speech) -> Result<(), Divergence> {
+        if self.model[at].exchange.is_some() { self.speak(at, speech) } else { Ok(()) }
     }
 
     /// A client says something, and everything settles.
@@ -139,7 +168,7 @@ impl Lockstep {
     pub fn speak_unheard(&mut self, at: ConnectionKey, speeches: &[Speech], greedy: bool) {
         let mut bytes = Vec::new();
         for speech in speeches {
-            let frame = self.words.encode(at, speech, &self.model);
+            let frame = self.words.encode(at, speech, &mut self.model);
             self.say(at, &frame, greedy, &mut bytes);
         }
         self.driver.send(at, &bytes);
@@ -215,6 +244,17 @@ impl Lockstep {
         self.restart_at(now, trimmed)
     }
 
+    /// The server stops, an account is made an operator on its own machine, and it starts again.
+    fn appoint(&mut self, name: Name) -> Result<(), Divergence> {
+        let Some(user) = self.model.account_named(name.nick()) else { return Ok(()) };
+        self.driver.shut_down();
+        self.model.shut_down();
+        self.settle(self.settled_after, true)?;
+        let room = self.driver.appoint(self.model.id_of(user), &self.model[user].nick);
+        self.model.appoint(user, room)?;
+        self.restart_at(self.driver.now, None)
+    }
+
     /// The process ends, and another starts when the clocks show this.
     ///
     /// # Errors
@@ -240,6 +280,11 @@ impl Lockstep {
             for (kind, body) in &frames {
                 let message = ToClient::decode(Frame { kind: *kind, body });
                 sent.extend(message.map_err(|error| Divergence(format!("{at:?} finds {error}")))?);
+            }
+            for message in &sent {
+                if let ToClient::Challenge(challenge) = message {
+                    self.words.secrets.answer(at, challenge);
+                }
             }
             self.trace.extend(sent.iter().map(|message| format!("        {at:?} is sent {message:?}")));
             self.model.check(at, &sent, self.driver.is_closed(at))?;
@@ -286,7 +331,7 @@ impl Lockstep {
             self.cut(at)?;
         }
         let stranger = self.connect()?;
-        self.speak(stranger, &Speech::Hello { first: 0, last: 9 })?;
+        self.speak(stranger, &HELLO)?;
         self.send(stranger, &ToServer::Guest(Guest { id: 0, nick: "visitor" }))?;
         for room in self.model.all_room_ids() {
             self.send(stranger, &ToServer::Rooms(Rooms { id: 0, after: Some(room) }))?;
@@ -297,7 +342,7 @@ impl Lockstep {
         }
         for token in self.model.all_tokens() {
             let at = self.connect()?;
-            self.speak(at, &Speech::Hello { first: 1, last: 1 })?;
+            self.speak(at, &HELLO)?;
             self.send(at, &ToServer::Resume(Resume { id: 0, token }))?;
             self.look_around(at)?;
             self.cut(at)?;

@@ -45,6 +45,7 @@ impl Model {
             return Err(Divergence(format!("{at:?}: closed is {closed}, but {:?}", self[at].phase)));
         }
         self.check_views(at)?;
+        self.check_marks(at)?;
         self.check_credit(at)
     }
 
@@ -84,6 +85,9 @@ impl Model {
         if let ToClient::Presence(presence) = message {
             return self.take_presence(at, presence);
         }
+        if let ToClient::ReadUpTo(mark) = message {
+            return self.take_mark(at, mark);
+        }
         if let ToClient::Credit(credit) = message {
             return self.take_credit(at, credit);
         }
@@ -122,19 +126,20 @@ impl Model {
             ToClient::Stored(stored) => Lane::Reply(stored.id),
             ToClient::Sending(sending) => Lane::Reply(sending.id),
             ToClient::FilesPage(page) => Lane::Reply(page.id),
-            ToClient::Parted(_) | ToClient::ReadUpTo(_) => Lane::Opened,
             ToClient::RightsPage(page) => Lane::Reply(page.id),
-            ToClient::Removed(_) | ToClient::Invited(_) => Lane::Opened,
             ToClient::Event(event) => Lane::Room(self.known.room(event.room)?),
             ToClient::Trimmed(trimmed) => Lane::Room(self.known.room(trimmed.room)?),
             ToClient::Welcome(_) | ToClient::Ready(_) => Lane::Entering,
-            ToClient::Opened(_) => Lane::Opened,
+            ToClient::Opened(_) | ToClient::Parted(_) | ToClient::Removed(_) | ToClient::Invited(_) => {
+                Lane::Opened
+            }
             ToClient::Ping(_) => Lane::Ping,
             ToClient::Pong(_) => Lane::Pong,
             ToClient::Goodbye(_) | ToClient::Error(_) => Lane::End,
             ToClient::Presence(_)
             | ToClient::Credit(_)
             | ToClient::Waiting(_)
+            | ToClient::ReadUpTo(_)
             | ToClient::Window(_)
             | ToClient::Durable(_)
             | ToClient::Stopped(_)
@@ -203,10 +208,14 @@ impl Expected {
             | Self::HistoryPage { id, .. }
             | Self::SearchPage { id, .. }
             | Self::RightsPage { id, .. }
+            | Self::Challenge { id, .. }
+            | Self::DeviceList { id, .. }
             | Self::ManualText { id, .. } => Lane::Reply(*id),
             Self::Event { room, .. } | Self::Trimmed { room, .. } => Lane::Room(*room),
             Self::Welcome | Self::Waiting { .. } | Self::Ready { .. } => Lane::Entering,
-            Self::Opened { .. } => Lane::Opened,
+            Self::Opened { .. } | Self::Parted { .. } | Self::Removed { .. } | Self::Invited { .. } => {
+                Lane::Opened
+            }
             Self::Ping => Lane::Ping,
             Self::Pong { .. } => Lane::Pong,
             Self::Goodbye { .. } | Self::Error { .. } => Lane::End,

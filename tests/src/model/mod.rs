@@ -1,7 +1,7 @@
 //! A naive server, written from `docs/PROTOCOL.md` alone, to hold the real one against (invariant I12).
 //!
 //! It keeps plain maps and vectors, knows neither bytes nor storage, and borrows nothing of the real server but the
-//! wire types, ids, codes and limits. An input says what happened; the model then knows what every connection must
+//! wire types, ids, codes, limits and configuration. An input says what happened; the model then knows what every connection must
 //! be sent ([`Expected`]), leaving open what the protocol leaves open: ids, tokens, times, sentences, suggestions.
 //!
 //! | File | Clauses |
@@ -10,32 +10,45 @@
 //! | `phases` | F6–F8: what may be sent in which phase |
 //! | `names` | E2, E3, R1 on plain ASCII |
 //! | `entering` | V, E: hello, guests, resuming, places, the queue |
+//! | `accounts` | A1–A6: making an account, logging in |
+//! | `devices` | A7–A11: tokens, several connections, another password |
+//! | `reading` | A14: what was read |
 //! | `rooms` | R, C: membership, directs, cursors, lists |
 //! | `posts` | P, H: posts, nonces, history |
 //! | `search` | S on texts without accents |
+//! | `rights`, `governing` | G: who may do what in a room, and does it |
+//! | `operators` | O: the whole server |
 //! | `presence` | W: who is told what about whom |
 //! | `clock` | V5, E6, E8, K2, K4: time, restart, shutdown |
 //! | `expected`, `known` | what must be sent, and what was learned of what is left open |
 //! | `matching`, `comparing` | whether it was sent |
-//! | `operation`, `words` | what may happen, drawn at random, and as messages |
+//! | `operation`, `drawing`, `words` | what may happen, drawn at random, and as messages |
+//! | `secrets` | what is OPAQUE about those messages |
 //! | `driver`, `lockstep` | the real server on a perfect storage, side by side with the model |
 
+mod accounts;
 mod clock;
 mod comparing;
+mod devices;
+mod drawing;
 mod driver;
 mod entering;
 mod expected;
+mod governing;
 mod known;
 mod lockstep;
 mod matching;
 mod names;
 mod operation;
+mod operators;
 mod phases;
 mod posts;
 mod presence;
+mod reading;
 mod rights;
 mod rooms;
 mod search;
+mod secrets;
 mod words;
 
 use std::{
@@ -44,6 +57,7 @@ use std::{
 };
 
 use palabre_core::{
+    config::Registration,
     ids::{Nonce, Seq},
     limits::Limits,
     time::{Monotonic, Now, WallTime},
@@ -51,16 +65,35 @@ use palabre_core::{
 };
 
 pub use self::{
-    expected::{About, Divergence, Expected, Refusal, Suggestion},
+    accounts::Password,
+    drawing::operations,
+    expected::{About, Divergence, Refusal, Suggestion},
     lockstep::Lockstep,
-    operation::{Breakage, Name, Operation, Speech, operations},
+    operation::{Breakage, Name, Operation, Speech, Word},
 };
-use self::{known::Known, presence::View};
+use self::{
+    accounts::{Account, Exchange},
+    devices::{Device, DeviceKey, Hold},
+    expected::Expected,
+    known::Known,
+    presence::View,
+    rights::Rights,
+};
+
+/// What whoever runs the server has decided.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// What it holds itself and its peers to.
+    pub limits: Limits,
+    /// Who may make an account.
+    pub registration: Registration,
+}
 
 /// The server as the protocol describes it.
 #[derive(Clone, Debug)]
 pub struct Model {
     limits: Limits,
+    registration: Registration,
     manual: String,
     now: Now,
     /// The latest the wall clock has shown.
@@ -69,6 +102,9 @@ pub struct Model {
     /// Who waits for a place, the next one first.
     queue: Vec<ConnectionKey>,
     users: Vec<User>,
+    devices: Vec<Device>,
+    /// Up to where accounts have read rooms (A14).
+    marks: BTreeMap<(UserKey, RoomKey), u64>,
     rooms: Vec<Room>,
     /// What is stored under each author's nonces (P6).
     stored: BTreeMap<(UserKey, Nonce), (RoomKey, Seq)>,
@@ -105,6 +141,8 @@ pub struct RoomKey(pub usize);
 pub struct Connection {
     phase: Phase,
     opened: Monotonic,
+    /// Since when it is to enter (V5).
+    entering: Monotonic,
     /// When something was last received.
     heard: Monotonic,
     /// Whether it was sent a `Ping` since.
@@ -113,6 +151,19 @@ pub struct Connection {
     frames: u64,
     /// The rooms it follows, and what it was told about their members.
     follows: BTreeMap<RoomKey, View>,
+    /// Of which run of a client it is (A8).
+    session: u64,
+    /// What it comes by, where that is an account.
+    hold: Option<Hold>,
+    /// Whether it logged in or enrolled itself (A11).
+    proved: bool,
+    /// What was challenged last and not answered (A6).
+    exchange: Option<Exchange>,
+    challenges: u32,
+    /// How often it was told `login-failed` (A5).
+    failures: u32,
+    /// The marks of its account that it knows (A14).
+    marks: BTreeMap<RoomKey, u64>,
     credit: Credit,
     expected: Vec<Expected>,
     /// What it may be sent besides.
@@ -146,6 +197,7 @@ pub struct User {
     /// Its own word (W3), until it resumes (E6).
     away: bool,
     standing: Standing,
+    account: Option<Account>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +211,8 @@ enum Standing {
     Returning {
         expires_wall: WallTime,
     },
+    /// An account that is not connected (A1).
+    Absent,
     /// Waits for a place for the first time; in no room, and without a token.
     Newcomer,
     /// Left the server or expired; the number is its last state in a `Change`.
@@ -173,6 +227,7 @@ pub struct Room {
     kind: RoomKind,
     topic: String,
     members: BTreeSet<UserKey>,
+    rights: Rights,
     /// The first number that is still kept.
     first: u64,
     /// All events there have been; the first has number 1.
@@ -181,7 +236,7 @@ pub struct Room {
 }
 
 #[derive(Clone, Debug)]
-enum RoomKind {
+pub(super) enum RoomKind {
     Named(String),
     Direct(UserKey, UserKey),
 }
@@ -193,28 +248,26 @@ pub struct Logged {
     nick: String,
     kind: u8,
     text: String,
+    /// Whom it is about, by which name, and until when (G4).
+    about: Option<(UserKey, String, Option<WallTime>)>,
 }
 
 impl Model {
     /// A server on a new database.
     #[must_use]
-    pub fn new(limits: Limits, manual: &str, now: Now) -> Self {
-        let lobby = Room {
-            kind: RoomKind::Named("#lobby".into()),
-            topic: String::new(),
-            members: BTreeSet::new(),
-            first: 1,
-            log: Vec::new(),
-            ceased: false,
-        };
+    pub fn new(rules: Rules, manual: &str, now: Now) -> Self {
+        let lobby = Room::new(RoomKind::Named("#lobby".into()));
         Self {
-            limits,
+            limits: rules.limits,
+            registration: rules.registration,
             manual: manual.into(),
             now,
             latest_wall: now.wall,
             connections: Vec::new(),
             queue: Vec::new(),
             users: Vec::new(),
+            devices: Vec::new(),
+            marks: BTreeMap::new(),
             rooms: vec![lobby],
             stored: BTreeMap::new(),
             said: Vec::new(),
@@ -227,10 +280,18 @@ impl Model {
         self.connections.push(Connection {
             phase: Phase::Connected,
             opened: self.now.monotonic,
+            entering: self.now.monotonic,
             heard: self.now.monotonic,
             asked: false,
             frames: 0,
             follows: BTreeMap::new(),
+            session: 0,
+            hold: None,
+            proved: false,
+            exchange: None,
+            challenges: 0,
+            failures: 0,
+            marks: BTreeMap::new(),
             credit: Credit::default(),
             expected: Vec::new(),
             optional: Vec::new(),
@@ -257,7 +318,7 @@ impl Model {
         match self[user].standing {
             Standing::Present | Standing::Newcomer if self[user].away => state::AWAY,
             Standing::Present | Standing::Newcomer => state::HERE,
-            Standing::Lost { .. } | Standing::Returning { .. } => state::LOST,
+            Standing::Lost { .. } | Standing::Returning { .. } | Standing::Absent => state::LOST,
             Standing::Gone { state } => state,
         }
     }
@@ -287,3 +348,4 @@ macro_rules! indexed {
 indexed!(ConnectionKey, connections, Connection);
 indexed!(UserKey, users, User);
 indexed!(RoomKey, rooms, Room);
+indexed!(DeviceKey, devices, Device);

@@ -2,7 +2,7 @@
 //!
 //! Numbers that choose among connections, users or rooms are taken modulo how many there are at that moment.
 
-use proptest::{collection::vec, option, prelude::*};
+use super::Password;
 
 /// One step of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,12 @@ pub enum Operation {
     Enter(Name),
     /// Somebody connects, says hello and resumes as a user there has been.
     Return(u8),
+    /// Somebody connects, says hello and makes an account.
+    Register(Name, Password),
+    /// Somebody connects, says hello and logs in.
+    LogIn(Name, Word),
+    /// One who has entered asks for another password, and sets it.
+    ChangePassword(u8, Password),
     /// One who has entered says something.
     Speak(u8, Speech),
     /// Any connection says something, be it the time or not.
@@ -39,6 +45,8 @@ pub enum Operation {
         /// Whether they answer.
         answering: bool,
     },
+    /// The server stops, the account of this name is made an operator on its own machine, and it starts again.
+    Appoint(Name),
     /// The server stops and starts again after so many seconds.
     Restart {
         /// Whether it is told to stop, or dies.
@@ -57,9 +65,22 @@ pub enum Speech {
     Hello {
         first: u16,
         last: u16,
+        session: Option<u64>,
     },
     Guest(Name),
     Resume(u8),
+    Register(Name, Password),
+    /// What ends a registration that was challenged.
+    Enrol,
+    Login(Name, Word),
+    /// What ends a login that was challenged.
+    Prove,
+    NewPassword(Password),
+    /// What ends a change of password that was challenged.
+    SetPassword,
+    Devices,
+    Revoke(u8),
+    MarkRead(u8, u8),
     Join(Name, Option<u8>),
     Part(u8),
     Follow(u8, Option<u8>),
@@ -100,12 +121,14 @@ pub enum Speech {
         /// For how long.
         seconds: Option<u8>,
     },
-    /// Try to make a room private, and perhaps too slow.
+    /// Try to make a room another kind of room.
     SetMode {
         /// Which.
         room: u8,
-        /// Whether it shall be slow.
-        slow: bool,
+        /// What it shall be: a wish in each digit to base 3.
+        flags: u8,
+        /// How slow.
+        slow: Option<u8>,
     },
     /// Ask who has which rights in a room.
     Rights(u8, Option<u8>),
@@ -115,9 +138,21 @@ pub enum Speech {
     Error,
 }
 
+/// A password that is typed to log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The right one.
+    Right,
+    /// Another.
+    Wrong,
+}
+
 /// A place in the list of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Name(pub u8);
+
+/// What a client says that has only just connected.
+pub(super) const HELLO: Speech = Speech::Hello { first: 1, last: 1, session: None };
 
 /// Bytes that no client should send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,8 +199,23 @@ const NAMES: &[&str] = &[
 ];
 
 /// Room names: the lobby, few others, and the same traps.
-const ROOMS: &[&str] =
-    &["#lobby", "#one", "#two", "#tea", "#six", "#LOBBY", "#One", "#l0bby", "#0ne", "#", "one", "##", "#a b"];
+const ROOMS: &[&str] = &[
+    "#lobby",
+    "#one",
+    "#two",
+    "#tea",
+    "#six",
+    "#LOBBY",
+    "#One",
+    "#operators",
+    "#l0bby",
+    "#0ne",
+    "#",
+    "one",
+    "##",
+    "#a b",
+    "#0perators",
+];
 
 /// Texts, by what is wrong with them; `TEXT_LONGEST` and the one after it are made to measure.
 const TEXTS: &[&str] = &[
@@ -228,104 +278,4 @@ impl Name {
 pub(super) fn text(number: u8, bytes_max: usize) -> String {
     let number = usize::from(number) % (TEXTS.len() + 2);
     TEXTS.get(number).map_or_else(|| "x".repeat(bytes_max + number - TEXTS.len()), |text| (*text).into())
-}
-
-/// Runs of at most so many operations, after three users have entered and joined.
-pub fn operations(most: usize) -> impl Strategy<Value = Vec<Operation>> {
-    vec(operation(), 1..most).prop_map(|random| {
-        let mut operations: Vec<_> = (0..3).map(|number| Operation::Enter(Name(number))).collect();
-        operations.extend((0..3).map(|who| Operation::Speak(who, Speech::Join(Name(1), None))));
-        operations.extend(random);
-        operations
-    })
-}
-
-fn operation() -> BoxedStrategy<Operation> {
-    let millis = prop_oneof![Just(300), Just(2_000), Just(20_000), Just(61_000), Just(400_000)];
-    let seconds = prop_oneof![Just(1), Just(200), Just(500), Just(700)];
-    prop_oneof![
-        60 => (any::<u8>(), request()).prop_map(|(who, speech)| Operation::Speak(who, speech)),
-        6 => name().prop_map(Operation::Enter),
-        8 => (0..6_u8).prop_map(Operation::Return),
-        1 => Just(Operation::Connect),
-        3 => (any::<u8>(), knock()).prop_map(|(who, speech)| Operation::Interrupt(who, speech)),
-        1 => (any::<u8>(), request()).prop_map(|(who, speech)| Operation::Interrupt(who, speech)),
-        2 => (any::<u8>(), any::<u8>(), 1..4_u8)
-            .prop_map(|(who, room, posts)| Operation::PostAndPart { who, room, posts }),
-        1 => (any::<u8>(), breakage()).prop_map(|(who, breakage)| Operation::Break(who, breakage)),
-        1 => (any::<u8>(), 1..40_u8).prop_map(|(who, count)| Operation::Flood(who, count)),
-        3 => any::<u8>().prop_map(Operation::Cut),
-        4 => millis.prop_map(|millis| Operation::Sleep { millis, answering: true }),
-        1 => prop_oneof![Just(70_000), Just(130_000)]
-            .prop_map(|millis| Operation::Sleep { millis, answering: false }),
-        1 => (any::<bool>(), seconds, option::of(any::<u8>()))
-            .prop_map(|(orderly, seconds, trimmed)| Operation::Restart { orderly, seconds, trimmed }),
-    ]
-    .boxed()
-}
-
-/// What is said after entering.
-fn request() -> BoxedStrategy<Speech> {
-    let place = || option::of(0..8_u8);
-    let posted = prop_oneof![3 => 0..4_u8, 1 => any::<u8>()];
-    let kind =
-        prop_oneof![40 => Just(1), 10 => Just(2), 10 => Just(3), 1 => prop_oneof![Just(0), 4..=255_u8]];
-    let reason = prop_oneof![Just(0), Just(1), 2..10_u8];
-    prop_oneof![
-        10 => (name(), place()).prop_map(|(name, after)| Speech::Join(name, after)),
-        2 => any::<u8>().prop_map(Speech::Part),
-        6 => (any::<u8>(), place()).prop_map(|(room, after)| Speech::Follow(room, after)),
-        6 => name().prop_map(Speech::Direct),
-        30 => (any::<u8>(), option::weighted(0.2, 0..4_u8), kind, posted)
-            .prop_map(|(room, nonce, kind, text)| Speech::Post { room, nonce, kind, text }),
-        4 => any::<u8>().prop_map(Speech::PostAgain),
-        4 => (any::<u8>(), place()).prop_map(|(room, after)| Speech::Members(room, after)),
-        3 => place().prop_map(Speech::Rooms),
-        8 => (any::<u8>(), option::weighted(0.3, 0..8_u8), 0..8_u8)
-            .prop_map(|(room, before, limit)| Speech::History { room, before, limit }),
-        8 => (any::<u8>(), option::of(any::<u8>()), option::weighted(0.3, any::<u8>()), 0..5_u8)
-            .prop_map(|(query, room, before, limit)| Speech::Search { query, room, before, limit }),
-        4 => name().prop_map(Speech::Rename),
-        1 => Just(Speech::Manual),
-        4 => any::<bool>().prop_map(Speech::Away),
-        2 => (any::<u8>(), prop_oneof![4 => 5..=14_u8, 1 => any::<u8>()], name(), option::weighted(0.2, 0..3_u8))
-            .prop_map(|(room, act, name, seconds)| Speech::Govern { room, act, name, seconds }),
-        1 => (any::<u8>(), any::<bool>()).prop_map(|(room, slow)| Speech::SetMode { room, slow }),
-        1 => (any::<u8>(), place()).prop_map(|(room, after)| Speech::Rights(room, after)),
-        1 => any::<u8>().prop_map(Speech::Ping),
-        1 => Just(Speech::Pong),
-        2 => reason.prop_map(Speech::Goodbye),
-        1 => Just(Speech::Error),
-    ]
-    .boxed()
-}
-
-/// What is said before entering.
-fn knock() -> BoxedStrategy<Speech> {
-    prop_oneof![
-        4 => (0..3_u16, 0..3_u16).prop_map(|(first, last)| Speech::Hello { first, last }),
-        2 => Just(Speech::Hello { first: 1, last: 7 }),
-        3 => name().prop_map(Speech::Guest),
-        3 => any::<u8>().prop_map(Speech::Resume),
-        1 => any::<u8>().prop_map(Speech::Ping),
-        1 => (0..3_u8).prop_map(Speech::Goodbye),
-    ]
-    .boxed()
-}
-
-fn name() -> impl Strategy<Value = Name> {
-    prop_oneof![3 => 0..5_u8, 2 => any::<u8>()].prop_map(Name)
-}
-
-fn breakage() -> BoxedStrategy<Breakage> {
-    prop_oneof![
-        Just(Breakage::Empty),
-        Just(Breakage::TooLong),
-        Just(Breakage::UnknownKind),
-        Just(Breakage::Skippable),
-        Just(Breakage::WrongDirection),
-        Just(Breakage::Malformed),
-        Just(Breakage::Trailing),
-    ]
-    .boxed()
 }

@@ -81,13 +81,25 @@ impl Model {
         self.receive_waiting(at, message)
     }
 
-    /// E1: then `Guest` or `Resume`.
+    /// E1: then `Guest`, `Resume`, or what section A says.
     fn receive_greeted(&mut self, at: ConnectionKey, message: &ToServer<'_>) -> bool {
         if let ToServer::Guest(guest) = message {
             return self.guest(at, guest);
         }
         if let ToServer::Resume(resume) = message {
             return self.resume(at, resume);
+        }
+        if let ToServer::Register(register) = message {
+            return self.register(at, register);
+        }
+        if let ToServer::Enrol(enrol) = message {
+            return self.enrol(at, enrol);
+        }
+        if let ToServer::Login(login) = message {
+            return self.login(at, login);
+        }
+        if let ToServer::Prove(prove) = message {
+            return self.prove(at, prove);
         }
         self.receive_waiting(at, message)
     }
@@ -115,6 +127,9 @@ impl Model {
         if matches!(message, ToServer::Post(post) if !matches!(post.kind, kind::POSTED..=kind::TOPIC)) {
             return self.fail(at, ProtocolError::MalformedBody);
         }
+        if let ToServer::SetPassword(wish) = message {
+            return self.set_password(at, user, wish);
+        }
         let (id, result) = match message {
             ToServer::Join(join) => (join.id, self.join(at, user, join)),
             ToServer::Part(part) => (part.id, self.part(at, user, part)),
@@ -122,14 +137,18 @@ impl Model {
             ToServer::Direct(direct) => (direct.id, self.direct(at, user, direct)),
             ToServer::Post(post) => (post.id, self.post(at, user, post)),
             ToServer::Members(members) => (members.id, self.members(at, user, members)),
-            ToServer::Rooms(rooms) => (rooms.id, self.list_rooms(at, rooms)),
+            ToServer::Rooms(rooms) => (rooms.id, self.list_rooms(at, user, rooms)),
             ToServer::History(history) => (history.id, self.history(at, user, history)),
             ToServer::Search(search) => (search.id, self.search(at, user, search)),
             ToServer::Rename(rename) => (rename.id, self.rename(at, user, rename)),
             ToServer::Away(away) => (away.id, self.away(at, user, away)),
-            ToServer::Govern(govern) => (govern.id, self.govern(user, govern)),
-            ToServer::SetMode(wish) => (wish.id, self.set_mode(user, wish)),
+            ToServer::Govern(govern) => (govern.id, self.govern(at, user, govern)),
+            ToServer::SetMode(wish) => (wish.id, self.set_mode(at, user, wish)),
             ToServer::Rights(rights) => (rights.id, self.rights(at, user, rights)),
+            ToServer::NewPassword(wish) => (wish.id, self.new_password(at, user, wish)),
+            ToServer::Devices(devices) => (devices.id, self.list_devices(at, user, devices.id)),
+            ToServer::Revoke(revoke) => (revoke.id, self.revoke(at, user, revoke)),
+            ToServer::MarkRead(mark) => (mark.id, self.mark_read(at, user, mark)),
             ToServer::Manual(manual) => (manual.id, self.serve_manual(at, manual.id)),
             ToServer::Ping(_)
             | ToServer::Pong(_)
@@ -142,11 +161,7 @@ impl Model {
             | ToServer::Enrol(_)
             | ToServer::Login(_)
             | ToServer::Prove(_)
-            | ToServer::NewPassword(_)
             | ToServer::SetPassword(_)
-            | ToServer::Devices(_)
-            | ToServer::Revoke(_)
-            | ToServer::MarkRead(_)
             | ToServer::Plain(_)
             | ToServer::Upload(_)
             | ToServer::Finish(_)
@@ -178,7 +193,7 @@ impl Model {
     }
 
     /// F7: the peer is told of any of these breaches, and the connection closed.
-    fn fail_with(&mut self, at: ConnectionKey, codes: Vec<ProtocolError>) -> bool {
+    pub(super) fn fail_with(&mut self, at: ConnectionKey, codes: Vec<ProtocolError>) -> bool {
         self.excuse(at);
         self.expect(at, Expected::Error { codes });
         self.end(at, false);

@@ -6,7 +6,7 @@ use palabre_core::{
     wire::{History, Post, kind},
 };
 
-use super::{ConnectionKey, Expected, Logged, Model, Refusal, RoomKey, Standing, UserKey};
+use super::{ConnectionKey, Expected, Logged, Model, Refusal, RoomKey, UserKey};
 
 impl Model {
     /// P1–P6.
@@ -16,12 +16,12 @@ impl Model {
             return self.repeat(at, post, room, seq);
         }
         let room = self.member_room(user, post.room)?;
-        if let Some((one, two)) = self[room].pair() {
-            let gone = |who: UserKey| matches!(self[who].standing, Standing::Gone { .. });
-            if gone(one) || gone(two) {
-                return Err(Refusal::new(RefusalCode::NoSuchUser));
-            }
+        if let Some((one, two)) = self[room].pair()
+            && (self.is_gone(one) || self.is_gone(two))
+        {
+            return Err(Refusal::new(RefusalCode::NoSuchUser));
         }
+        self.judge_right_to_post(room, user, post.kind)?;
         let seq = self.append(room, user, post);
         self.expect(at, Expected::Posted { id: post.id, room, seq });
         Ok(())
@@ -58,15 +58,24 @@ impl Model {
 
     /// P4, P5, C1: the event goes into the log and to everybody who follows.
     fn append(&mut self, room: RoomKey, user: UserKey, post: &Post<'_>) -> u64 {
-        let event =
-            Logged { author: user, nick: self[user].nick.clone(), kind: post.kind, text: post.text.into() };
-        self[room].log.push(event.clone());
+        let nick = self[user].nick.clone();
         if post.kind == kind::TOPIC {
             self[room].topic = post.text.into();
+        } else if self[room].rights.mode.slow_seconds > 0 {
+            let now = self.now.monotonic;
+            self[room].rights.spoke.insert(user, now);
         }
+        let seq = self
+            .log(room, Logged { author: user, nick, kind: post.kind, text: post.text.into(), about: None });
+        self.stored.insert((user, post.nonce), (room, Seq::new(seq)));
+        seq
+    }
+
+    /// An event is in the log, and everybody who follows is told.
+    pub(super) fn log(&mut self, room: RoomKey, event: Logged) -> u64 {
+        self[room].log.push(event.clone());
         let seq = self[room].last();
         self.said.push((room, seq));
-        self.stored.insert((user, post.nonce), (room, Seq::new(seq)));
         for index in 0..self.connections.len() {
             if self.connections[index].follows.contains_key(&room) {
                 let event = event.clone();
@@ -94,7 +103,8 @@ impl Model {
         let mut events = Vec::new();
         for seq in (first..end).rev().take(events_max as usize) {
             let event = self[room].event(seq);
-            let bytes = event.text.len() + event.nick.len();
+            let about = event.about.as_ref().map_or(0, |(_, name, _)| name.len());
+            let bytes = event.text.len() + event.nick.len() + about;
             if bytes > bytes_left {
                 break;
             }

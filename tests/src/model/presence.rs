@@ -9,8 +9,16 @@ use palabre_core::wire::{Change, Presence, state};
 
 use super::{ConnectionKey, Divergence, Model, Phase, RoomKey, Standing, UserKey};
 
-/// The members of a room: name and state of each.
-pub(super) type Roster = BTreeMap<UserKey, (String, u8)>;
+/// A member of a room as others see it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Seen {
+    pub(super) nick: String,
+    pub(super) state: u8,
+    pub(super) role: u8,
+}
+
+/// The members of a room.
+pub(super) type Roster = BTreeMap<UserKey, Seen>;
 
 /// What a connection knows about the members of a room that it follows.
 #[derive(Clone, Debug)]
@@ -30,8 +38,12 @@ impl View {
 
 impl Model {
     pub(super) fn roster(&self, room: RoomKey) -> Roster {
-        let entry = |user: &UserKey| (*user, (self[*user].nick.clone(), self.state_of(*user)));
-        self[room].members.iter().map(entry).collect()
+        let seen = |user: UserKey| Seen {
+            nick: self[user].nick.clone(),
+            state: self.state_of(user),
+            role: self.role_number(room, user),
+        };
+        self[room].members.iter().map(|user| (*user, seen(*user))).collect()
     }
 
     /// A notice that the server sent.
@@ -68,20 +80,23 @@ impl Model {
         let Some(user) = self.known.user(change.user) else {
             return Err(Divergence(format!("W1: change of an unknown user: {change:?}")));
         };
-        let before = view.roster.get(&user).map(|(nick, _)| nick.as_str());
+        let before = view.roster.get(&user).map(|seen| seen.nick.as_str());
         let was = before.filter(|nick| *nick != change.nick);
         if was != change.was && !view.stale {
             return Err(Divergence(format!("W1: `was` should be {was:?}: {change:?}")));
         }
         if change.state <= state::LOST {
-            view.roster.insert(user, (change.nick.into(), change.state));
+            let seen = Seen { nick: change.nick.into(), state: change.state, role: change.role };
+            view.roster.insert(user, seen);
             return Ok(());
         }
         let left = match self[user].standing {
             Standing::Gone { state } => state,
-            Standing::Present | Standing::Lost { .. } | Standing::Returning { .. } | Standing::Newcomer => {
-                state::LEFT
-            }
+            Standing::Present
+            | Standing::Lost { .. }
+            | Standing::Returning { .. }
+            | Standing::Absent
+            | Standing::Newcomer => state::LEFT,
         };
         if self[room].members.contains(&user) || change.state != left {
             return Err(Divergence(format!("W1: {user:?} should have state {left} if any: {change:?}")));

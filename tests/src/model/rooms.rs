@@ -9,8 +9,11 @@ use palabre_core::{
 };
 
 use super::{
-    About, ConnectionKey, Expected, Model, Phase, Refusal, Room, RoomKey, RoomKind, Standing, Suggestion,
-    UserKey, expected::Face, names, presence::View,
+    About, ConnectionKey, Expected, Model, Refusal, Room, RoomKey, RoomKind, Suggestion, UserKey,
+    expected::Face,
+    names,
+    presence::View,
+    rights::{Rights, Role, Standing},
 };
 
 /// The room that always exists (R3).
@@ -24,10 +27,20 @@ impl Model {
             return Err(Refusal::new(RefusalCode::NameInvalid).about(about));
         }
         let existing = self.room_named(join.name, names::fold);
+        if existing.is_none() && Self::is_operators_name(join.name) {
+            return Err(Refusal::new(RefusalCode::NotAllowed));
+        }
         let is_member = existing.is_some_and(|room| self[room].members.contains(&user));
         let named = self.rooms_of(user).iter().filter(|room| self[**room].name().is_some()).count();
         let full = !is_member && named >= self.limits.user_rooms_max;
         let alike = existing.is_none() && self.room_named(join.name, names::skeleton).is_some();
+        if let Some(room) = existing.filter(|_| !is_member) {
+            let mut codes = self.why_not_join(room, user);
+            if !codes.is_empty() {
+                codes.extend(full.then_some(RefusalCode::RoomLimit));
+                return Err(Refusal::any_of(codes));
+            }
+        }
         let refusal = match (alike, full) {
             (false, false) => None,
             (true, false) => Some(Refusal::new(RefusalCode::NameLooksAlike).about(about)),
@@ -40,8 +53,11 @@ impl Model {
         if let Some(refusal) = refusal {
             return Err(refusal);
         }
-        let room = existing.unwrap_or_else(|| self.create(RoomKind::Named(join.name.into())));
-        self[room].members.insert(user);
+        let room = existing.unwrap_or_else(|| self.create_owned(join.name, user));
+        if self[room].members.insert(user) {
+            self.mark_joined(user, room);
+            self.tell_opened(room, user, Some(at));
+        }
         self.joined(at, user, join.id, room, join.after);
         Ok(())
     }
@@ -57,8 +73,14 @@ impl Model {
         }
         self.member_room(user, part.room)?;
         self[room].members.remove(&user);
-        self[at].follows.remove(&room);
-        self.excuse_events(at, room);
+        self.unmark(user, room);
+        for connection in self.ready_connections_of(user) {
+            self[connection].follows.remove(&room);
+            self.excuse_events(connection, room);
+            if connection != at {
+                self.expect(connection, Expected::Parted { room });
+            }
+        }
         self.cease_if_empty(room);
         self.expect(at, Expected::Done { id: part.id });
         Ok(())
@@ -105,13 +127,13 @@ impl Model {
         let existing = self.live_rooms().find(|room| self[*room].pair() == Some(pair));
         let room = match existing {
             Some(room) => room,
-            None => self.open_direct(user, other)?,
+            None => self.open_direct(at, user, other)?,
         };
         self.joined(at, user, direct.id, room, direct.after);
         Ok(())
     }
 
-    fn open_direct(&mut self, user: UserKey, other: UserKey) -> Result<RoomKey, Refusal> {
+    fn open_direct(&mut self, at: ConnectionKey, user: UserKey, other: UserKey) -> Result<RoomKey, Refusal> {
         let directs =
             |of: UserKey| self.rooms_of(of).iter().filter(|room| self[**room].name().is_none()).count();
         let full = |of: &UserKey| directs(*of) >= self.limits.user_directs_max;
@@ -122,13 +144,19 @@ impl Model {
         }
         let room = self.create(RoomKind::Direct(user.min(other), user.max(other)));
         self[room].members = BTreeSet::from([user, other]);
-        if let Some(connection) = self.connection_of(other)
-            && matches!(self[connection].phase, Phase::Ready { .. })
-        {
-            let face = self.face(room, other);
-            self.expect(connection, Expected::Opened { room: face });
-        }
+        self.tell_opened(room, other, None);
+        self.tell_opened(room, user, Some(at));
         Ok(room)
+    }
+
+    /// R6, A9: all connections of a user but one are told of a room that it is in now.
+    fn tell_opened(&mut self, room: RoomKey, user: UserKey, but: Option<ConnectionKey>) {
+        for connection in self.ready_connections_of(user) {
+            if Some(connection) != but {
+                let face = self.face(room, user);
+                self.expect(connection, Expected::Opened { room: face });
+            }
+        }
     }
 
     /// R4, C1, C3, C4: the snapshot, then the events after the cursor.
@@ -160,8 +188,7 @@ impl Model {
         let room = self.member_room(user, members.room)?;
         let after = members.after.map_or(0, |after| after.get());
         let roster = self.roster(room).into_iter();
-        let mut rest: Vec<_> =
-            roster.map(|(key, (nick, state))| (self.known.user_id(key), nick, state)).collect();
+        let mut rest: Vec<_> = roster.map(|(key, seen)| (self.known.user_id(key), seen)).collect();
         rest.retain(|(id, ..)| *id > after);
         rest.sort();
         self.expect(at, Expected::MembersPage { id: members.id, room, rest });
@@ -169,9 +196,15 @@ impl Model {
     }
 
     /// R8.
-    pub(super) fn list_rooms(&mut self, at: ConnectionKey, rooms: &Rooms) -> Result<(), Refusal> {
+    pub(super) fn list_rooms(
+        &mut self,
+        at: ConnectionKey,
+        user: UserKey,
+        rooms: &Rooms,
+    ) -> Result<(), Refusal> {
         let after = rooms.after.map_or(0, RoomId::get);
-        let named = self.live_rooms().filter(|room| self[*room].name().is_some());
+        let named =
+            self.live_rooms().filter(|room| self[*room].name().is_some() && self.is_shown(*room, user));
         let mut rest: Vec<_> = named.filter(|room| self.known.room_id(*room) > after).collect();
         rest.sort_by_key(|room| self.known.room_id(*room));
         let listed = |room: RoomKey| (self.face(room, UserKey(0)), self.member_count(room));
@@ -207,15 +240,18 @@ impl Model {
         u32::try_from(self[room].members.len()).unwrap_or(u32::MAX)
     }
 
+    /// G1: an account that creates a room owns it.
+    fn create_owned(&mut self, name: &str, user: UserKey) -> RoomKey {
+        let room = self.create(RoomKind::Named(name.into()));
+        if self.is_account(user) {
+            let name = self[user].nick.clone();
+            self.write_standing(room, user, Standing { name, role: Role::Owner, ..Standing::default() });
+        }
+        room
+    }
+
     fn create(&mut self, kind: RoomKind) -> RoomKey {
-        self.rooms.push(Room {
-            kind,
-            topic: String::new(),
-            members: BTreeSet::new(),
-            first: 1,
-            log: Vec::new(),
-            ceased: false,
-        });
+        self.rooms.push(Room::new(kind));
         RoomKey(self.rooms.len() - 1)
     }
 
@@ -223,7 +259,7 @@ impl Model {
     pub(super) fn face(&self, room: RoomKey, reader: UserKey) -> Face {
         let with = self[room].pair().map(|(one, two)| {
             let other = if one == reader { two } else { one };
-            let gone = matches!(self[other].standing, Standing::Gone { .. });
+            let gone = self.is_gone(other);
             (other, (!gone).then(|| self[other].nick.clone()))
         });
         Face {
@@ -239,7 +275,7 @@ impl Model {
     /// The user is no more; `state` says why in a `Change`.
     pub(super) fn remove_user(&mut self, user: UserKey, state: u8) {
         let rooms = self.rooms_of(user);
-        self[user].standing = Standing::Gone { state };
+        self[user].standing = super::Standing::Gone { state };
         for room in rooms {
             self[room].members.remove(&user);
             self.cease_if_empty(room);
@@ -248,7 +284,9 @@ impl Model {
 
     /// R3, R6.
     fn cease_if_empty(&mut self, room: RoomKey) {
-        let kept = room == LOBBY || (self[room].name().is_some() && self[room].last() > 0);
+        let kept = room == LOBBY
+            || self.is_operators(room)
+            || (self[room].name().is_some() && self[room].last() > 0);
         if self[room].members.is_empty() && !kept {
             self[room].ceased = true;
         }
@@ -256,6 +294,18 @@ impl Model {
 }
 
 impl Room {
+    pub(super) fn new(kind: RoomKind) -> Self {
+        Self {
+            kind,
+            topic: String::new(),
+            members: BTreeSet::new(),
+            rights: Rights::default(),
+            first: 1,
+            log: Vec::new(),
+            ceased: false,
+        }
+    }
+
     pub(super) fn name(&self) -> Option<&str> {
         match &self.kind {
             RoomKind::Named(name) => Some(name),

@@ -1,16 +1,18 @@
 //! What clients say, as frames.
 
 use palabre_core::{
-    ids::{Nonce, Position, RoomId, Seq, UserId},
+    ids::{DeviceId, Nonce, Position, RoomId, Seq, UserId},
     wire::{
-        Away, Direct, Error, Follow, Goodbye, Govern, Guest, Hello, History, Join, Manual, Members, Part,
-        Ping, Pong, Post, Rename, Resume, Rights, Rooms, Search, SetMode, ToServer, Token,
+        Away, Devices, Direct, Enrol, Error, Follow, Goodbye, Govern, Guest, Hello, History, Join, Login,
+        Manual, MarkRead, Members, NewPassword, Part, Ping, Pong, Post, Prove, Register, Rename, Resume,
+        Revoke, Rights, Rooms, Search, SetMode, SetPassword, ToServer, Token,
     },
 };
 
 use super::{
-    ConnectionKey, Divergence, Logged, Model, Phase, RoomKey, Speech, UserKey,
+    ConnectionKey, Divergence, Logged, Model, Name, Password, Phase, RoomKey, Speech, UserKey, Word,
     operation::{query, text},
+    secrets::Secrets,
 };
 
 /// A room that does not exist, and the first of the nonces that are used once.
@@ -20,28 +22,56 @@ const FIRST_FRESH_NONCE: u64 = 1_000;
 const MOSTLY: usize = 208;
 
 /// Puts things that are said into frames, with a request id and, where wished, a nonce of their own.
-#[derive(Clone, Debug)]
 pub(super) struct Words {
     text_bytes_max: usize,
     said: u32,
+    pub(super) secrets: Secrets,
 }
 
 impl Words {
-    pub(super) const fn new(text_bytes_max: usize) -> Self {
-        Self { text_bytes_max, said: 0 }
+    pub(super) fn new(text_bytes_max: usize) -> Self {
+        Self { text_bytes_max, said: 0, secrets: Secrets::default() }
     }
 
-    pub(super) fn encode(&mut self, at: ConnectionKey, speech: &Speech, model: &Model) -> Vec<u8> {
+    pub(super) fn encode(&mut self, at: ConnectionKey, speech: &Speech, model: &mut Model) -> Vec<u8> {
         self.said += 1;
         let id = self.said;
         let seq = |number: Option<u8>| number.map(|number| Seq::new(number.into()));
         let mut frame = Vec::new();
         match *speech {
-            Speech::Hello { first, last } => {
-                ToServer::Hello(Hello { first, last, client: "model", features: 0, session: None })
+            Speech::Hello { first, last, session } => {
+                ToServer::Hello(Hello { first, last, client: "model", features: 0, session })
             }
             Speech::Guest(name) => ToServer::Guest(Guest { id, nick: name.nick() }),
             Speech::Resume(user) => ToServer::Resume(Resume { id, token: model.token_numbered(user) }),
+            Speech::Register(name, password) => {
+                let request = self.secrets.request(at, password);
+                ToServer::Register(Register { id, name: name.nick(), request, invitation: None })
+            }
+            Speech::Enrol => {
+                ToServer::Enrol(Enrol { id, upload: self.secrets.upload(at, model), device: "one" })
+            }
+            Speech::Login(name, word) => {
+                let start = self.secrets.start(at, model.password_typed(name, word), model);
+                ToServer::Login(Login { id, name: name.nick(), start })
+            }
+            Speech::Prove => {
+                ToServer::Prove(Prove { id, finish: self.secrets.finish(at, model), device: "two" })
+            }
+            Speech::NewPassword(password) => {
+                ToServer::NewPassword(NewPassword { id, request: self.secrets.request(at, password) })
+            }
+            Speech::SetPassword => {
+                ToServer::SetPassword(SetPassword { id, upload: self.secrets.upload(at, model) })
+            }
+            Speech::Devices => ToServer::Devices(Devices { id }),
+            Speech::Revoke(number) => {
+                ToServer::Revoke(Revoke { id, device: model.device_numbered(at, number) })
+            }
+            Speech::MarkRead(room, seq) => {
+                let seq = Seq::new(seq.into());
+                ToServer::MarkRead(MarkRead { id, room: model.room_numbered(at, room), seq })
+            }
             Speech::Join(name, after) => ToServer::Join(Join { id, name: name.room(), after: seq(after) }),
             Speech::Part(room) => ToServer::Part(Part { id, room: model.room_numbered(at, room) }),
             Speech::Follow(room, after) => {
@@ -90,15 +120,18 @@ impl Words {
                 seconds: seconds.map(u64::from),
                 reason: if act % 2 == 0 { "because" } else { "" },
             }),
-            Speech::SetMode { room, slow } => ToServer::SetMode(SetMode {
-                id,
-                room: model.room_numbered(at, room),
-                private: Some(true),
-                read_only: None,
-                topic_locked: None,
-                slow_seconds: slow.then_some(100_000),
-                closed: None,
-            }),
+            Speech::SetMode { room, flags, slow } => {
+                let wish = |digit| [None, Some(true), Some(false)][usize::from(flags / 3_u8.pow(digit) % 3)];
+                ToServer::SetMode(SetMode {
+                    id,
+                    room: model.room_numbered(at, room),
+                    private: wish(0),
+                    read_only: wish(1),
+                    topic_locked: wish(2),
+                    slow_seconds: slow.map(|slow| [0, 1, 2, 30, 100_000][usize::from(slow) % 5]),
+                    closed: wish(3),
+                })
+            }
             Speech::Rights(room, after) => {
                 let after = after.map(|number| UserId::new(number.into()));
                 ToServer::Rights(Rights { id, room: model.room_numbered(at, room), after })
@@ -142,6 +175,28 @@ impl Model {
         tokens.get(usize::from(number) % (tokens.len() + 1)).copied().unwrap_or(Token([0; 32]))
     }
 
+    /// What somebody types to log in by this name.
+    fn password_typed(&self, name: Name, word: Word) -> Password {
+        let account = self.account_named(name.nick()).and_then(|user| self[user].account);
+        let right = account.map_or(Password(0), |account| account.password);
+        match word {
+            Word::Right => right,
+            Word::Wrong => Password(right.0 + 1),
+        }
+    }
+
+    /// The device that a number stands for: mostly one of the account, else any there has been, or none.
+    fn device_numbered(&self, at: ConnectionKey, number: u8) -> DeviceId {
+        let number = usize::from(number);
+        let own = match self[at].phase {
+            Phase::Ready { user } => self.known.devices_of(&self.devices_of(user)),
+            Phase::Connected | Phase::Greeted | Phase::Waiting { .. } | Phase::Closed => Vec::new(),
+        };
+        let devices = if number < MOSTLY { own } else { self.known.all_devices() };
+        let device = number.checked_rem(devices.len()).and_then(|index| devices.get(index));
+        device.copied().unwrap_or(DeviceId::new(999_999))
+    }
+
     /// The stored post of whoever is on a connection that a number stands for.
     fn stored_post(&self, at: ConnectionKey, number: u8) -> Option<Post<'_>> {
         let Phase::Ready { user } = self[at].phase else { return None };
@@ -160,6 +215,11 @@ impl Model {
         let room = *full.get(usize::from(number).checked_rem(full.len())?)?;
         self[room].first = self[room].last();
         Some((RoomId::new(self.known.room_id(room)), self[room].first))
+    }
+
+    /// The server's id of a user.
+    pub(super) fn id_of(&self, user: UserKey) -> UserId {
+        UserId::new(self.known.user_id(user))
     }
 
     /// R3: the room that exists from the start.

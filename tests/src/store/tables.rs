@@ -370,6 +370,7 @@ impl Tables {
             let name = new.about.as_ref().map_or_else(|| "".into(), |about| Arc::clone(&about.name));
             if let Some(user) = room.rights.change(&name, change) {
                 self.members.remove(&(user, id));
+                self.accounts.forget_read(|reader, read| (reader, read) == (user, id));
             }
         }
         Ok(appended)

@@ -9,7 +9,7 @@ use palabre_core::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
-use super::operations::signed;
+use super::{accounts, operations::signed};
 
 const COLUMNS: &str = "user, name, role, invited, banned_since, banned_until, muted_since, muted_until";
 
@@ -36,6 +36,7 @@ pub(super) fn make_change(
                 connection
                     .prepare_cached("DELETE FROM members WHERE room = ?1 AND user = ?2")?
                     .execute([signed(room.get()), signed(user.get())])?;
+                accounts::forget_read(connection, user, room)?;
             }
         }
     }
