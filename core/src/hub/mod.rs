@@ -11,7 +11,7 @@ pub(crate) use self::{
     names::{Clash, NameTable},
     presence::{Changes, MemberChange},
     recent::Recent,
-    rights::{Ends, Rights, UnderWay, Who},
+    rights::{Ends, Held, Rights, UnderWay, Who},
     room::{Listener, Room, RoomKind, Rooms},
     user::{Device, Holder, Seat, User, Users},
 };

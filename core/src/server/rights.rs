@@ -6,9 +6,9 @@ use core::time::Duration;
 use super::Server;
 use crate::{
     error::{Refusal, RefusalCode},
-    hub::{Room, User, Who},
+    hub::{Held, Room, User, Who},
     ids::{ConnectionId, RoomId, UserId},
-    rights::Role,
+    rights::{Role, Standing},
     storage::{EventFamily, EventKind, Whose},
     time::{Monotonic, WallTime},
     wire,
@@ -131,7 +131,13 @@ impl Server {
             until.flatten().map(|until| now.wall.after(until.since(now.monotonic)))
         };
         let shown = room.rights.standings_after(rights.after.unwrap_or_default());
-        let shown = shown.filter(|held| own_role >= Role::Moderator || held.standing.role > Role::Member);
+        // Somebody of whom only a ban or a mute was particular is nobody special when that is over.
+        let is_particular = |held: &&Held| {
+            let Standing { role, invited, .. } = held.standing;
+            let kept = held.ban(now.monotonic).is_some() || held.mute(now.monotonic).is_some();
+            role > Role::Member || (own_role >= Role::Moderator && (invited || kept))
+        };
+        let shown = shown.filter(is_particular);
         let mut rest = shown.map(|held| {
             let standing = &held.standing;
             let (ban, mute) = (held.ban(now.monotonic), held.mute(now.monotonic));
