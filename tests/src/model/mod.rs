@@ -2,7 +2,7 @@
 //!
 //! It keeps plain maps and vectors, knows neither bytes nor storage, and borrows nothing of the real server but the
 //! wire types, ids, codes, limits and configuration. An input says what happened; the model then knows what every connection must
-//! be sent ([`Expected`]), leaving open what the protocol leaves open: ids, tokens, times, sentences, suggestions.
+//! be sent (`Expected`), leaving open what the protocol leaves open: ids, tokens, times, sentences, suggestions.
 //!
 //! | File | Clauses |
 //! |---|---|
