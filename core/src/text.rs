@@ -20,17 +20,14 @@ pub fn check_text(
     text_bytes_max: usize,
     topic_bytes_max: usize,
 ) -> Result<(), Refusal> {
-    if kind == EventKind::Deleted {
-        let taken = text.is_empty();
-        let refusal = || Refusal::new(RefusalCode::TextInvalid, "A deletion has no text; leave it out.");
-        return if taken { Ok(()) } else { Err(refusal()) };
-    }
-    if kind.family() == EventFamily::Reaction {
-        return check_reaction(text);
-    }
     let (what, bytes_max, lines) = match kind.family() {
+        EventFamily::Revision if kind == EventKind::Deleted => {
+            let refusal = || Refusal::new(RefusalCode::TextInvalid, "A deletion has no text; leave it out.");
+            return if text.is_empty() { Ok(()) } else { Err(refusal()) };
+        }
+        EventFamily::Reaction => return check_reaction(text),
         EventFamily::Message | EventFamily::Revision => ("message", text_bytes_max, true),
-        EventFamily::Topic | EventFamily::Reaction => ("topic", topic_bytes_max, false),
+        EventFamily::Topic => ("topic", topic_bytes_max, false),
         EventFamily::Act => ("reason", topic_bytes_max, false),
         // The text of these is the server's own.
         EventFamily::File => ("name of the file", text_bytes_max, true),

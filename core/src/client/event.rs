@@ -533,7 +533,7 @@ pub struct OutboxPost<'a> {
     pub room: RoomId,
     /// Of which kind it is.
     pub kind: EventKind,
-    /// The message that it answers, edits or deletes.
+    /// The message that it is about: that it answers, edits, deletes or reacts to.
     pub to: Option<Seq>,
     /// What it says.
     pub text: &'a str,

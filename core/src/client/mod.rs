@@ -350,7 +350,7 @@ impl Client {
     ) -> Result<PostId, Misuse> {
         self.check_not_ended()?;
         self.check_in(room)?;
-        outbox::check_text(new.kind, &new.text, &self.session.text_limits)?;
+        outbox::check_post(&new, &self.session.text_limits)?;
         self.check_outbox()?;
         let nonce = nonce.unwrap_or_else(|| Nonce::new(self.session.random.next_u64()));
         let post = self.session.outbox.push(room, nonce, new, now.wall);

@@ -180,17 +180,25 @@ impl Session {
     }
 }
 
+/// Whether a server would take this: what is an error there (M, N1) would come again with each connection.
+pub(super) fn check_post(new: &NewPost, limits: &TextLimits) -> Result<(), Misuse> {
+    check_text(new.kind, &new.text, limits)?;
+    if new.kind.is_post() && new.kind.takes(new.to) {
+        return Ok(());
+    }
+    let text = "That is not posted, or not without saying which message it is about.";
+    Err(Misuse::Text(Refusal::new(RefusalCode::NotPossible, text)))
+}
+
 /// Whether a server would take this text (P2), by the limits it told or, before that, the protocol's.
 pub(super) fn check_text(kind: EventKind, text: &str, limits: &TextLimits) -> Result<(), Misuse> {
-    if kind.family() == EventFamily::Reaction {
-        return crate::text::check_reaction(text).map_err(Misuse::Text);
-    }
     let (what, bytes_max, is_layout): (_, _, fn(char) -> bool) = match kind.family() {
         EventFamily::Revision if kind == EventKind::Deleted => ("The deletion", 0, |_| false),
         EventFamily::Message | EventFamily::Revision => {
             ("The text", limits.text_bytes, |c| matches!(c, '\n' | '\t'))
         }
-        EventFamily::Topic | EventFamily::Reaction => ("The topic", limits.topic_bytes, |_| false),
+        EventFamily::Reaction => return crate::text::check_reaction(text).map_err(Misuse::Text),
+        EventFamily::Topic => ("The topic", limits.topic_bytes, |_| false),
         EventFamily::Act => ("The reason", limits.topic_bytes, |_| false),
         EventFamily::File => {
             let text = "Only the server tells of files; upload one.";

@@ -40,7 +40,7 @@ pub struct SavedPost {
     pub kind: EventKind,
     /// What.
     pub text: String,
-    /// The message that it answers, edits or deletes.
+    /// The message that it is about: that it answers, edits, deletes or reacts to.
     pub to: Option<Seq>,
     /// When it was written, by the wall clock.
     pub written: WallTime,

@@ -110,18 +110,7 @@ impl Connection {
 
     /// The user it carries since it entered.
     pub(crate) const fn user(&self) -> Option<UserId> {
-        match &self.phase {
-            Phase::Ready(ready) => Some(ready.user),
-            Phase::Securing
-            | Phase::Greeting
-            | Phase::Choosing
-            | Phase::Enrolling(_)
-            | Phase::Proving(_)
-            | Phase::Verifying(_)
-            | Phase::Entering(_)
-            | Phase::Waiting(_)
-            | Phase::Closing(_) => None,
-        }
+        self.phase.user()
     }
 
     pub(crate) const fn ready(&self) -> Option<&Ready> {

@@ -1,4 +1,4 @@
-//! How far a connection is. One struct per phase; see the table in `docs/PROTOCOL.md`, section S.
+//! How far a connection is. One struct per phase; what may be sent in which is F6 of `docs/PROTOCOL.md`.
 
 use alloc::{boxed::Box, collections::BTreeSet, sync::Arc, vec::Vec};
 
@@ -37,6 +37,40 @@ pub(crate) enum Phase {
     Ready(Box<Ready>),
     /// Told why it ends; what remains is being sent.
     Closing(Closing),
+}
+
+impl Phase {
+    /// The user that a connection carries since it entered.
+    pub(crate) const fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Ready(ready) => Some(ready.user),
+            Self::Securing
+            | Self::Greeting
+            | Self::Choosing
+            | Self::Enrolling(_)
+            | Self::Proving(_)
+            | Self::Verifying(_)
+            | Self::Entering(_)
+            | Self::Waiting(_)
+            | Self::Closing(_) => None,
+        }
+    }
+
+    /// Whom a connection is to carry, while it waits for a place or for storage.
+    pub(crate) const fn newcomer(&self) -> Option<&Newcomer> {
+        match self {
+            Self::Entering(entering) => Some(&entering.newcomer),
+            Self::Waiting(waiting) => Some(&waiting.newcomer),
+            Self::Securing
+            | Self::Greeting
+            | Self::Choosing
+            | Self::Enrolling(_)
+            | Self::Proving(_)
+            | Self::Verifying(_)
+            | Self::Ready(_)
+            | Self::Closing(_) => None,
+        }
+    }
 }
 
 /// Whom a connection is to carry.

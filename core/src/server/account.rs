@@ -28,9 +28,7 @@ impl Server {
             self.refuse(id, register.id, &Refusal::new(RefusalCode::NotAllowed, text));
             return Taken::Yes;
         };
-        let free = self.free_name(register.name, NameHolder::Connection(id));
-        let free = free.and_then(|(nick, key)| self.may_begin(key.folded()).map(|()| (nick, key)));
-        let (nick, key) = match free {
+        let (nick, key) = match self.new_name(register.name, id) {
             Ok(free) => free,
             Err(refusal) => return self.refuse_attempt(id, register.id, &refusal),
         };
@@ -278,19 +276,8 @@ impl Server {
     /// The connections that have proved the password of an account and wait to enter: they are of no device yet.
     pub(super) fn coming_by_password(&self, user: UserId) -> impl Iterator<Item = ConnectionId> {
         let comes = move |connection: &&Connection| {
-            let newcomer = match &connection.phase {
-                Phase::Waiting(waiting) => &waiting.newcomer,
-                Phase::Entering(entering) => &entering.newcomer,
-                Phase::Securing
-                | Phase::Greeting
-                | Phase::Choosing
-                | Phase::Enrolling(_)
-                | Phase::Proving(_)
-                | Phase::Verifying(_)
-                | Phase::Ready(_)
-                | Phase::Closing(_) => return false,
-            };
-            matches!(newcomer, Newcomer::Device { user: coming, .. } if *coming == user)
+            let newcomer = connection.phase.newcomer();
+            matches!(newcomer, Some(Newcomer::Device { user: coming, .. }) if *coming == user)
         };
         self.peers.connections.iter().filter(comes).map(|connection| connection.id)
     }

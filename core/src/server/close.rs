@@ -76,18 +76,7 @@ impl Server {
         // The phase is replaced by the caller; until then it holds nothing any more.
         let was_entering = connection.is_entering();
         let phase = core::mem::replace(&mut connection.phase, Phase::Greeting);
-        let user = match &phase {
-            Phase::Ready(ready) => Some(ready.user),
-            Phase::Securing
-            | Phase::Greeting
-            | Phase::Choosing
-            | Phase::Enrolling(_)
-            | Phase::Proving(_)
-            | Phase::Verifying(_)
-            | Phase::Entering(_)
-            | Phase::Waiting(_)
-            | Phase::Closing(_) => None,
-        };
+        let user = phase.user();
         if !was_entering {
             self.peers.entering += 1;
         }

@@ -20,7 +20,7 @@ impl Server {
         let Some(room) = self.rooms.get_mut(id) else { return };
         debug_assert_eq!(seq, room.tail.next(), "storage numbers without holes");
         let before = room.recent.len();
-        // What a deletion took is in none of the frames kept either: who lacks them reads from storage (N3).
+        // What a deletion took is in none of the frames kept either: who lacks them reads from storage (N4).
         let takes_text = event.kind == EventKind::Deleted && !crate::seeded_bug!("deleted-text-at-hand");
         if room.recent.next() != seq || takes_text {
             room.recent.clear(seq);

@@ -69,8 +69,7 @@ impl Server {
             self.refuse(id, guest.id, &Refusal::new(RefusalCode::NotAllowed, text));
             return Taken::Yes;
         }
-        let free = self.free_name(guest.nick, NameHolder::Connection(id));
-        match free.and_then(|(nick, key)| self.may_begin(key.folded()).map(|()| (nick, key))) {
+        match self.new_name(guest.nick, id) {
             Ok((nick, key)) => {
                 self.user_names.take(&key, NameHolder::Connection(id));
                 self.seek_place(id, guest.id, Newcomer::Guest { nick, key }, false);
@@ -78,6 +77,13 @@ impl Server {
             Err(refusal) => self.refuse(id, guest.id, &refusal),
         }
         Taken::Yes
+    }
+
+    /// The name as somebody new may come by it on a connection.
+    pub(super) fn new_name(&self, name: &str, id: ConnectionId) -> Result<(Nick, NameKey), Refusal> {
+        let (nick, key) = self.free_name(name, NameHolder::Connection(id))?;
+        self.may_begin(key.folded())?;
+        Ok((nick, key))
     }
 
     /// The name as `holder` may have it.

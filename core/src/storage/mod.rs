@@ -520,7 +520,7 @@ pub struct StoredEvent {
 }
 
 impl StoredEvent {
-    /// The message that it answers, edits or deletes.
+    /// The message that it is about: that it answers, edits, deletes or reacts to.
     #[must_use]
     pub fn to(&self) -> Option<Seq> {
         let is_about_message = match self.kind.family() {

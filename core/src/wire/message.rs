@@ -256,7 +256,7 @@ Post<'a> {
     /** The author's number for the event (P6). */ nonce: Nonce,
     /** A number of [`kind`](super::kind). */ kind: u8,
     /** What to say. */ text: &'a str,
-    /** The message that it answers, edits or deletes (N1). */ to: Option<Seq>,
+    /** The message that it is about (N1). */ to: Option<Seq>,
 } }
 record! { /// Asks for events by their words (S1).
 Search<'a> {

@@ -44,6 +44,23 @@ fn states(bench: &Bench) -> Vec<OutboxState> {
 }
 
 #[test]
+fn what_every_server_calls_a_breach_is_not_taken_into_the_outbox() {
+    let mut bench = Bench::in_lobby(0);
+    for (kind, text) in [
+        (EventKind::Edited, "anew"),
+        (EventKind::Deleted, ""),
+        (EventKind::Reacted, "+1"),
+        (EventKind::Kicked, "why"),
+    ] {
+        let taken = bench.client.post(LOBBY, kind, text, None, bench.now);
+        assert!(matches!(taken, Err(Misuse::Text(_))), "{kind:?}: {taken:?}");
+    }
+    let topic = bench.client.reply(LOBBY, Seq::new(1), EventKind::Topic, "tea", None, bench.now);
+    assert!(matches!(topic, Err(Misuse::Text(_))), "{topic:?}");
+    assert_eq!(bench.client.outbox().count(), 0);
+}
+
+#[test]
 fn a_post_waits_for_credit_is_sent_and_answered() {
     let mut bench = Bench::in_lobby(0);
     let post = say(&mut bench, "hello");

@@ -1,6 +1,6 @@
 //! How uploads begin, are gone on with, are let go of and end (`PROTOCOL.md` U3, U4, U9, U10).
 
-use alloc::format;
+use alloc::{format, vec::Vec};
 
 use rand_core::RngCore as _;
 
@@ -533,7 +533,7 @@ impl Server {
     /// Forgets the uploads of a user that is no more.
     pub(in crate::server) fn forget_uploads_of(&mut self, user: UserId) {
         let of_user = (user, UploadKey([0; 16]))..=(user, UploadKey([0xff; 16]));
-        let ids: alloc::vec::Vec<_> = self.files.by_key.range(of_user).map(|(_, id)| *id).collect();
+        let ids: Vec<_> = self.files.by_key.range(of_user).map(|(_, id)| *id).collect();
         for id in ids {
             // One that is about to become a file ends when that is decided.
             if self.files.uploads.get(&id).is_some_and(|upload| upload.finishing.is_none()) {
@@ -596,13 +596,17 @@ impl Server {
     /// Gives memory back; those who had none get it.
     fn give_window_back(&mut self, bytes: u64) {
         self.files.windows_bytes = self.files.windows_bytes.saturating_sub(bytes);
-        let bytes = self.config.limits.window_bytes;
-        let starved: alloc::vec::Vec<UploadId> = self.files.starved.iter().copied().collect();
+        let (bytes, most) = (self.config.limits.window_bytes, self.config.limits.windows_bytes_max);
+        let starved: Vec<UploadId> = self.files.starved.iter().copied().collect();
         for id in starved {
+            if most.saturating_sub(self.files.windows_bytes) < bytes {
+                return;
+            }
             let Some(user) = self.files.uploads.get(&id).map(|upload| upload.record.user) else {
                 self.files.starved.remove(&id);
                 continue;
             };
+            // Those of others may be served although this user has all that it may.
             if self.memory_left(user) < bytes {
                 continue;
             }
