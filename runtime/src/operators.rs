@@ -56,7 +56,7 @@ fn meant(near: Option<&str>) -> String {
 /// [`OperatorError`] says what is in the way.
 pub fn add(data: SqliteOptions, name: &str) -> Result<Arc<str>, OperatorError> {
     let wanted = Nick::parse(name).map_err(|error| OperatorError::Name(name.to_owned(), error))?;
-    if !data.directory.join("palabre.db").exists() {
+    if !data.is_there() {
         return Err(OperatorError::NoDatabase(data.directory));
     }
     let seed = entropy::seed().map_err(OperatorError::Randomness)?;

@@ -72,7 +72,7 @@ fn into_standard_output(remote: &Remote, room: Option<RoomId>) -> Job {
 
 /// Where files of a shelf are, whose room is this.
 pub(super) fn place(session: &Session<'_>, remote: &Remote, room: Option<RoomId>) -> Place {
-    Place { server: session.server().to_string(), room, shown: format!("{}/", remote.shelf) }
+    Place::new(session.server(), room, &remote.shelf)
 }
 
 /// Goes on with a download that was begun in another run.

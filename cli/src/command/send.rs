@@ -7,9 +7,11 @@ use std::{
 
 use clap::Args;
 use palabre_core::{
-    client::{ClientEvent, PostId, RoomInfo},
-    ids::{Nonce, Seq},
+    client::{Client, ClientEvent, PostId, RoomInfo},
+    error::Misuse,
+    ids::{Nonce, RoomId, Seq},
     storage::EventKind,
+    time::Now,
 };
 
 use super::send_lines;
@@ -106,31 +108,36 @@ pub(crate) struct ReactArguments {
 /// Reacts to a message, and returns when that is stored.
 pub(crate) fn react(arguments: &ReactArguments, context: &mut Context) -> Result<(), Failure> {
     let ReactArguments { to, message, reaction, remove } = arguments;
-    with_session(context, |session| {
-        let room = session.join(to, None)?;
-        let message = Seq::new(*message);
-        let post = session.act(|client, now| client.react(room.id, message, reaction, *remove, now))?;
-        wait_for(session, &room, post)
+    change(context, to, *message, |client, room, message, now| {
+        client.react(room, message, reaction, *remove, now)
     })
 }
 
 /// Writes a message anew, and returns when that is stored.
 pub(crate) fn edit(arguments: &EditArguments, context: &mut Context) -> Result<(), Failure> {
     let text = if arguments.text == "-" { read_text()? } else { arguments.text.clone() };
-    with_session(context, |session| {
-        let room = session.join(&arguments.to, None)?;
-        let message = Seq::new(arguments.message);
-        let post = session.act(|client, now| client.edit(room.id, message, &text, None, now))?;
-        wait_for(session, &room, post)
+    change(context, &arguments.to, arguments.message, |client, room, message, now| {
+        client.edit(room, message, &text, None, now)
     })
 }
 
 /// Deletes a message, and returns when that is stored.
 pub(crate) fn delete(arguments: &DeleteArguments, context: &mut Context) -> Result<(), Failure> {
+    change(context, &arguments.to, arguments.message, |client, room, message, now| {
+        client.delete(room, message, None, now)
+    })
+}
+
+/// Posts something about a message, and returns when that is stored.
+fn change(
+    context: &mut Context,
+    to: &Target,
+    message: u64,
+    post: impl FnOnce(&mut Client, RoomId, Seq, Now) -> Result<PostId, Misuse>,
+) -> Result<(), Failure> {
     with_session(context, |session| {
-        let room = session.join(&arguments.to, None)?;
-        let message = Seq::new(arguments.message);
-        let post = session.act(|client, now| client.delete(room.id, message, None, now))?;
+        let room = session.join(to, None)?;
+        let post = session.act(|client, now| post(client, room.id, Seq::new(message), now))?;
         wait_for(session, &room, post)
     })
 }

@@ -10,13 +10,13 @@ use palabre_core::{
 };
 
 use crate::{
-    arguments::{Shelf, parse_bytes},
+    arguments::{Remote, Shelf, parse_bytes},
     context::Context,
     failure::Failure,
     session::{Session, with_session},
     transfer::{
-        FileSource, Job, Kind, Place, Records, Showing, StandardInput, new_key, not_readable, own_name, run,
-        share,
+        FileSource, Held, Job, Kind, Place, Records, Showing, StandardInput, go_on, new_key, not_readable,
+        own_name, run, share,
     },
 };
 
@@ -137,7 +137,6 @@ impl Source {
         arguments: &Arguments,
     ) -> Result<Job, Failure> {
         let over = if arguments.force { None } else { Some(Version::default()) };
-        let place = format!("{}/", arguments.to);
         let keep_both = arguments.keep_both;
         match self {
             Self::Input { name } => {
@@ -149,10 +148,10 @@ impl Source {
                 let key = new_key()?;
                 let wish = UploadWish { key, room, name, size: None, executable: false, over };
                 let kind = Kind::Upload { wish, file: Box::new(input), keep_both };
-                Ok(Job { label, place, kind, held: None })
+                Ok(Job { label, place: format!("{}/", arguments.to), kind, held: None })
             }
             Self::File { path, name, source } => {
-                let to = Place { server: session.server().to_string(), room, shown: place };
+                let to = Place::new(session.server(), room, &arguments.to);
                 share(&path, source, &name, to, records, arguments.force, keep_both)
             }
         }
@@ -160,26 +159,7 @@ impl Source {
 }
 
 /// Goes on with an upload that was begun in another run.
-pub(super) fn resumed(
-    session: &mut Session<'_>,
-    held: crate::transfer::Held,
-    remote: &crate::arguments::Remote,
-) -> Result<Job, Failure> {
-    let path = held.record.local.clone();
-    let source = FileSource::open(&path).map_err(|error| not_readable(&path, &error))?;
-    let stamp = source.stamp();
-    let same =
-        (held.record.size, held.record.modified) == (Some(stamp.size), i64::try_from(stamp.modified).ok());
-    let (true, Some(key)) = (same, held.record.upload_key()) else {
-        let sentence = format!("{}: it has changed since; upload it anew", path.display());
-        return Err(Failure::new(crate::failure::ExitStatus::Other, "source-changed", sentence));
-    };
+pub(super) fn resumed(session: &mut Session<'_>, held: Held, remote: &Remote) -> Result<Job, Failure> {
     let room = session.shelf(&remote.shelf)?;
-    let over = if held.record.force { None } else { Some(Version::default()) };
-    let executable = source.is_executable();
-    let name = remote.name.clone();
-    let label = name.to_string();
-    let wish = UploadWish { key, room, name, size: Some(stamp.size), executable, over };
-    let kind = Kind::Upload { wish, file: Box::new(source), keep_both: false };
-    Ok(Job { label, place: format!("{}/", remote.shelf), kind, held: Some(held) })
+    go_on(held, remote.name.clone(), Place::new(session.server(), room, &remote.shelf))
 }

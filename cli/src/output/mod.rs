@@ -22,7 +22,7 @@ pub(crate) use self::{
     json::{Body, Record, place, state_name},
     message::{Layout, MessageLines, about_file},
     presence::presence,
-    printable::Printable,
+    printable::{Printable, beginning},
     rights::{act_sentence, rights_lines, standing_words},
     size::Size,
     style::{Style, name_hash},

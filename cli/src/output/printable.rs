@@ -86,6 +86,16 @@ const fn is_hidden(char: char) -> bool {
         | '\u{e01f0}'..='\u{e0fff}')
 }
 
+/// How a text begins: so many characters of its first line, and whether there is more.
+pub(crate) fn beginning(text: &str, chars: usize) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let mut cut: String = line.chars().take(chars).collect();
+    if cut.len() < text.len() {
+        cut.push('…');
+    }
+    cut
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

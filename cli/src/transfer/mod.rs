@@ -12,11 +12,11 @@ mod source;
 
 pub(crate) use self::{
     incoming::{fetch, into_file},
-    outgoing::{new_key, not_readable, own_name, share},
+    outgoing::{go_on, new_key, not_readable, own_name, share},
     progress::Showing,
     record::{Direction, Held, Record, Records},
     run::run,
-    running::{Job, Kind, NAMES_MAX, Place, Running, numbered},
+    running::{Job, Kind, NAMES_MAX, Place, Running, numbered, resumable, to_go_on},
     sink::{Destination, StandardOutput, delete_part},
     source::{FileSource, StandardInput},
 };

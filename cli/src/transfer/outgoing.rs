@@ -8,7 +8,7 @@ use palabre_core::{
 };
 use palabre_runtime::entropy;
 
-use super::{Direction, FileSource, Job, Kind, Place, Record, Records};
+use super::{Direction, FileSource, Held, Job, Kind, Place, Record, Records};
 use crate::failure::{ExitStatus, Failure};
 
 /// Has a file shared: what was begun before of the same is gone on with.
@@ -23,11 +23,10 @@ pub(crate) fn share(
 ) -> Result<Job, Failure> {
     let (stamp, new_key) = (source.stamp(), new_key()?);
     let local = std::fs::canonicalize(path).map_err(|error| not_readable(path, &error))?;
-    let Place { server, room, shown: place } = to;
     let record = Record {
         direction: Direction::Upload,
-        server,
-        remote: format!("{place}{name}"),
+        server: to.server.clone(),
+        remote: format!("{}{name}", to.shown),
         local,
         key: Some(new_key.to_string()),
         modified: i64::try_from(stamp.modified).ok(),
@@ -37,11 +36,38 @@ pub(crate) fn share(
     };
     let held = records.find_or_add(record)?;
     let key = held.as_ref().and_then(|held| held.record.upload_key()).unwrap_or(new_key);
-    let executable = source.is_executable();
+    Ok(upload(source, key, name.clone(), to, force, keep_both, held))
+}
+
+/// Has an upload gone on with that was begun in another run.
+pub(crate) fn go_on(held: Held, name: FileName, to: Place) -> Result<Job, Failure> {
+    let path = held.record.local.clone();
+    let source = FileSource::open(&path).map_err(|error| not_readable(&path, &error))?;
+    let stamp = source.stamp();
+    let same =
+        (held.record.size, held.record.modified) == (Some(stamp.size), i64::try_from(stamp.modified).ok());
+    let (true, Some(key)) = (same, held.record.upload_key()) else {
+        let sentence = format!("{}: it has changed since; upload it anew", path.display());
+        return Err(Failure::new(ExitStatus::Other, "source-changed", sentence));
+    };
+    let force = held.record.force;
+    Ok(upload(Box::new(source), key, name, to, force, false, Some(held)))
+}
+
+fn upload(
+    source: Box<FileSource>,
+    key: UploadKey,
+    name: FileName,
+    to: Place,
+    force: bool,
+    keep_both: bool,
+    held: Option<Held>,
+) -> Job {
+    let (size, executable) = (Some(source.stamp().size), source.is_executable());
     let over = if force { None } else { Some(Version::default()) };
-    let wish = UploadWish { key, room, name: name.clone(), size: Some(stamp.size), executable, over };
-    let kind = Kind::Upload { wish, file: source, keep_both };
-    Ok(Job { label: name.to_string(), place, kind, held })
+    let label = name.to_string();
+    let wish = UploadWish { key, room: to.room, name, size, executable, over };
+    Job { label, place: to.shown, kind: Kind::Upload { wish, file: source, keep_both }, held }
 }
 
 /// The name that a file has here, if it may have it there.

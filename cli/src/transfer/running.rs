@@ -1,6 +1,6 @@
 //! A transfer, whoever has it done: how it begins, what becomes of it and what is kept of it.
 
-use std::{io, path::PathBuf};
+use std::{fmt::Display, io, path::PathBuf};
 
 use palabre_core::{
     client::{
@@ -27,6 +27,12 @@ pub(crate) struct Place {
     pub(crate) room: Option<RoomId>,
     /// As it is shown, before a name: `#room/`.
     pub(crate) shown: String,
+}
+
+impl Place {
+    pub(crate) fn new(server: impl Display, room: Option<RoomId>, shown: impl Display) -> Self {
+        Self { server: server.to_string(), room, shown: format!("{shown}/") }
+    }
 }
 
 /// A transfer to be done.
@@ -185,14 +191,19 @@ impl Running {
 }
 
 /// Says how transfers can be gone on with.
-pub(super) fn resumable<'a>(mut failure: Failure, running: impl Iterator<Item = &'a Running>) -> Failure {
-    let numbers: Vec<_> =
-        running.filter_map(|transfer| transfer.held.as_ref()).map(|held| held.id.to_string()).collect();
-    if !numbers.is_empty() {
+pub(crate) fn resumable<'a>(mut failure: Failure, running: impl Iterator<Item = &'a Running>) -> Failure {
+    if let Some(to_go_on) = to_go_on(running) {
         let sentence = failure.sentence.trim_end_matches('.');
-        failure.sentence = format!("{sentence}. To go on, run: cli transfers resume {}", numbers.join(" "));
+        failure.sentence = format!("{sentence}. {to_go_on}");
     }
     failure
+}
+
+/// The command that goes on with transfers, if there are any of which something is kept.
+pub(crate) fn to_go_on<'a>(running: impl Iterator<Item = &'a Running>) -> Option<String> {
+    let numbers: Vec<_> =
+        running.filter_map(|transfer| transfer.held.as_ref()).map(|held| held.id.to_string()).collect();
+    (!numbers.is_empty()).then(|| format!("To go on, run: cli transfers resume {}", numbers.join(" ")))
 }
 
 fn not_begun(error: TransferError) -> Failure {

@@ -117,7 +117,7 @@ fn lines(mistakes: &[Mistake]) -> String {
 /// [`TransferError`] says what is in the way; there is no such file then.
 pub fn export(data: SqliteOptions, path: &Path) -> Result<usize, TransferError> {
     let directory = data.directory.clone();
-    if !directory.join("palabre.db").exists() {
+    if !data.is_there() {
         return Err(TransferError::NoDatabase { directory });
     }
     let (storage, recovered) = open(data)?;

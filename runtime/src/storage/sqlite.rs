@@ -95,6 +95,11 @@ impl SqliteOptions {
         }
     }
 
+    /// Whether there is a database already.
+    pub(crate) fn is_there(&self) -> bool {
+        self.database_path().exists()
+    }
+
     fn database_path(&self) -> PathBuf {
         self.directory.join("palabre.db")
     }

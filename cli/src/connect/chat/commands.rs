@@ -84,8 +84,7 @@ impl Chat {
     }
 
     fn nowhere(&mut self) {
-        let sentence = "you are in no room; /join one first, /rooms lists them";
-        self.fail(Failure::new(ExitStatus::NotAllowed, "not-a-member", sentence));
+        self.fail(in_no_room());
     }
 
     fn obey(&mut self, command: Command, line: &str) -> Result<(), Failure> {
@@ -160,17 +159,13 @@ impl Chat {
     }
 
     fn reply(&mut self, choice: Option<MessageChoice>, text: &str, line: &str) {
-        let ourselves = self.driver.client().user();
-        let is_others = |message: &StoredEvent| choice.is_some() || Some(message.author) != ourselves;
-        if let Some((room, message)) = self.choose(choice, line, is_others) {
+        if let Some((room, message)) = self.choose_of_others(choice, line) {
             self.post_by(line, |client, now| client.reply(room, message, EventKind::Posted, text, None, now));
         }
     }
 
     fn react(&mut self, choice: Option<MessageChoice>, reaction: &str, take_back: bool, line: &str) {
-        let ourselves = self.driver.client().user();
-        let is_others = |message: &StoredEvent| choice.is_some() || Some(message.author) != ourselves;
-        if let Some((room, message)) = self.choose(choice, line, is_others) {
+        if let Some((room, message)) = self.choose_of_others(choice, line) {
             self.post_by(line, |client, now| client.react(room, message, reaction, take_back, now));
         }
     }
@@ -209,6 +204,12 @@ impl Chat {
             self.fail(Failure::new(ExitStatus::Unavailable, "not-stored-yet", sentence));
         }
         is_unclear
+    }
+
+    /// The message that is meant; without a choice the last of somebody else.
+    fn choose_of_others(&mut self, choice: Option<MessageChoice>, line: &str) -> Option<(RoomId, Seq)> {
+        let is_own = Messages::is_by(self.driver.client().user());
+        self.choose(choice, line, |message| choice.is_some() || !is_own(message))
     }
 
     /// The room one writes to, and the message there that is meant.
@@ -318,4 +319,9 @@ impl Chat {
         }
         Ok(())
     }
+}
+
+pub(super) fn in_no_room() -> Failure {
+    let sentence = "you are in no room; /join one first, /rooms lists them";
+    Failure::new(ExitStatus::NotAllowed, "not-a-member", sentence)
 }

@@ -8,7 +8,7 @@ use palabre_core::{
     storage::StoredEvent,
 };
 
-use crate::output::Printable;
+use crate::output::{Printable, beginning};
 
 /// How many are remembered. Older ones are meant by their number.
 const MESSAGES_MAX: usize = 500;
@@ -60,10 +60,7 @@ impl Messages {
         if message.is_deleted() {
             return Some(format!("{nick}: (deleted)"));
         }
-        let line = message.text.lines().next().unwrap_or_default();
-        let cut: String = line.chars().take(QUOTED_CHARS).collect();
-        let more = if cut.len() < message.text.len() { "…" } else { "" };
-        Some(format!("{nick}: {}{more}", Printable::new(&cut)))
+        Some(format!("{nick}: {}", Printable::new(&beginning(&message.text, QUOTED_CHARS))))
     }
 
     /// Whether a message was said by this user.

@@ -41,6 +41,7 @@ use crate::{
     context::Context,
     failure::{ExitStatus, Failure, OfflineSentence},
     interrupts::Interrupts,
+    output::{Output, Printable},
     session::{Connection, Keeping, client_config, new_driver, resume, undriven},
     state::{Slot, State},
     trust::Contact,
@@ -212,9 +213,9 @@ impl Chat {
         self.stage == Stage::Finishing && self.waiting_posts() == 0 && !self.is_switching() && !is_owed
     }
 
-    /// Says goodbye. The texts that were not acknowledged.
-    pub(super) fn leave(mut self) -> Vec<String> {
-        let unsent = self.driver.client().outbox().map(|post| post.text.to_owned()).collect();
+    /// Says goodbye, and to the user what is left undone.
+    pub(super) fn leave(mut self, output: &mut Output) -> Result<(), Failure> {
+        let unsent: Vec<String> = self.driver.client().outbox().map(|post| post.text.to_owned()).collect();
         self.driver.with_client(|client, now| client.leave(false, now));
         let deadline = self.clock.monotonic().after(LEAVE_MAX);
         while !self.driver.is_ended() && self.clock.monotonic() < deadline {
@@ -223,7 +224,13 @@ impl Chat {
             }
             while self.driver.next_event().is_some() {}
         }
-        unsent
+        for text in &unsent {
+            output.warning(format_args!("not acknowledged: {}", Printable::new(text)));
+        }
+        if let Some(to_go_on) = self.transfers.to_go_on() {
+            output.warning(format_args!("not all files are through. {to_go_on}"));
+        }
+        if unsent.is_empty() { Ok(()) } else { Err(not_acknowledged(unsent.len())) }
     }
 
     pub(super) fn waker(&self) -> Waker {

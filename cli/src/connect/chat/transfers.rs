@@ -9,13 +9,14 @@ use palabre_core::{
     transfer::FileName,
 };
 
-use super::{Chat, Shown, answers::Pending};
+use super::{Chat, Shown, answers::Pending, commands::in_no_room};
 use crate::{
     context::Context,
     failure::{ExitStatus, Failure},
     output::{Printable, Size},
     transfer::{
-        FileSource, Job, NAMES_MAX, Place, Records, Running, fetch, not_readable, numbered, own_name, share,
+        FileSource, Job, NAMES_MAX, Place, Records, Running, fetch, not_readable, numbered, own_name,
+        resumable, share, to_go_on,
     },
 };
 
@@ -47,6 +48,11 @@ impl Transfers {
             (Some(rest), Some(home)) => home.join(rest),
             _ => PathBuf::from(typed),
         }
+    }
+
+    /// How those that have not ended can be gone on with.
+    pub(super) fn to_go_on(&self) -> Option<String> {
+        to_go_on(self.running.iter())
     }
 
     fn index(&self, id: TransferId) -> Option<usize> {
@@ -109,12 +115,8 @@ impl Chat {
 
     /// The room that is written to, as a place of files.
     fn place(&self) -> Result<Place, Failure> {
-        let view = self.views.current().ok_or_else(|| {
-            let sentence = "you are in no room; /join one first, /rooms lists them";
-            Failure::new(ExitStatus::NotAllowed, "not-a-member", sentence)
-        })?;
-        let server = self.connection.server().to_string();
-        Ok(Place { server, room: Some(view.info.id), shown: format!("{}/", view.place) })
+        let view = self.views.current().ok_or_else(in_no_room)?;
+        Ok(Place::new(self.connection.server(), Some(view.info.id), &view.place))
     }
 
     pub(super) fn list_files(&mut self, room: RoomId) {
@@ -209,15 +211,11 @@ impl Chat {
     fn transfer_failed(&mut self, id: TransferId, failure: &TransferFailure) {
         let Some(index) = self.transfers.index(id) else { return };
         let transfer = self.transfers.running.remove(index);
-        let (mut failure, keep) = transfer.explain(failure);
-        let number = transfer.held.as_ref().map(|held| held.id).filter(|_| keep);
-        match number {
-            Some(number) => {
-                let sentence = failure.sentence.trim_end_matches('.');
-                failure.sentence = format!("{sentence}. To go on, run: cli transfers resume {number}");
-            }
-            None => drop(transfer.forget()),
+        let (failure, keep) = transfer.explain(failure);
+        if keep {
+            return self.fail(resumable(failure, [&transfer].into_iter()));
         }
+        drop(transfer.forget());
         self.fail(failure);
     }
 

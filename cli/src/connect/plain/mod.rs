@@ -11,7 +11,7 @@ use self::{
     editor::LineEditor,
     input::{Input, Question, Typed},
 };
-use super::chat::{Chat, Stage, not_acknowledged};
+use super::chat::{Chat, Stage};
 use crate::{
     context::Context,
     failure::Failure,
@@ -82,16 +82,12 @@ impl<'a> Plain<'a> {
     fn end(mut self, result: Result<(), Failure>) -> Result<(), Failure> {
         // Why it ends may have been told.
         let printed = self.print_all();
-        let unsent = self.chat.leave();
         let shown = self.context.output.leave_screen();
         if let Input::Person { editor, .. } = self.input {
             editor.end();
         }
-        for text in &unsent {
-            self.context.output.warning(format_args!("not acknowledged: {}", Printable::new(text)));
-        }
-        let unsent = if unsent.is_empty() { Ok(()) } else { Err(not_acknowledged(unsent.len())) };
-        result.and(printed).and(shown).and(unsent).and_then(|()| self.failures.verdict())
+        let left = self.chat.leave(&mut self.context.output);
+        result.and(printed).and(shown).and(left).and_then(|()| self.failures.verdict())
     }
 
     /// Takes what was typed, as far as it may be taken now.

@@ -32,12 +32,8 @@ pub(crate) use self::{
     notice::Way,
     theme::{Background, Depth},
 };
-use super::chat::{Chat, Shown, not_acknowledged};
-use crate::{
-    context::Context,
-    failure::Failure,
-    output::{Collector, Printable},
-};
+use super::chat::{Chat, Shown};
+use crate::{context::Context, failure::Failure, output::Collector};
 
 /// Messages of before that are asked for on entering a room, and each time one scrolls to the oldest.
 const PAST_EVENTS: u16 = 100;
@@ -306,15 +302,11 @@ impl Screen<'_> {
     /// Gives the terminal back and says goodbye.
     fn end(self, result: Result<(), Failure>) -> Result<(), Failure> {
         drop(self.terminal);
-        let left = self.context.output.leave_screen();
+        let shown = self.context.output.leave_screen();
         for line in self.told.take() {
             self.context.output.warning(line);
         }
-        let unsent = self.chat.leave();
-        for text in &unsent {
-            self.context.output.warning(format_args!("not acknowledged: {}", Printable::new(text)));
-        }
-        let unsent = if unsent.is_empty() { Ok(()) } else { Err(not_acknowledged(unsent.len())) };
-        result.and(left).and(unsent)
+        let left = self.chat.leave(&mut self.context.output);
+        result.and(shown).and(left)
     }
 }

@@ -8,9 +8,12 @@ use palabre_core::{
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::put;
-use crate::connect::screen::{
-    app::{Anchor, App, Entry, Overlay, Room, Said, Stamp, Tone, What, mentions, traffic},
-    text::{Glyph, Row, Span, wrap},
+use crate::{
+    connect::screen::{
+        app::{Anchor, App, Entry, Overlay, Room, Said, Stamp, Tone, What, mentions, traffic},
+        text::{Glyph, Row, Span, wrap},
+    },
+    output::beginning,
 };
 
 /// Columns of a time and the space behind it.
@@ -180,12 +183,7 @@ const QUOTED_CHARS: usize = 60;
 fn quote(room: &Room, to: Seq) -> String {
     match room.log.message(to) {
         Some(said) if said.is_deleted() => format!("↳ {}: (deleted)", said.nick),
-        Some(said) => {
-            let line = said.text.lines().next().unwrap_or_default();
-            let cut: String = line.chars().take(QUOTED_CHARS).collect();
-            let more = if cut.len() < said.text.len() { "…" } else { "" };
-            format!("↳ {}: {cut}{more}", said.nick)
-        }
+        Some(said) => format!("↳ {}: {}", said.nick, beginning(&said.text, QUOTED_CHARS)),
         None => "↳ an earlier message".into(),
     }
 }
