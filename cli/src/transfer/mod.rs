@@ -12,7 +12,7 @@ mod source;
 
 pub(crate) use self::{
     incoming::{fetch, into_file},
-    outgoing::{go_on, new_key, not_readable, own_name, share},
+    outgoing::{Manner, go_on, new_key, not_readable, own_name, share},
     progress::Showing,
     record::{Direction, Held, Record, Records},
     run::run,

@@ -3,13 +3,27 @@
 use std::path::Path;
 
 use palabre_core::{
-    client::UploadWish,
+    client::{PUT_BYTES_MAX, UploadWish},
     transfer::{FileName, UploadKey, Version},
 };
 use palabre_runtime::entropy;
 
 use super::{Direction, FileSource, Held, Job, Kind, Place, Record, Records};
 use crate::failure::{ExitStatus, Failure};
+
+/// Larger files are not read twice unasked: the server is asked for the content of others before they are sent.
+const ASK_FIRST_BYTES_MAX: u64 = 64 << 20;
+
+/// How something is uploaded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Manner {
+    /// A file of the name that is there is replaced.
+    pub(crate) force: bool,
+    /// Another name is taken where there is a file of the name.
+    pub(crate) keep_both: bool,
+    /// The server is asked first whether it has the content, however large it is.
+    pub(crate) ask_first: bool,
+}
 
 /// Has a file shared: what was begun before of the same is gone on with.
 pub(crate) fn share(
@@ -18,10 +32,13 @@ pub(crate) fn share(
     name: &FileName,
     to: Place,
     records: &Records,
-    force: bool,
-    keep_both: bool,
+    manner: Manner,
 ) -> Result<Job, Failure> {
     let (stamp, new_key) = (source.stamp(), new_key()?);
+    if stamp.size <= PUT_BYTES_MAX {
+        // It is sent in one piece, or not at all.
+        return Ok(upload(source, new_key, name.clone(), to, manner, None));
+    }
     let local = std::fs::canonicalize(path).map_err(|error| not_readable(path, &error))?;
     let record = Record {
         direction: Direction::Upload,
@@ -32,11 +49,11 @@ pub(crate) fn share(
         modified: i64::try_from(stamp.modified).ok(),
         size: Some(stamp.size),
         hash: None,
-        force,
+        force: manner.force,
     };
     let held = records.find_or_add(record)?;
     let key = held.as_ref().and_then(|held| held.record.upload_key()).unwrap_or(new_key);
-    Ok(upload(source, key, name.clone(), to, force, keep_both, held))
+    Ok(upload(source, key, name.clone(), to, manner, held))
 }
 
 /// Has an upload gone on with that was begun in another run.
@@ -50,8 +67,8 @@ pub(crate) fn go_on(held: Held, name: FileName, to: Place) -> Result<Job, Failur
         let sentence = format!("{}: it has changed since; upload it anew", path.display());
         return Err(Failure::new(ExitStatus::Other, "source-changed", sentence));
     };
-    let force = held.record.force;
-    Ok(upload(Box::new(source), key, name, to, force, false, Some(held)))
+    let manner = Manner { force: held.record.force, ..Manner::default() };
+    Ok(upload(Box::new(source), key, name, to, manner, Some(held)))
 }
 
 fn upload(
@@ -59,14 +76,15 @@ fn upload(
     key: UploadKey,
     name: FileName,
     to: Place,
-    force: bool,
-    keep_both: bool,
+    manner: Manner,
     held: Option<Held>,
 ) -> Job {
-    let (size, executable) = (Some(source.stamp().size), source.is_executable());
-    let over = if force { None } else { Some(Version::default()) };
+    let (size, executable) = (source.stamp().size, source.is_executable());
+    let ask_first = size > PUT_BYTES_MAX && (manner.ask_first || size <= ASK_FIRST_BYTES_MAX);
+    let (size, keep_both) = (Some(size), manner.keep_both);
+    let over = if manner.force { None } else { Some(Version::default()) };
     let label = name.to_string();
-    let wish = UploadWish { key, room: to.room, name, size, executable, over };
+    let wish = UploadWish { key, room: to.room, name, size, executable, over, ask_first };
     Job { label, place: to.shown, kind: Kind::Upload { wish, file: source, keep_both }, held }
 }
 

@@ -1,10 +1,10 @@
 //! What is uploaded: a file, or what comes in by standard input.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read as _},
     os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use palabre_core::{client::LocalFailure, transfer::BlobHash};
@@ -17,9 +17,12 @@ const CHUNK_BYTES: usize = 1 << 20;
 
 /// A file that is uploaded. Its hash is taken as it is read; what the server has already is read for that alone.
 pub(crate) struct FileSource {
-    file: File,
-    /// What it was like when it was opened.
+    path: PathBuf,
+    /// Open from when it is first read: thousands may wait for their turn.
+    file: Option<File>,
+    /// What it was like when it was chosen.
     stamp: Stamp,
+    is_executable: bool,
     hasher: blake3::Hasher,
     /// How much of it the hasher has.
     hashed: u64,
@@ -34,7 +37,7 @@ pub(crate) struct Stamp {
 }
 
 impl FileSource {
-    /// Opens a file.
+    /// Chooses a file that can be read.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
@@ -46,7 +49,21 @@ impl FileSource {
                 "it is no ordinary file; write - to upload what comes in by standard input",
             ));
         }
-        Ok(Self { stamp: Stamp::of(&file)?, file, hasher: blake3::Hasher::new(), hashed: 0 })
+        Ok(Self {
+            path: path.to_path_buf(),
+            file: None,
+            stamp: Stamp::of(&metadata),
+            is_executable: metadata.permissions().mode() & 0o100 != 0,
+            hasher: blake3::Hasher::new(),
+            hashed: 0,
+        })
+    }
+
+    fn file(&mut self) -> io::Result<&File> {
+        match &mut self.file {
+            Some(file) => Ok(file),
+            none @ None => Ok(none.insert(File::open(&self.path)?)),
+        }
     }
 
     pub(crate) const fn stamp(&self) -> Stamp {
@@ -54,15 +71,16 @@ impl FileSource {
     }
 
     /// Whether its owner may run it.
-    pub(crate) fn is_executable(&self) -> bool {
-        self.file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o100 != 0)
+    pub(crate) const fn is_executable(&self) -> bool {
+        self.is_executable
     }
 
     fn hash_up_to(&mut self, end: u64) -> io::Result<()> {
         let mut chunk = vec![0; CHUNK_BYTES];
         while self.hashed < end {
             let count = chunk.len().min(usize::try_from(end - self.hashed).unwrap_or(usize::MAX));
-            let count = self.file.read_at(&mut chunk[..count], self.hashed)?;
+            let hashed = self.hashed;
+            let count = self.file()?.read_at(&mut chunk[..count], hashed)?;
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -74,10 +92,9 @@ impl FileSource {
 }
 
 impl Stamp {
-    fn of(file: &File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
+    fn of(metadata: &Metadata) -> Self {
         let modified = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
-        Ok(Self { size: metadata.len(), modified })
+        Self { size: metadata.len(), modified }
     }
 }
 
@@ -85,7 +102,8 @@ impl LocalFile for FileSource {
     fn read(&mut self, offset: u64, count: usize) -> Result<Vec<u8>, LocalFailure> {
         self.hash_up_to(offset).map_err(|error| changed_or(&error))?;
         let mut bytes = vec![0; count];
-        let filled = fill(&mut bytes, |rest, at| self.file.read_at(rest, offset + at))
+        let file = self.file().map_err(|error| local_failure(&error))?;
+        let filled = fill(&mut bytes, |rest, at| file.read_at(rest, offset + at))
             .map_err(|error| local_failure(&error))?;
         bytes.truncate(filled);
         let new = usize::try_from(self.hashed.saturating_sub(offset)).unwrap_or(usize::MAX);
@@ -98,8 +116,8 @@ impl LocalFile for FileSource {
 
     fn hash(&mut self, size: u64) -> Result<BlobHash, LocalFailure> {
         self.hash_up_to(size).map_err(|error| changed_or(&error))?;
-        let now = Stamp::of(&self.file).map_err(|error| local_failure(&error))?;
-        if now != self.stamp || self.hashed != size {
+        let metadata = self.file().and_then(File::metadata).map_err(|error| local_failure(&error))?;
+        if Stamp::of(&metadata) != self.stamp || self.hashed != size {
             return Err(LocalFailure::Changed);
         }
         Ok(BlobHash(*self.hasher.finalize().as_bytes()))
