@@ -75,7 +75,7 @@ impl Chat {
         let job = self.place().and_then(|to| {
             let source = FileSource::open(&path).map_err(|error| not_readable(&path, &error))?;
             let name = own_name(&path)?;
-            share(&path, Box::new(source), &name, to, &self.transfers.records, false, true)
+            share(&path, source.into(), &name, to, &self.transfers.records, false, true)
         });
         self.begin(job, line);
     }
@@ -93,7 +93,7 @@ impl Chat {
                 let Some(next) = names.next() else { break };
                 to = next;
             }
-            fetch(name, from, Path::new(to.as_str()), &self.transfers.records, false)
+            fetch(name, from, Path::new(to.as_str()), &self.transfers.records, false, false)
         });
         self.begin(job, line);
     }
@@ -215,7 +215,7 @@ impl Chat {
         if keep {
             return self.fail(resumable(failure, [&transfer].into_iter()));
         }
-        drop(transfer.forget());
+        drop(transfer.abandon());
         self.fail(failure);
     }
 
