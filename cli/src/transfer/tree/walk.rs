@@ -161,6 +161,8 @@ impl Walk {
             self.listing.skipped.special += 1;
             return Ok(());
         }
+        rustix::fs::access(here, rustix::fs::Access::READ_OK)
+            .map_err(|error| not_readable(here, &error.into()))?;
         let executable = metadata.permissions().mode() & 0o100 != 0;
         self.add(here, path, Kind::File { size: metadata.len(), executable }, metadata)
     }
