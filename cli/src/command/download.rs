@@ -11,15 +11,19 @@ use crate::{
     context::Context,
     failure::Failure,
     session::{Session, with_session},
-    transfer::{Held, Job, Kind, Place, Records, StandardOutput, fetch, into_file, run},
+    transfer::{
+        Held, Job, Kind, Place, Records, StandardOutput, Verdict, fetch, folder_name, into_file, run,
+        stored_name,
+    },
 };
 
-/// Take files that were shared
+/// Take files, or folders, that were shared
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   cli download report.iso                    from #lobby, into this folder
   cli download '#holiday/beach.jpg' -o pictures/
+  cli download -r '#dev/src'                 the folder, which is there as src.tar
   cli download '~/notes.txt' -o - | less")]
 pub(crate) struct Arguments {
     /// The files: #room/name, @name/name, ~/name, or a name in #lobby
@@ -28,11 +32,26 @@ pub(crate) struct Arguments {
     /// Where to: a file, or a folder; - for standard output
     #[arg(short, long, value_name = "DEST")]
     output: Option<PathBuf>,
-    /// Replace files that are there
+    /// They are folders; each appears when all of it is there
+    #[arg(short, long)]
+    recursive: bool,
+    /// Replace what is there
     #[arg(short, long)]
     force: bool,
     #[command(flatten)]
     pace: Pace,
+}
+
+impl Arguments {
+    /// The files on the server: a folder is one, whether its ending is said or not.
+    fn wanted(&self) -> Result<Vec<Remote>, Failure> {
+        let stored = |remote: &Remote| {
+            let name = stored_name(remote.name.as_str());
+            let name = name.map_err(|error| Failure::usage(format!("{remote}: {error}")))?;
+            Ok(Remote { name, ..remote.clone() })
+        };
+        if self.recursive { self.files.iter().map(stored).collect() } else { Ok(self.files.clone()) }
+    }
 }
 
 pub(crate) fn run_command(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
@@ -40,25 +59,34 @@ pub(crate) fn run_command(arguments: &Arguments, context: &mut Context) -> Resul
     if to_stdout && context.common.json {
         return Err(Failure::usage("--json and -o - both want standard output"));
     }
+    if to_stdout && arguments.recursive {
+        return Err(Failure::usage("leave -r out: what goes to standard output is the folder's tar stream"));
+    }
     if to_stdout && arguments.files.len() > 1 {
         return Err(Failure::usage("-o - takes one file"));
     }
+    let wanted = arguments.wanted()?;
     let showing = arguments.pace.showing(context);
     let records = Records::of(context);
     with_session(context, |session| {
         session.limit_rate(arguments.pace.limit_rate);
         let mut jobs = Vec::new();
-        for remote in &arguments.files {
+        for remote in &wanted {
             let room = session.shelf_existing(&remote.shelf)?;
             if to_stdout {
                 jobs.push(into_standard_output(remote, room));
                 continue;
             }
             let several = arguments.files.len() > 1;
-            let (folder, name) = destination(arguments.output.as_deref(), remote, several)?;
-            let local = folder.join(&name);
+            let own = if arguments.recursive {
+                folder_name(&remote.name)
+            } else {
+                remote.name.parts().last().unwrap_or_default()
+            };
+            let local = destination(arguments.output.as_deref(), own, several)?;
             let from = place(session, remote, room);
-            jobs.push(fetch(remote.name.clone(), from, &local, &records, arguments.force)?);
+            let name = remote.name.clone();
+            jobs.push(fetch(name, from, &local, &records, arguments.force, arguments.recursive)?);
         }
         run(session, jobs, showing)
     })
@@ -66,7 +94,12 @@ pub(crate) fn run_command(arguments: &Arguments, context: &mut Context) -> Resul
 
 fn into_standard_output(remote: &Remote, room: Option<RoomId>) -> Job {
     let wish = DownloadWish { room, name: remote.name.clone(), hash: None, offset: 0 };
-    let kind = Kind::Download { wish, file: Box::new(StandardOutput::new()), path: None };
+    let kind = Kind::Download {
+        wish,
+        file: Box::new(StandardOutput::new()),
+        path: None,
+        verdict: Verdict::default(),
+    };
     Job { label: remote.to_string(), place: format!("{}/", remote.shelf), kind, held: None }
 }
 
@@ -82,18 +115,16 @@ pub(super) fn resumed(session: &mut Session<'_>, held: Held, remote: &Remote) ->
     into_file(remote.name.clone(), place(session, remote, room), Some(held), record)
 }
 
-/// The folder a download goes into, and its name there: never more than the last part of its name on the server.
-fn destination(output: Option<&Path>, remote: &Remote, several: bool) -> Result<(PathBuf, String), Failure> {
-    let own = remote.name.parts().last().unwrap_or_default().to_owned();
-    let Some(output) = output else { return Ok((PathBuf::from("."), own)) };
+/// Where a download goes: under a name of its own, which is never more than the last part of its name on the server, or another.
+fn destination(output: Option<&Path>, own: &str, several: bool) -> Result<PathBuf, Failure> {
+    let Some(output) = output else { return Ok(Path::new(".").join(own)) };
     let is_folder = output.is_dir() || output.as_os_str().to_string_lossy().ends_with('/');
     if is_folder || several {
-        return Ok((output.to_path_buf(), own));
+        return Ok(output.join(own));
     }
     let shown = output.display();
-    let name = output.file_name().and_then(std::ffi::OsStr::to_str).map(ToOwned::to_owned);
-    let name = name.ok_or_else(|| Failure::usage(format!("{shown}: that is no name for a file")))?;
-    let folder =
-        output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    Ok((folder.to_path_buf(), name))
+    if output.file_name().and_then(std::ffi::OsStr::to_str).is_none() {
+        return Err(Failure::usage(format!("{shown}: that is no name for a file")));
+    }
+    Ok(output.to_path_buf())
 }

@@ -9,7 +9,7 @@ use crate::{
     failure::Failure,
     output::{Body, Printable, Size},
     session::with_session,
-    transfer::{Direction, Held, Record, Records, delete_part, run as run_jobs},
+    transfer::{Direction, Held, Record, Records, delete_parts, run as run_jobs},
 };
 
 /// List transfers that were interrupted, go on with them, or give them up
@@ -54,8 +54,9 @@ fn list(records: &Records, context: &mut Context) -> Result<(), Failure> {
         let size = record.size.map_or_else(String::new, |size| format!("  {}", Size(size)));
         let state = if busy { "  (under way)" } else { "" };
         let local = record.local.display().to_string();
+        let mark = if record.folder { "/" } else { "" };
         let line = format!(
-            "{id:>4}  {}  {arrow}  {} on {}{size}{state}",
+            "{id:>4}  {}{mark}  {arrow}  {} on {}{size}{state}",
             Printable::new(&local),
             Printable::new(&record.remote),
             Printable::new(&record.server)
@@ -121,10 +122,8 @@ fn cancel(records: &Records, ids: &[u32], context: &mut Context) -> Result<(), F
     }
     for held in meant {
         let local = |error: &std::io::Error| Failure::local("the transfer", error);
-        if let (Direction::Download, Some(folder), Some(part)) =
-            (held.record.direction, held.record.local.parent(), held.record.part_name())
-        {
-            delete_part(folder, &part).map_err(|error| local(&error))?;
+        if held.record.direction == Direction::Download {
+            delete_parts(&held.record).map_err(|error| local(&error))?;
         }
         held.forget().map_err(|error| local(&error))?;
     }

@@ -13,20 +13,23 @@ use crate::{
     arguments::{Remote, Shelf, parse_bytes},
     context::Context,
     failure::Failure,
+    output::Printable,
     session::{Session, with_session},
     transfer::{
-        FileSource, Held, Job, Kind, Manner, Place, Records, Showing, StandardInput, go_on, new_key,
-        not_readable, own_name, run, share,
+        FileSource, Held, Job, Kind, Links, Manner, Offer, Place, Records, Showing, StandardInput,
+        TreeSource, folder_name, go_on, new_key, not_readable, own_name, own_stored_name, run, share,
+        stored_name,
     },
 };
 
-/// Share files in a room, with a person, or keep them on your shelf
+/// Share files, or folders, in a room, with a person, or keep them on your shelf
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   cli upload report.iso
   cli upload *.jpg --to '#holiday'
   cli upload notes.txt --to '~' --force
+  cli upload -r src --to '#dev'        stored as src.tar, taken with cli download -r
   tar c src | cli upload - --as src.tar --to @ana")]
 pub(crate) struct Arguments {
     /// The files; - takes what comes in by standard input
@@ -38,6 +41,12 @@ pub(crate) struct Arguments {
     /// Call it so there; for one file
     #[arg(long = "as", value_name = "NAME", value_parser = FileName::parse)]
     name: Option<FileName>,
+    /// Take folders, each with all that is in it; stored as NAME.tar
+    #[arg(short, long)]
+    recursive: bool,
+    /// What becomes of symbolic links in folders
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t, requires = "recursive")]
+    links: Links,
     /// Replace a file of the same name
     #[arg(short, long)]
     force: bool,
@@ -96,6 +105,9 @@ pub(crate) fn run_command(arguments: &Arguments, context: &mut Context) -> Resul
     // What cannot be read is told before anything is begun.
     let sources: Vec<Source> =
         arguments.files.iter().map(|file| Source::open(file, arguments)).collect::<Result<_, _>>()?;
+    for warning in sources.iter().flat_map(Source::warnings) {
+        context.output.warning(Printable::new(warning));
+    }
     let showing = arguments.pace.showing(context);
     let records = Records::of(context);
     with_session(context, |session| {
@@ -111,8 +123,16 @@ pub(crate) fn run_command(arguments: &Arguments, context: &mut Context) -> Resul
 
 /// What is to be uploaded.
 enum Source {
-    File { path: PathBuf, name: FileName, source: Box<FileSource> },
-    Input { name: FileName },
+    /// A file, or a folder.
+    File {
+        path: PathBuf,
+        name: FileName,
+        offer: Offer,
+        warnings: Vec<String>,
+    },
+    Input {
+        name: FileName,
+    },
 }
 
 impl Source {
@@ -123,13 +143,36 @@ impl Source {
                 name.ok_or_else(|| Failure::usage("say --as NAME for what comes in by standard input"))?;
             return Ok(Self::Input { name });
         }
+        if arguments.recursive && file.is_dir() {
+            return Self::open_folder(file, arguments);
+        }
         let source = FileSource::open(file).map_err(|error| not_readable(file, &error))?;
         let path = file.to_path_buf();
         let name = match &arguments.name {
             Some(name) => name.clone(),
             None => own_name(file)?,
         };
-        Ok(Self::File { path, name, source: Box::new(source) })
+        Ok(Self::File { path, name, offer: source.into(), warnings: Vec::new() })
+    }
+
+    fn open_folder(folder: &Path, arguments: &Arguments) -> Result<Self, Failure> {
+        let name = match &arguments.name {
+            Some(name) => stored_name(name.as_str())
+                .map_err(|error| Failure::usage(format!("{name}: {error}; say another one with --as")))?,
+            None => own_stored_name(folder)?,
+        };
+        let path = std::fs::canonicalize(folder).map_err(|error| not_readable(folder, &error))?;
+        let source = TreeSource::open(&path, folder_name(&name), arguments.links)?;
+        let shown = folder.display();
+        let warnings = source.warnings().map(|warning| format!("{shown}: {warning}")).collect();
+        Ok(Self::File { path, name, offer: source.into(), warnings })
+    }
+
+    fn warnings(&self) -> &[String] {
+        match self {
+            Self::File { warnings, .. } => warnings,
+            Self::Input { .. } => &[],
+        }
     }
 
     fn job(
@@ -154,10 +197,10 @@ impl Source {
                 let kind = Kind::Upload { wish, file: Box::new(input), keep_both };
                 Ok(Job { label, place: format!("{}/", arguments.to), kind, held: None })
             }
-            Self::File { path, name, source } => {
+            Self::File { path, name, offer, .. } => {
                 let to = Place::new(session.server(), room, &arguments.to);
                 let Arguments { force, ask_first, .. } = *arguments;
-                share(&path, source, &name, to, records, Manner { force, keep_both, ask_first })
+                share(&path, offer, &name, to, records, Manner { force, keep_both, ask_first })
             }
         }
     }

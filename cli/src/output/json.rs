@@ -125,6 +125,7 @@ pub(crate) enum Body<'a> {
         server: &'a str,
         file: &'a str,
         local: &'a str,
+        folder: bool,
         size: Option<u64>,
         busy: bool,
     },
@@ -258,8 +259,9 @@ impl<'a> Body<'a> {
 
     /// A transfer that is not done.
     pub(crate) fn transfer(id: u32, record: &'a TransferRecord, local: &'a str, busy: bool) -> Self {
-        let TransferRecord { direction, server, remote, size, .. } = record;
-        Self::Transfer { id, direction: *direction, server, file: remote, local, size: *size, busy }
+        let TransferRecord { direction, server, remote, folder, size, .. } = record;
+        let (direction, folder, size) = (*direction, *folder, *size);
+        Self::Transfer { id, direction, server, file: remote, local, folder, size, busy }
     }
 
     /// An event of a room's log.

@@ -1,22 +1,27 @@
 //! Files of others that are to be taken.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use palabre_core::{
     client::{DownloadWish, LocalFailure},
     transfer::FileName,
 };
+use palabre_runtime::client::LocalFile;
 
-use super::{Destination, Direction, Held, Job, Kind, Place, Record, Records};
+use super::{
+    Destination, Direction, Held, Job, Kind, Place, Record, Records,
+    tree::{Links, TreeDestination, Verdict},
+};
 use crate::failure::{ExitStatus, Failure};
 
-/// Has a file taken: what was begun before of the same is gone on with.
+/// Has a file taken, or a folder: what was begun before of the same is gone on with.
 pub(crate) fn fetch(
     name: FileName,
     from: Place,
     to: &Path,
     records: &Records,
     force: bool,
+    folder: bool,
 ) -> Result<Job, Failure> {
     let record = Record {
         direction: Direction::Download,
@@ -24,6 +29,8 @@ pub(crate) fn fetch(
         remote: format!("{}{name}", from.shown),
         local: std::path::absolute(to).map_err(|error| Failure::local(to.display(), &error))?,
         key: None,
+        folder,
+        links: Links::default(),
         modified: None,
         size: None,
         hash: None,
@@ -43,8 +50,34 @@ pub(crate) fn into_file(
     let Place { room, shown: place, .. } = from;
     let label = format!("{place}{name}");
     let record = held.as_ref().map_or(record, |held| held.record.clone());
-    let fail = |failure: &LocalFailure| not_writable(&record.local, failure);
-    let (folder, Some(file_name), Some(part)) = (
+    let Opened { file, path, offset, verdict } = match open(&record, held.is_some()) {
+        Ok(opened) => opened,
+        Err(failure) => {
+            // Nothing has arrived, so that there is nothing to go on with.
+            if let Some(held) = held.filter(|_| record.content().is_none()) {
+                held.forget().map_err(|error| Failure::local("the folder of transfers", &error))?;
+            }
+            return Err(failure);
+        }
+    };
+    let hash = record.content().filter(|_| offset > 0);
+    let wish = DownloadWish { room, name, hash, offset };
+    let kind = Kind::Download { wish, file, path: Some(path), verdict };
+    Ok(Job { label, place, kind, held })
+}
+
+/// Where a download goes.
+struct Opened {
+    file: Box<dyn LocalFile>,
+    path: PathBuf,
+    /// How much of it is here.
+    offset: u64,
+    verdict: Verdict,
+}
+
+fn open(record: &Record, resume: bool) -> Result<Opened, Failure> {
+    let fail = |failure: LocalFailure| not_writable(&record.local, &failure);
+    let (folder, Some(own_name), Some(part)) = (
         record.local.parent(),
         record.local.file_name().and_then(std::ffi::OsStr::to_str),
         record.part_name(),
@@ -52,17 +85,17 @@ pub(crate) fn into_file(
         return Err(Failure::usage(format!("{}: that is no name for a file", record.local.display())));
     };
     let folder = folder.unwrap_or_else(|| Path::new("/"));
-    let mut file = Destination::open(folder, file_name, &part, held.is_some(), record.force)
-        .map_err(|failure| fail(&failure))?;
+    let mut file = Destination::open(folder, own_name, &part, resume, record.force).map_err(fail)?;
     if record.content().is_none() {
         file.restart().map_err(|error| Failure::local(record.local.display(), &error))?;
     }
-    let offset = file.written();
-    let hash = record.content().filter(|_| offset > 0);
-    let path = Some(file.path().to_path_buf());
-    let wish = DownloadWish { room, name, hash, offset };
-    let kind = Kind::Download { wish, file: Box::new(file), path };
-    Ok(Job { label, place, kind, held })
+    let (path, offset) = (file.path().to_path_buf(), file.written());
+    let verdict = Verdict::default();
+    let file: Box<dyn LocalFile> = match record.hidden_name() {
+        Some(hidden) => Box::new(TreeDestination::new(file, hidden, resume, verdict.clone()).map_err(fail)?),
+        None => Box::new(file),
+    };
+    Ok(Opened { file, path, offset, verdict })
 }
 
 fn not_writable(path: &Path, failure: &LocalFailure) -> Failure {

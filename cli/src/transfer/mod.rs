@@ -9,14 +9,17 @@ mod run;
 mod running;
 mod sink;
 mod source;
+mod summed;
+mod tree;
 
 pub(crate) use self::{
     incoming::{fetch, into_file},
-    outgoing::{Manner, go_on, new_key, not_readable, own_name, share},
+    outgoing::{Manner, go_on, new_key, not_readable, own_name, own_stored_name, share},
     progress::Showing,
     record::{Direction, Held, Record, Records},
     run::run,
     running::{Job, Kind, NAMES_MAX, Place, Running, numbered, resumable, to_go_on},
-    sink::{Destination, StandardOutput, delete_part},
-    source::{FileSource, StandardInput},
+    sink::{Destination, StandardOutput, delete_parts},
+    source::{FileSource, Offer, StandardInput},
+    tree::{Links, TreeSource, Verdict, folder_name, stored_name},
 };

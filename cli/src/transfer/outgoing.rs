@@ -8,7 +8,10 @@ use palabre_core::{
 };
 use palabre_runtime::entropy;
 
-use super::{Direction, FileSource, Held, Job, Kind, Place, Record, Records};
+use super::{
+    Direction, FileSource, Held, Job, Kind, Offer, Place, Record, Records,
+    tree::{ENDING, TreeSource, folder_name},
+};
 use crate::failure::{ExitStatus, Failure};
 
 /// Larger files are not read twice unasked: the server is asked for the content of others before they are sent.
@@ -25,19 +28,19 @@ pub(crate) struct Manner {
     pub(crate) ask_first: bool,
 }
 
-/// Has a file shared: what was begun before of the same is gone on with.
+/// Has a file shared, or a folder: what was begun before of the same is gone on with.
 pub(crate) fn share(
     path: &Path,
-    source: Box<FileSource>,
+    offer: Offer,
     name: &FileName,
     to: Place,
     records: &Records,
     manner: Manner,
 ) -> Result<Job, Failure> {
-    let (stamp, new_key) = (source.stamp(), new_key()?);
+    let (stamp, new_key) = (offer.stamp, new_key()?);
     if stamp.size <= PUT_BYTES_MAX {
         // It is sent in one piece, or not at all.
-        return Ok(upload(source, new_key, name.clone(), to, manner, None));
+        return Ok(upload(offer, new_key, name.clone(), to, manner, None));
     }
     let local = std::fs::canonicalize(path).map_err(|error| not_readable(path, &error))?;
     let record = Record {
@@ -46,6 +49,8 @@ pub(crate) fn share(
         remote: format!("{}{name}", to.shown),
         local,
         key: Some(new_key.to_string()),
+        folder: offer.folder.is_some(),
+        links: offer.folder.unwrap_or_default(),
         modified: i64::try_from(stamp.modified).ok(),
         size: Some(stamp.size),
         hash: None,
@@ -53,14 +58,18 @@ pub(crate) fn share(
     };
     let held = records.find_or_add(record)?;
     let key = held.as_ref().and_then(|held| held.record.upload_key()).unwrap_or(new_key);
-    Ok(upload(source, key, name.clone(), to, manner, held))
+    Ok(upload(offer, key, name.clone(), to, manner, held))
 }
 
 /// Has an upload gone on with that was begun in another run.
 pub(crate) fn go_on(held: Held, name: FileName, to: Place) -> Result<Job, Failure> {
     let path = held.record.local.clone();
-    let source = FileSource::open(&path).map_err(|error| not_readable(&path, &error))?;
-    let stamp = source.stamp();
+    let offer: Offer = if held.record.folder {
+        TreeSource::open(&path, folder_name(&name), held.record.links)?.into()
+    } else {
+        FileSource::open(&path).map_err(|error| not_readable(&path, &error))?.into()
+    };
+    let stamp = offer.stamp;
     let same =
         (held.record.size, held.record.modified) == (Some(stamp.size), i64::try_from(stamp.modified).ok());
     let (true, Some(key)) = (same, held.record.upload_key()) else {
@@ -68,24 +77,24 @@ pub(crate) fn go_on(held: Held, name: FileName, to: Place) -> Result<Job, Failur
         return Err(Failure::new(ExitStatus::Other, "source-changed", sentence));
     };
     let manner = Manner { force: held.record.force, ..Manner::default() };
-    Ok(upload(Box::new(source), key, name, to, manner, Some(held)))
+    Ok(upload(offer, key, name, to, manner, Some(held)))
 }
 
 fn upload(
-    source: Box<FileSource>,
+    offer: Offer,
     key: UploadKey,
     name: FileName,
     to: Place,
     manner: Manner,
     held: Option<Held>,
 ) -> Job {
-    let (size, executable) = (source.stamp().size, source.is_executable());
-    let ask_first = size > PUT_BYTES_MAX && (manner.ask_first || size <= ASK_FIRST_BYTES_MAX);
-    let (size, keep_both) = (Some(size), manner.keep_both);
+    let Offer { file, stamp, executable, .. } = offer;
+    let ask_first = stamp.size > PUT_BYTES_MAX && (manner.ask_first || stamp.size <= ASK_FIRST_BYTES_MAX);
+    let (size, keep_both) = (Some(stamp.size), manner.keep_both);
     let over = if manner.force { None } else { Some(Version::default()) };
     let label = name.to_string();
     let wish = UploadWish { key, room: to.room, name, size, executable, over, ask_first };
-    Job { label, place: to.shown, kind: Kind::Upload { wish, file: source, keep_both }, held }
+    Job { label, place: to.shown, kind: Kind::Upload { wish, file, keep_both }, held }
 }
 
 /// The name that a file has here, if it may have it there.
@@ -94,6 +103,17 @@ pub(crate) fn own_name(file: &Path) -> Result<FileName, Failure> {
     let name = file.file_name().and_then(std::ffi::OsStr::to_str);
     let name = name.ok_or_else(|| Failure::usage(format!("{shown}: say --as NAME: its own is no text")))?;
     FileName::parse(name).map_err(|error| Failure::usage(format!("{shown}: {error}; say --as NAME")))
+}
+
+/// The name that a folder has there if none is said; it has one here even if it is written as `.`.
+pub(crate) fn own_stored_name(folder: &Path) -> Result<FileName, Failure> {
+    let path = match folder.file_name() {
+        Some(_) => folder.to_path_buf(),
+        None => std::fs::canonicalize(folder).map_err(|error| not_readable(folder, &error))?,
+    };
+    let name = own_name(&path)?;
+    FileName::parse(&format!("{name}{ENDING}"))
+        .map_err(|error| Failure::usage(format!("{name}: {error}; say --as NAME")))
 }
 
 pub(crate) fn new_key() -> Result<UploadKey, Failure> {

@@ -9,6 +9,7 @@ use std::{
 use palabre_core::transfer::{BlobHash, UploadKey};
 use serde::{Deserialize, Serialize};
 
+use super::tree::Links;
 use crate::{
     context::Context,
     failure::Failure,
@@ -36,6 +37,12 @@ pub(crate) struct Record {
     /// What an upload is called there, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<String>,
+    /// Whether it is a folder, here.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) folder: bool,
+    /// What becomes of links in a folder that is uploaded.
+    #[serde(default)]
+    pub(crate) links: Links,
     /// By what what is uploaded is known to be the same still.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) modified: Option<i64>,
@@ -65,6 +72,15 @@ impl Record {
 
     /// The name that what has arrived of a download has, beside where the whole will be.
     pub(crate) fn part_name(&self) -> Option<String> {
+        self.beside("part")
+    }
+
+    /// The name that a folder has, beside where it will be, until all of it is there.
+    pub(crate) fn hidden_name(&self) -> Option<String> {
+        self.folder.then(|| self.beside("folder")).flatten()
+    }
+
+    fn beside(&self, ending: &str) -> Option<String> {
         let name = self.local.file_name()?.to_str()?;
         // Names have 255 bytes at most; the hash tells long ones apart.
         let hash = blake3::hash(format!("{} {}", self.server, self.remote).as_bytes()).to_hex();
@@ -72,8 +88,13 @@ impl Record {
         while !name.is_char_boundary(end) {
             end -= 1;
         }
-        Some(format!(".{}.{}.part", &name[..end], &hash[..8]))
+        Some(format!(".{}.{}.{ending}", &name[..end], &hash[..8]))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A record that nobody else goes on with while this is held.
@@ -179,10 +200,11 @@ impl Records {
             return Ok(None);
         }
         let is_same = |other: &Record| {
-            (other.direction, &other.server, &other.remote, &other.local)
-                == (record.direction, &record.server, &record.remote, &record.local)
+            (other.direction, &other.server, &other.remote, &other.local, other.folder)
+                == (record.direction, &record.server, &record.remote, &record.local, record.folder)
                 && (other.direction == Direction::Download
-                    || (other.size, other.modified) == (record.size, record.modified))
+                    || (other.size, other.modified, other.links)
+                        == (record.size, record.modified, record.links))
         };
         for (id, other, busy) in self.list() {
             if is_same(&other) && !busy {
@@ -217,6 +239,8 @@ mod tests {
             remote: "#lobby/x".into(),
             local: local.into(),
             key: Some("000102030405060708090a0b0c0d0e0f".into()),
+            folder: false,
+            links: Links::Skip,
             modified: Some(5),
             size: Some(7),
             hash: None,
@@ -240,6 +264,17 @@ mod tests {
         assert_ne!(records.find_or_add(changed).unwrap().unwrap().id, id);
         again.forget().unwrap();
         assert!(records.hold(id).is_err());
+    }
+
+    #[test]
+    fn what_was_written_down_before_there_were_folders_is_a_file() {
+        let text = r#"{"direction":"upload","server":"chat.example:4000","remote":"\#lobby/x","local":"/a",
+            "key":"000102030405060708090a0b0c0d0e0f","modified":5,"size":7,"force":false}"#;
+        let read: Record = serde_json::from_str(&text.replace('\\', "")).unwrap();
+        assert_eq!(read, record("/a"));
+        let folder = Record { folder: true, links: Links::Keep, ..record("/a") };
+        let text = serde_json::to_string(&folder).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), folder);
     }
 
     #[test]

@@ -180,7 +180,7 @@ fn failed(session: &mut Session<'_>, transfer: Running, failure: &TransferFailur
     if keep {
         return resumable(failure, transfer.held.iter());
     }
-    if let Err(error) = transfer.forget() {
+    if let Err(error) = transfer.abandon() {
         session.output().warning(format_args!("the transfer cannot be forgotten: {error}"));
     }
     failure

@@ -12,7 +12,7 @@ use palabre_core::{
 };
 use palabre_runtime::client::{ClientDriver, LocalFile, TransferError};
 
-use super::record::Held;
+use super::{record::Held, sink::delete_parts, tree::Verdict};
 use crate::failure::{ExitStatus, Failure};
 
 /// Names that are tried where there is a file of the name already.
@@ -58,6 +58,8 @@ pub(crate) enum Kind {
         file: Box<dyn LocalFile>,
         /// Where it will be; nothing for standard output.
         path: Option<PathBuf>,
+        /// Why what arrived may not be kept.
+        verdict: Verdict,
     },
 }
 
@@ -69,6 +71,7 @@ pub(crate) struct Running {
     upload: Option<Upload>,
     /// Where a download will be.
     pub(crate) path: Option<PathBuf>,
+    verdict: Verdict,
     pub(crate) held: Option<Held>,
 }
 
@@ -83,16 +86,16 @@ impl Running {
     /// Begins a transfer.
     pub(crate) fn begin(job: Job, driver: &mut ClientDriver) -> Result<Self, Failure> {
         let Job { label, place, kind, held } = job;
-        let (id, upload, path) = match kind {
+        let (id, upload, path, verdict) = match kind {
             Kind::Upload { wish, file, keep_both } => {
                 let upload = Upload { key: wish.key, name: wish.name.clone(), keep_both, tries: 1 };
-                (driver.upload(wish, file).map_err(not_begun)?, Some(upload), None)
+                (driver.upload(wish, file).map_err(not_begun)?, Some(upload), None, Verdict::default())
             }
-            Kind::Download { wish, file, path } => {
-                (driver.download(wish, file).map_err(not_begun)?, None, path)
+            Kind::Download { wish, file, path, verdict } => {
+                (driver.download(wish, file).map_err(not_begun)?, None, path, verdict)
             }
         };
-        Ok(Self { id, label, place, upload, path, held })
+        Ok(Self { id, label, place, upload, path, verdict, held })
     }
 
     pub(crate) const fn is_upload(&self) -> bool {
@@ -128,11 +131,19 @@ impl Running {
     pub(crate) fn give_up(self, driver: &mut ClientDriver) -> Result<Option<UploadKey>, Failure> {
         driver.with_client(|client, now| client.cancel(self.id, now));
         let key = self.upload.as_ref().map(|upload| upload.key);
-        self.forget().map_err(|error| folder_failed(&error))?;
+        self.abandon().map_err(|error| folder_failed(&error))?;
         Ok(key)
     }
 
-    /// It is done, or cannot be gone on with.
+    /// It is not gone on with: nothing is left of it here.
+    pub(crate) fn abandon(self) -> io::Result<()> {
+        if let Some(held) = self.held.as_ref().filter(|_| self.upload.is_none()) {
+            delete_parts(&held.record)?;
+        }
+        self.forget()
+    }
+
+    /// It is done.
     pub(crate) fn forget(self) -> io::Result<()> {
         self.held.map_or(Ok(()), Held::forget)
     }
@@ -171,15 +182,21 @@ impl Running {
                 "it changed while it was read; try again".to_owned(),
                 false,
             ),
-            LocalFailure::Mismatch => (
-                ExitStatus::Integrity,
-                "integrity",
-                "what arrived is not what the server has; it was not kept, try again".to_owned(),
-                false,
-            ),
+            LocalFailure::Mismatch => match self.verdict.sentence() {
+                Some(sentence) => {
+                    let text = format!("nothing was made of it: {sentence}");
+                    (ExitStatus::Integrity, "unsafe-folder", text, false)
+                }
+                None => (
+                    ExitStatus::Integrity,
+                    "integrity",
+                    "what arrived is not what the server has; it was not kept, try again".to_owned(),
+                    false,
+                ),
+            },
             LocalFailure::Exists => {
                 let text = "it is there already; say --force to replace it, or -o for another place";
-                (ExitStatus::Exists, "exists", text.to_owned(), false)
+                (ExitStatus::Exists, "exists", text.to_owned(), true)
             }
             LocalFailure::NoSpace => {
                 (ExitStatus::NoSpace, "no-space", "there is no space for it".to_owned(), true)

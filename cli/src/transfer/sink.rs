@@ -4,18 +4,24 @@
 //! the folder is touched. No link is followed, and nothing is replaced unasked.
 
 use std::{
+    ffi::CString,
     fs::File,
     io::{self, Write as _},
-    os::{fd::OwnedFd, unix::fs::FileExt as _},
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::fs::FileExt as _,
+    },
     path::{Path, PathBuf},
 };
 
 use palabre_core::{client::LocalFailure, transfer::BlobHash};
 use palabre_runtime::client::LocalFile;
 use rustix::{
-    fs::{AtFlags, CWD, Mode, OFlags, RenameFlags},
+    fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags},
     io::Errno,
 };
+
+use super::{Record, tree};
 
 /// What is read at a time to sum up what is here already.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -63,6 +69,7 @@ impl Destination {
         }
         let file = rustix::fs::openat(&root, part, flags, Mode::from_raw_mode(0o666)).map_err(fail)?;
         let file = File::from(file);
+        take_alone(&root, part, &file)?;
         let length = file.metadata().map_err(|error| local_failure(&error))?.len();
         let mut destination = Self {
             folder: root,
@@ -94,6 +101,40 @@ impl Destination {
     /// Where the whole will be.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The folder that it will be in.
+    pub(super) const fn folder(&self) -> &OwnedFd {
+        &self.folder
+    }
+
+    /// What has arrived.
+    pub(super) const fn part(&self) -> &File {
+        &self.file
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it takes the place of what is there.
+    pub(super) const fn overwrites(&self) -> bool {
+        self.overwrite
+    }
+
+    /// Whether all has arrived, and nothing else. What is something else is of no use to anybody.
+    pub(super) fn verify(&self, size: u64, hash: BlobHash) -> Result<(), LocalFailure> {
+        if self.written != size || *self.hasher.finalize().as_bytes() != hash.0 {
+            self.discard();
+            return Err(LocalFailure::Mismatch);
+        }
+        Ok(())
+    }
+
+    /// Deletes what has arrived.
+    pub(super) fn discard(&self) {
+        // What is left of it is hidden, and written over if it is taken again.
+        let _ = rustix::fs::unlinkat(&self.folder, self.part.as_str(), AtFlags::empty());
     }
 
     fn sum_up(&mut self, end: u64) -> io::Result<()> {
@@ -131,14 +172,31 @@ impl Destination {
     }
 }
 
-/// Deletes the part of a download that is given up.
-pub(crate) fn delete_part(folder: &Path, part: &str) -> io::Result<()> {
+/// Has nobody else write to a part: two would each verify what they wrote, and keep a mixture.
+fn take_alone(folder: &OwnedFd, part: &str, file: &File) -> Result<(), LocalFailure> {
+    let busy = || LocalFailure::Failed("another process is downloading it".into());
+    // Where there are no locks, there is none to be had.
+    if let Err(Errno::WOULDBLOCK) = rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        return Err(busy());
+    }
+    // Whoever had it may just have put it into its place.
+    let fail = |error: Errno| local_failure(&error.into());
+    let here = rustix::fs::fstat(file).map_err(fail)?;
+    match rustix::fs::statat(folder, part, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(there) if (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino) => Ok(()),
+        Ok(_) | Err(_) => Err(busy()),
+    }
+}
+
+/// Deletes what has arrived of a download that is given up.
+pub(crate) fn delete_parts(record: &Record) -> io::Result<()> {
+    let Some(folder) = record.local.parent() else { return Ok(()) };
     let root =
         rustix::fs::openat(CWD, folder, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    match rustix::fs::unlinkat(root, part, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(error) => Err(error.into()),
+    for name in [record.part_name(), record.hidden_name()].into_iter().flatten() {
+        tree::remove(root.as_fd(), &CString::new(name)?)?;
     }
+    Ok(())
 }
 
 impl LocalFile for Destination {
@@ -161,11 +219,7 @@ impl LocalFile for Destination {
     }
 
     fn keep(&mut self, size: u64, hash: BlobHash, executable: bool) -> Result<(), LocalFailure> {
-        if self.written != size || *self.hasher.finalize().as_bytes() != hash.0 {
-            // What is here is of no use to anybody.
-            let _ = rustix::fs::unlinkat(&self.folder, self.part.as_str(), AtFlags::empty());
-            return Err(LocalFailure::Mismatch);
-        }
+        self.verify(size, hash)?;
         let fail = |error: io::Error| local_failure(&error);
         if executable {
             use std::os::unix::fs::PermissionsExt as _;

@@ -10,29 +10,69 @@ use std::{
 use palabre_core::{client::LocalFailure, transfer::BlobHash};
 use palabre_runtime::client::LocalFile;
 
-use super::sink::local_failure;
+use super::{
+    sink::local_failure,
+    summed::{Content, Summed, fill},
+    tree::{Links, TreeSource},
+};
 
-/// What is read at a time to sum up what need not be sent.
-const CHUNK_BYTES: usize = 1 << 20;
-
-/// A file that is uploaded. Its hash is taken as it is read; what the server has already is read for that alone.
-pub(crate) struct FileSource {
-    path: PathBuf,
-    /// Open from when it is first read: thousands may wait for their turn.
-    file: Option<File>,
-    /// What it was like when it was chosen.
-    stamp: Stamp,
-    is_executable: bool,
-    hasher: blake3::Hasher,
-    /// How much of it the hasher has.
-    hashed: u64,
+/// What is to be uploaded, and by what it is known to be the same still.
+pub(crate) struct Offer {
+    pub(super) file: Box<dyn LocalFile>,
+    pub(super) stamp: Stamp,
+    pub(super) executable: bool,
+    /// What becomes of links, if it is a folder.
+    pub(super) folder: Option<Links>,
 }
 
-/// By what a file is known to be the same still.
+impl From<FileSource> for Offer {
+    fn from(source: FileSource) -> Self {
+        let FileSource { stamp, executable, .. } = source;
+        Self { file: Box::new(source), stamp, executable, folder: None }
+    }
+}
+
+impl From<TreeSource> for Offer {
+    fn from(source: TreeSource) -> Self {
+        let (stamp, links) = (source.stamp(), source.links());
+        Self { file: Box::new(source), stamp, executable: false, folder: Some(links) }
+    }
+}
+
+/// A file that is uploaded.
+pub(crate) struct FileSource {
+    file: Summed<LateFile>,
+    /// What it was like when it was chosen.
+    stamp: Stamp,
+    executable: bool,
+}
+
+/// A file that is opened when it is first read: thousands may wait for their turn.
+struct LateFile {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl LateFile {
+    fn open(&mut self) -> io::Result<&mut File> {
+        match &mut self.file {
+            Some(file) => Ok(file),
+            none @ None => Ok(none.insert(File::open(&self.path)?)),
+        }
+    }
+}
+
+impl Content for LateFile {
+    fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        Content::read_at(self.open()?, offset, bytes)
+    }
+}
+
+/// By what content is known to be the same still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) size: u64,
-    /// In nanoseconds since 1970.
+    /// Of a file the time it was last written to, in nanoseconds since 1970; of a folder a number that tells apart what is in it.
     pub(crate) modified: i128,
 }
 
@@ -42,52 +82,17 @@ impl FileSource {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
-            return Err(io::Error::other("it is a folder; upload the files in it"));
+            return Err(io::Error::other("it is a folder; `cli upload -r` shares it with all that is in it"));
         }
         if !metadata.is_file() {
             return Err(io::Error::other(
                 "it is no ordinary file; write - to upload what comes in by standard input",
             ));
         }
-        Ok(Self {
-            path: path.to_path_buf(),
-            file: None,
-            stamp: Stamp::of(&metadata),
-            is_executable: metadata.permissions().mode() & 0o100 != 0,
-            hasher: blake3::Hasher::new(),
-            hashed: 0,
-        })
-    }
-
-    fn file(&mut self) -> io::Result<&File> {
-        match &mut self.file {
-            Some(file) => Ok(file),
-            none @ None => Ok(none.insert(File::open(&self.path)?)),
-        }
-    }
-
-    pub(crate) const fn stamp(&self) -> Stamp {
-        self.stamp
-    }
-
-    /// Whether its owner may run it.
-    pub(crate) const fn is_executable(&self) -> bool {
-        self.is_executable
-    }
-
-    fn hash_up_to(&mut self, end: u64) -> io::Result<()> {
-        let mut chunk = vec![0; CHUNK_BYTES];
-        while self.hashed < end {
-            let count = chunk.len().min(usize::try_from(end - self.hashed).unwrap_or(usize::MAX));
-            let hashed = self.hashed;
-            let count = self.file()?.read_at(&mut chunk[..count], hashed)?;
-            if count == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            self.hasher.update(&chunk[..count]);
-            self.hashed += count as u64;
-        }
-        Ok(())
+        let file = Summed::new(LateFile { path: path.to_path_buf(), file: None });
+        // Whether its owner may run it.
+        let executable = metadata.permissions().mode() & 0o100 != 0;
+        Ok(Self { file, stamp: Stamp::of(&metadata), executable })
     }
 }
 
@@ -100,27 +105,14 @@ impl Stamp {
 
 impl LocalFile for FileSource {
     fn read(&mut self, offset: u64, count: usize) -> Result<Vec<u8>, LocalFailure> {
-        self.hash_up_to(offset).map_err(|error| changed_or(&error))?;
-        let mut bytes = vec![0; count];
-        let file = self.file().map_err(|error| local_failure(&error))?;
-        let filled = fill(&mut bytes, |rest, at| file.read_at(rest, offset + at))
-            .map_err(|error| local_failure(&error))?;
-        bytes.truncate(filled);
-        let new = usize::try_from(self.hashed.saturating_sub(offset)).unwrap_or(usize::MAX);
-        if let Some(unhashed) = bytes.get(new..) {
-            self.hasher.update(unhashed);
-            self.hashed += unhashed.len() as u64;
-        }
-        Ok(bytes)
+        self.file.read(offset, count)
     }
 
     fn hash(&mut self, size: u64) -> Result<BlobHash, LocalFailure> {
-        self.hash_up_to(size).map_err(|error| changed_or(&error))?;
-        let metadata = self.file().and_then(File::metadata).map_err(|error| local_failure(&error))?;
-        if Stamp::of(&metadata) != self.stamp || self.hashed != size {
-            return Err(LocalFailure::Changed);
-        }
-        Ok(BlobHash(*self.hasher.finalize().as_bytes()))
+        let hash = self.file.hash(size)?;
+        let metadata = self.file.content.open().and_then(|file| file.metadata());
+        let metadata = metadata.map_err(|error| local_failure(&error))?;
+        if Stamp::of(&metadata) == self.stamp { Ok(hash) } else { Err(LocalFailure::Changed) }
     }
 
     fn write(&mut self, _: u64, _: &[u8]) -> Result<(), LocalFailure> {
@@ -193,23 +185,4 @@ impl LocalFile for StandardInput {
     fn keep(&mut self, _: u64, _: BlobHash, _: bool) -> Result<(), LocalFailure> {
         Err(LocalFailure::Failed("it is only read".into()))
     }
-}
-
-/// Reads until it is full or there is no more.
-fn fill(bytes: &mut [u8], mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match read(&mut bytes[filled..], filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
-}
-
-/// A file that ends too early has changed.
-fn changed_or(error: &io::Error) -> LocalFailure {
-    if error.kind() == io::ErrorKind::UnexpectedEof { LocalFailure::Changed } else { local_failure(error) }
 }

@@ -54,6 +54,7 @@ fn a_file_is_shared_listed_taken_and_deleted_and_the_room_is_told() {
     assert_eq!(run(&house, &["rm", "report.iso"]).code, 0);
     assert_eq!(run(&house, &["files"]).output, "");
     assert_eq!(run(&house, &["download", "report.iso", "-f", "-o", text(&folder)]).code, 3);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left of what is not there");
     let told = run(&house, &["history", "#lobby"]);
     assert!(told.output.contains("* ana shared report.iso (2.9 MiB)"), "{told:?}");
     assert!(told.output.contains("* ana deleted report.iso (2.9 MiB)"), "{told:?}");
@@ -116,6 +117,7 @@ fn a_name_is_not_taken_twice_unasked_at_either_end() {
     let taken = run(&house, &["download", "a.txt", "-o", text(&there)]);
     assert_eq!(taken.code, 6, "{taken:?}");
     assert_eq!(fs::read_to_string(&there).unwrap(), "mine");
+    assert_eq!(run(&house, &["transfers"]).output, "", "there is nothing to go on with");
     assert_eq!(run(&house, &["download", "a.txt", "-f", "-o", text(&there)]).code, 0);
     assert_eq!(fs::read_to_string(&there).unwrap(), "another");
 }

@@ -4,6 +4,7 @@
 mod accounts;
 mod chat; // conversations: from a stream, and from a terminal
 mod files; // shared, taken, resumed
+mod folders; // the same, whole or not at all
 mod hostile; // servers that mean ill: names, contents, words
 mod resilience; // what survives a server that stops and a client that is killed
 mod rights; // who may do what in a room

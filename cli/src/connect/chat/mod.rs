@@ -6,6 +6,7 @@ mod answers;
 mod commands;
 mod events;
 mod messages;
+mod paths;
 mod shown;
 mod transfers;
 mod views;

@@ -1,6 +1,6 @@
 //! Files that are shared and taken while one chats.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use palabre_core::{
     client::{ClientEvent, TransferEvent, TransferFailure, TransferId, TransferProgress},
@@ -9,7 +9,7 @@ use palabre_core::{
     transfer::FileName,
 };
 
-use super::{Chat, Shown, answers::Pending, commands::in_no_room};
+use super::{Chat, Shown, answers::Pending, commands::in_no_room, paths::Paths};
 use crate::{
     context::Context,
     failure::{ExitStatus, Failure},
@@ -23,7 +23,7 @@ use crate::{
 /// The transfers that go on, and where those are written down that do not.
 pub(super) struct Transfers {
     records: Records,
-    home: Option<PathBuf>,
+    paths: Paths,
     running: Vec<Running>,
 }
 
@@ -38,16 +38,8 @@ pub(in crate::connect) struct Step {
 
 impl Transfers {
     pub(super) fn new(context: &Context) -> Self {
-        let home = context.environment.home.clone();
-        Self { records: Records::of(context), home, running: Vec::new() }
-    }
-
-    /// `~/` begins at one's own folder, as in a shell.
-    fn path(&self, typed: &str) -> PathBuf {
-        match (typed.strip_prefix("~/"), &self.home) {
-            (Some(rest), Some(home)) => home.join(rest),
-            _ => PathBuf::from(typed),
-        }
+        let paths = Paths::new(context.environment.home.clone());
+        Self { records: Records::of(context), paths, running: Vec::new() }
     }
 
     /// How those that have not ended can be gone on with.
@@ -61,6 +53,11 @@ impl Transfers {
 }
 
 impl Chat {
+    /// Files of ours, as they are typed.
+    pub(in crate::connect) fn paths(&self) -> Paths {
+        self.transfers.paths.clone()
+    }
+
     /// How far transfers are.
     pub(in crate::connect) fn transfers(&self) -> impl Iterator<Item = Step> {
         self.transfers.running.iter().filter_map(|transfer| {
@@ -71,12 +68,12 @@ impl Chat {
     }
 
     pub(super) fn upload(&mut self, path: &str, line: &str) {
-        let path = self.transfers.path(path);
+        let path = self.transfers.paths.path(path);
         let job = self.place().and_then(|to| {
             let source = FileSource::open(&path).map_err(|error| not_readable(&path, &error))?;
             let name = own_name(&path)?;
             let manner = Manner { keep_both: true, ..Manner::default() };
-            share(&path, Box::new(source), &name, to, &self.transfers.records, manner)
+            share(&path, source.into(), &name, to, &self.transfers.records, manner)
         });
         self.begin(job, line);
     }
@@ -94,7 +91,7 @@ impl Chat {
                 let Some(next) = names.next() else { break };
                 to = next;
             }
-            fetch(name, from, Path::new(to.as_str()), &self.transfers.records, false)
+            fetch(name, from, Path::new(to.as_str()), &self.transfers.records, false, false)
         });
         self.begin(job, line);
     }
@@ -216,7 +213,7 @@ impl Chat {
         if keep {
             return self.fail(resumable(failure, transfer.held.iter()));
         }
-        drop(transfer.forget());
+        drop(transfer.abandon());
         self.fail(failure);
     }
 

@@ -5,11 +5,15 @@ use palabre_core::{
     name::{Nick, RoomName},
 };
 
+use super::paths::Paths;
+
 /// The names there are, kept up to date by the chat and read by the editor.
 #[derive(Clone, Debug, Default)]
 pub(in crate::connect) struct Vocabulary {
     rooms: Vec<String>,
     people: Vec<String>,
+    /// Nothing where no files are to be looked at.
+    paths: Option<Paths>,
 }
 
 impl Vocabulary {
@@ -25,9 +29,17 @@ impl Vocabulary {
         self.people = names.filter(|name| Nick::parse(name).is_ok()).map(Into::into).collect();
     }
 
+    /// Files of ours may be completed, too.
+    pub(in crate::connect) fn set_paths(&mut self, paths: Paths) {
+        self.paths = Some(paths);
+    }
+
     /// What the word that ends at `position` may become, and where it begins.
     pub(in crate::connect) fn complete(&self, line: &str, position: usize) -> (usize, Vec<String>) {
         let before = line.get(..position).unwrap_or(line);
+        if let (Some(path), Some(paths)) = (begun_path(before), &self.paths) {
+            return (before.len() - path.len(), paths.complete(path));
+        }
         let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
         let start = before.len() - word.len();
         (start, self.complete_word(&before[..start], word))
@@ -77,6 +89,12 @@ fn matching<'a>(names: impl Iterator<Item = &'a str>, typed: &str) -> impl Itera
     names.filter(move |name| name.to_lowercase().starts_with(&typed))
 }
 
+/// The path that was begun, with its spaces, if the command that was typed takes one.
+fn begun_path(before: &str) -> Option<&str> {
+    let (command, path) = before.trim_start().strip_prefix('/')?.split_once(char::is_whitespace)?;
+    commands::find(command).filter(|entry| entry.arguments == "PATH").map(|_| path.trim_start())
+}
+
 /// Whether the command that was typed takes a room next.
 fn takes_room(before: &str) -> bool {
     let mut words = before.split_whitespace();
@@ -106,6 +124,18 @@ mod tests {
         assert_eq!(complete("/join te"), ["#tea "]);
         assert_eq!(complete("see #t"), ["#tea "]);
         assert_eq!(complete("/join "), ["#lobby ", "#tea "]);
+    }
+
+    #[test]
+    fn paths_begin_behind_their_command() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("sea side.jpg"), "").unwrap();
+        let mut vocabulary = Vocabulary::default();
+        let line = format!("/upload  {}/sea s", folder.path().display());
+        assert!(vocabulary.complete(&line, line.len()).1.is_empty());
+        vocabulary.set_paths(Paths::default());
+        let (start, paths) = vocabulary.complete(&line, line.len());
+        assert_eq!((start, paths), ("/upload  ".len(), vec![format!("{}ide.jpg", &line[start..])]));
     }
 
     #[test]

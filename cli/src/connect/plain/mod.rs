@@ -182,6 +182,7 @@ fn edit_lines(context: &mut Context, chat: &Chat) -> Result<Input, Failure> {
     };
     let editor =
         LineEditor::start(history, chat.waker()).map_err(|error| Failure::local("the terminal", &error))?;
+    editor.teach(|vocabulary| vocabulary.set_paths(chat.paths()));
     Ok(Input::Person { editor, is_asked: false })
 }
 

@@ -67,6 +67,7 @@ pub(super) fn run(context: &mut Context, room: Option<RoomName>) -> Result<(), F
     let server = chat.connection().server().to_string();
     let mut app = App::new(theme, bindings, TimeZone::system(), server, chat.now());
     app.mouse = context.config.mouse.unwrap_or(true);
+    app.vocabulary.set_paths(chat.paths());
     app.bell = context.config.bell.unwrap_or(true);
     let terminal = Terminal::take_over(chat.waker(), app.mouse)
         .map_err(|error| Failure::local("the terminal", &error))?;

@@ -67,7 +67,7 @@ pub(crate) struct App {
     pub(crate) mouse: bool,
     pub(crate) bell: bool,
     is_focused: bool,
-    vocabulary: Vocabulary,
+    pub(crate) vocabulary: Vocabulary,
     /// What was cut last.
     cut: String,
     /// What was searched for last.

@@ -1,0 +1,99 @@
+//! Content that is read at any place and summed up on the way.
+
+use std::{fs::File, io, os::unix::fs::FileExt as _};
+
+use palabre_core::{client::LocalFailure, transfer::BlobHash};
+
+use super::sink::local_failure;
+
+/// What is read at a time to sum up what need not be sent.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// What can be read at any place. Content that is not what it was says so by [`io::ErrorKind::UnexpectedEof`].
+pub(super) trait Content: Send {
+    /// Reads some bytes; none only at the end.
+    fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<usize>;
+}
+
+impl Content for File {
+    fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        (*self).read_at(bytes, offset)
+    }
+}
+
+/// Content with its hash, which is taken as it is read; what the server has already is read for that alone.
+pub(super) struct Summed<C> {
+    pub(super) content: C,
+    hasher: blake3::Hasher,
+    /// How much of it the hasher has.
+    hashed: u64,
+}
+
+impl<C: Content> Summed<C> {
+    pub(super) fn new(content: C) -> Self {
+        Self { content, hasher: blake3::Hasher::new(), hashed: 0 }
+    }
+
+    /// Reads up to `count` bytes; less only where it ends.
+    pub(super) fn read(&mut self, offset: u64, count: usize) -> Result<Vec<u8>, LocalFailure> {
+        self.hash_up_to(offset).map_err(|error| changed_or(&error))?;
+        let mut bytes = vec![0; count];
+        let filled = fill(&mut bytes, |rest, at| self.content.read_at(offset + at, rest))
+            .map_err(|error| changed_or(&error))?;
+        bytes.truncate(filled);
+        let new = usize::try_from(self.hashed.saturating_sub(offset)).unwrap_or(usize::MAX);
+        if let Some(unhashed) = bytes.get(new..) {
+            self.hasher.update(unhashed);
+            self.hashed += unhashed.len() as u64;
+        }
+        Ok(bytes)
+    }
+
+    /// The hash of all that was read, which must be so much.
+    pub(super) fn hash(&mut self, size: u64) -> Result<BlobHash, LocalFailure> {
+        self.hash_up_to(size).map_err(|error| changed_or(&error))?;
+        if self.hashed != size {
+            return Err(LocalFailure::Changed);
+        }
+        Ok(BlobHash(*self.hasher.finalize().as_bytes()))
+    }
+
+    fn hash_up_to(&mut self, end: u64) -> io::Result<()> {
+        if self.hashed >= end {
+            return Ok(());
+        }
+        let mut chunk = vec![0; CHUNK_BYTES];
+        while self.hashed < end {
+            let count = chunk.len().min(usize::try_from(end - self.hashed).unwrap_or(usize::MAX));
+            let count = self.content.read_at(self.hashed, &mut chunk[..count])?;
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.hasher.update(&chunk[..count]);
+            self.hashed += count as u64;
+        }
+        Ok(())
+    }
+}
+
+/// Reads until it is full or there is no more.
+pub(super) fn fill(
+    bytes: &mut [u8],
+    mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>,
+) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match read(&mut bytes[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// What ends too early has changed.
+fn changed_or(error: &io::Error) -> LocalFailure {
+    if error.kind() == io::ErrorKind::UnexpectedEof { LocalFailure::Changed } else { local_failure(error) }
+}
