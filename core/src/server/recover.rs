@@ -52,6 +52,9 @@ pub(super) fn recover(config: ServerConfig, seed: [u8; 32], recovered: Recovered
         files: Files::default(),
         counters: Stats::default(),
     };
+    if server.config.limits.file_kept.is_some() {
+        server.peers.timers.arm(now.monotonic, Timer::Files);
+    }
     for guest in recovered.guests {
         server.recover_guest(guest, now);
     }
