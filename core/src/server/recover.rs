@@ -48,6 +48,7 @@ pub(super) fn recover(config: ServerConfig, seed: [u8; 32], recovered: Recovered
         pending: PendingTable::default(),
         outputs: VecDeque::new(),
         uneven: VecDeque::new(),
+        spare_inbound: Vec::new(),
         drain: None,
         files: Files::default(),
         counters: Stats::default(),
