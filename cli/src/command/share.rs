@@ -87,12 +87,4 @@ impl LocalFile for Stored {
     fn read(&mut self, _: u64, _: usize) -> Result<Vec<u8>, LocalFailure> {
         Err(LocalFailure::Failed("it was deleted or replaced meanwhile; look which files there are".into()))
     }
-
-    fn write(&mut self, _: u64, _: &[u8]) -> Result<(), LocalFailure> {
-        Err(LocalFailure::Failed("it is only read".into()))
-    }
-
-    fn keep(&mut self, _: u64, _: BlobHash, _: bool) -> Result<(), LocalFailure> {
-        Err(LocalFailure::Failed("it is only read".into()))
-    }
 }

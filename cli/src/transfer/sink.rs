@@ -200,14 +200,6 @@ pub(crate) fn delete_parts(record: &Record) -> io::Result<()> {
 }
 
 impl LocalFile for Destination {
-    fn read(&mut self, _: u64, _: usize) -> Result<Vec<u8>, LocalFailure> {
-        Err(LocalFailure::Failed("it is only written".into()))
-    }
-
-    fn hash(&mut self, _: u64) -> Result<BlobHash, LocalFailure> {
-        Err(LocalFailure::Failed("it is only written".into()))
-    }
-
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), LocalFailure> {
         if offset != self.written {
             return Err(LocalFailure::Failed("these bytes do not belong behind those that are there".into()));
@@ -246,14 +238,6 @@ impl StandardOutput {
 }
 
 impl LocalFile for StandardOutput {
-    fn read(&mut self, _: u64, _: usize) -> Result<Vec<u8>, LocalFailure> {
-        Err(LocalFailure::Failed("it is only written".into()))
-    }
-
-    fn hash(&mut self, _: u64) -> Result<BlobHash, LocalFailure> {
-        Err(LocalFailure::Failed("it is only written".into()))
-    }
-
     fn write(&mut self, _: u64, bytes: &[u8]) -> Result<(), LocalFailure> {
         io::stdout().lock().write_all(bytes).map_err(|error| local_failure(&error))?;
         self.hasher.update(bytes);

@@ -118,14 +118,6 @@ impl LocalFile for FileSource {
         let metadata = metadata.map_err(|error| local_failure(&error))?;
         if Stamp::of(&metadata) == self.stamp { Ok(hash) } else { Err(LocalFailure::Changed) }
     }
-
-    fn write(&mut self, _: u64, _: &[u8]) -> Result<(), LocalFailure> {
-        Err(LocalFailure::Failed("it is only read".into()))
-    }
-
-    fn keep(&mut self, _: u64, _: BlobHash, _: bool) -> Result<(), LocalFailure> {
-        Err(LocalFailure::Failed("it is only read".into()))
-    }
 }
 
 /// Standard input. What was read is kept in a file without a name, for a connection that is cut.
@@ -180,13 +172,5 @@ impl LocalFile for StandardInput {
             return Err(LocalFailure::Changed);
         }
         Ok(BlobHash(*self.hasher.finalize().as_bytes()))
-    }
-
-    fn write(&mut self, _: u64, _: &[u8]) -> Result<(), LocalFailure> {
-        Err(LocalFailure::Failed("it is only read".into()))
-    }
-
-    fn keep(&mut self, _: u64, _: BlobHash, _: bool) -> Result<(), LocalFailure> {
-        Err(LocalFailure::Failed("it is only read".into()))
     }
 }

@@ -14,31 +14,43 @@ use palabre_core::{
 use polling::Poller;
 
 /// A file at this end of a transfer: what is uploaded, or where a download goes. Calls take as long as the disk does, and
-/// come in order.
+/// come in order. What is uploaded is only read and summed up, a download only written and kept: the others say so.
 pub trait LocalFile: Send {
     /// Reads up to `count` bytes; less only where it ends.
     ///
     /// # Errors
     /// Why it cannot be read.
-    fn read(&mut self, offset: u64, count: usize) -> Result<Vec<u8>, LocalFailure>;
+    fn read(&mut self, offset: u64, count: usize) -> Result<Vec<u8>, LocalFailure> {
+        let _ = (offset, count);
+        Err(LocalFailure::Failed("it is only written".into()))
+    }
 
     /// The hash of its first `size` bytes, which are all it has, if it has not changed since it was opened.
     ///
     /// # Errors
     /// [`LocalFailure::Changed`], or why it cannot be read.
-    fn hash(&mut self, size: u64) -> Result<BlobHash, LocalFailure>;
+    fn hash(&mut self, size: u64) -> Result<BlobHash, LocalFailure> {
+        let _ = size;
+        Err(LocalFailure::Failed("it is only written".into()))
+    }
 
     /// Writes bytes where they belong.
     ///
     /// # Errors
     /// Why it cannot be written.
-    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), LocalFailure>;
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), LocalFailure> {
+        let _ = (offset, bytes);
+        Err(LocalFailure::Failed("it is only read".into()))
+    }
 
     /// Verifies what was written, makes it durable and puts it into its place.
     ///
     /// # Errors
     /// [`LocalFailure::Mismatch`], [`LocalFailure::Exists`], or why it cannot be written.
-    fn keep(&mut self, size: u64, hash: BlobHash, executable: bool) -> Result<(), LocalFailure>;
+    fn keep(&mut self, size: u64, hash: BlobHash, executable: bool) -> Result<(), LocalFailure> {
+        let _ = (size, hash, executable);
+        Err(LocalFailure::Failed("it is only read".into()))
+    }
 }
 
 /// The thread, and what it is given and gives.

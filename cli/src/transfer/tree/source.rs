@@ -62,14 +62,6 @@ impl LocalFile for TreeSource {
         let now = walk(&listing.base, &listing.top, *links).map_err(|_| LocalFailure::Changed)?;
         if now.stamp() == listing.stamp() { Ok(hash) } else { Err(LocalFailure::Changed) }
     }
-
-    fn write(&mut self, _: u64, _: &[u8]) -> Result<(), LocalFailure> {
-        Err(LocalFailure::Failed("it is only read".into()))
-    }
-
-    fn keep(&mut self, _: u64, _: BlobHash, _: bool) -> Result<(), LocalFailure> {
-        Err(LocalFailure::Failed("it is only read".into()))
-    }
 }
 
 impl Listing {
