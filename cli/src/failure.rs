@@ -160,6 +160,7 @@ const fn refusal_status(code: RefusalCode) -> ExitStatus {
         | RefusalCode::NoSuchDevice
         | RefusalCode::NoSuchFile
         | RefusalCode::NoSuchUpload
+        | RefusalCode::NoSuchContent
         | RefusalCode::NoSuchMessage
         | RefusalCode::MessageDeleted => ExitStatus::NotFound,
         RefusalCode::FilesOff => ExitStatus::NotAllowed,

@@ -105,6 +105,7 @@ codes! {
         TransferLimit = 68, "transfer-limit", "Too many transfers at once.";
         FilesOff = 69, "files-off", "The server takes no files.";
         NoSuchUpload = 70, "no-such-upload", "There is no such upload.";
+        NoSuchContent = 71, "no-such-content", "The content must be uploaded.";
         NoSuchMessage = 80, "no-such-message", "There is no such message.";
         MessageDeleted = 81, "message-deleted", "The message was deleted.";
         NotYours = 82, "not-yours", "The message is another's.";

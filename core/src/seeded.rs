@@ -40,6 +40,8 @@ pub const SEEDED_BUGS: &[SeededBug] = &[
         "core/src/server/files/data.rs",
         "what is told to be durable survives a crash (U6)",
     ),
+    file_bug("content-of-anybody", "core/src/server/files/put.rs", "nobody learns what others have (U15)"),
+    file_bug("put-counted-for-ever", "core/src/server/files/put.rs", "what is stored counts once (U10)"),
     file_bug("quota-kept-on-abort", "core/src/server/files/mod.rs", "what ended counts no more (U10)"),
     file_bug(
         "resumed-by-size",

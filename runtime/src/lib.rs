@@ -14,6 +14,8 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "server")]
 mod descriptors;
+#[cfg(feature = "server")]
+mod disk_space;
 pub mod entropy;
 #[cfg(feature = "server")]
 pub mod listen;

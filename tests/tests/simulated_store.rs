@@ -7,7 +7,7 @@ use palabre_core::{
     search::Query,
     storage::{
         About, DeviceToken, EventKind, FileOperation, InvitationId, InvitationUse, NewDevice, NewEvent,
-        NewFile, PageRange, Place, RoomKey, StorageOperation, StorageRequest, Ticket, TokenHash,
+        NewFile, PageRange, Place, PutContent, RoomKey, StorageOperation, StorageRequest, Ticket, TokenHash,
         UploadRecord, Whose,
     },
     time::WallTime,
@@ -225,6 +225,18 @@ fn file_operation() -> impl Strategy<Value = StorageOperation> {
         let file = NewFile { place, name, over, size, hash, executable: size == 1_001, by, nick, at };
         FileOperation::Commit { upload, file, event }
     });
+    let put = (upload(), place(), file_name(), option::of(version()), hash(), new_event(), day());
+    let put = (put, option::of(vec(place(), 0..3))).prop_map(
+        |(((upload, by, key), place, name, over, hash, event, at), places)| {
+            let (size, nick) = (1_000 + u64::from(hash.0[0]), format!("user{by}").into());
+            let event = NewEvent { author: by, kind: EventKind::FileShared, about: None, ..event };
+            let event = matches!(place, Place::Room(_)).then_some(event);
+            let file = NewFile { place, name, over, size, hash, executable: false, by, nick, at };
+            let content =
+                places.map_or_else(|| PutContent::Bytes(hash.0[..2].to_vec()), PutContent::OfFileIn);
+            FileOperation::Put { upload, key, file, content, event }
+        },
+    );
     let deleted = (place(), file_name(), version(), user(), new_event());
     let deleted = deleted.prop_map(|(place, name, version, by, event)| {
         let event = NewEvent { kind: EventKind::FileDeleted, about: None, ..event };
@@ -234,13 +246,15 @@ fn file_operation() -> impl Strategy<Value = StorageOperation> {
     prop_oneof![
         4 => opened,
         6 => committed,
+        5 => put,
         3 => deleted,
         1 => (upload(), 0_u64..9, day())
             .prop_map(|((upload, ..), durable, at)| FileOperation::Checkpoint { upload, durable, at }),
         1 => upload().prop_map(|(upload, ..)| FileOperation::DropUpload { upload }),
         1 => (upload(), place(), file_name())
             .prop_map(|((_, user, key), place, name)| FileOperation::LookUp { user, key, place, name }),
-        1 => (place(), file_name()).prop_map(|(place, name)| FileOperation::Find { place, name }),
+        2 => (place(), file_name(), any::<bool>())
+            .prop_map(|(place, name, content)| FileOperation::Find { place, name, content }),
         2 => (place(), option::of(file_name()), 1_u32..4, 1_u32..60).prop_map(
             |(place, after, files_max, bytes_max)| FileOperation::List { place, after, files_max, bytes_max }
         ),

@@ -22,8 +22,8 @@ pub(crate) use self::{
 use crate::{
     command::{
         account, audit, completions, connect, devices, download, files, govern, history, logout, man,
-        members, mode, passwd, ping, rooms, search, send, server, tail, transfers, unread, upload, wait,
-        whoami,
+        members, mode, passwd, ping, rooms, search, send, server, share, tail, transfers, unread, upload,
+        wait, whoami,
     },
     failure::EXIT_CODES_HELP,
 };
@@ -144,6 +144,8 @@ pub(crate) enum Command {
     Upload(upload::Arguments),
     Download(download::Arguments),
     Files(files::Arguments),
+    Stat(files::StatArguments),
+    Share(share::Arguments),
     Rm(files::RemoveArguments),
     Transfers(transfers::Arguments),
     Ping(ping::Arguments),

@@ -26,6 +26,15 @@ pub(crate) struct Arguments {
     glob: Option<String>,
 }
 
+/// Tell all that is known of files
+#[derive(Debug, Args)]
+#[command(after_help = "Example:  cli stat '#holiday/beach.jpg'")]
+pub(crate) struct StatArguments {
+    /// The files: #room/name, @name/name, ~/name, or a name in #lobby
+    #[arg(required = true, value_name = "REMOTE")]
+    files: Vec<Remote>,
+}
+
 /// Delete files that you shared
 #[derive(Debug, Args)]
 #[command(after_help = "Example:  cli rm '#holiday/beach.jpg'")]
@@ -65,6 +74,29 @@ fn tell(session: &mut Session<'_>, place: &str, file: &FileInfo, long: bool) -> 
         name.to_string()
     };
     session.output().result(Body::file(place, file), line)
+}
+
+pub(crate) fn stat(arguments: &StatArguments, context: &mut Context) -> Result<(), Failure> {
+    with_session(context, |session| {
+        for remote in &arguments.files {
+            let room = session.shelf_existing(&remote.shelf)?;
+            let file = session.stored_file(remote, room)?;
+            let text = format!(
+                "{}\n  size     {} ({} bytes)\n  blake3   {}\n  version  {}\n  shared   {} by {}\n  program  {}",
+                Printable::new(&remote.to_string()),
+                Size(file.size),
+                file.size,
+                file.hash,
+                file.version,
+                LocalTime::new(file.at, session.now().wall),
+                Printable::new(&file.nick),
+                if file.executable { "yes" } else { "no" },
+            );
+            let place = format!("{}/", remote.shelf);
+            session.output().result(Body::file(&place, &file), text)?;
+        }
+        Ok(())
+    })
 }
 
 pub(crate) fn remove(arguments: &RemoveArguments, context: &mut Context) -> Result<(), Failure> {

@@ -20,6 +20,7 @@ pub(crate) mod search;
 pub(crate) mod send;
 mod send_lines;
 pub(crate) mod server;
+pub(crate) mod share;
 pub(crate) mod tail;
 pub(crate) mod transfers;
 pub(crate) mod unread;
@@ -62,6 +63,8 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure
         Command::Upload(arguments) => upload::run_command(&arguments, context),
         Command::Download(arguments) => download::run_command(&arguments, context),
         Command::Files(arguments) => files::run(&arguments, context),
+        Command::Stat(arguments) => files::stat(&arguments, context),
+        Command::Share(arguments) => share::run_command(&arguments, context),
         Command::Rm(arguments) => files::remove(&arguments, context),
         Command::Transfers(arguments) => transfers::run(&arguments, context),
         Command::Register(arguments) => account::register(arguments, context),

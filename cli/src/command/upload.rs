@@ -16,8 +16,9 @@ use crate::{
     output::Printable,
     session::{Session, with_session},
     transfer::{
-        FileSource, Held, Job, Kind, Links, Offer, Place, Records, Showing, StandardInput, TreeSource,
-        folder_name, go_on, new_key, not_readable, own_name, own_stored_name, run, share, stored_name,
+        FileSource, Held, Job, Kind, Links, Manner, Offer, Place, Records, Showing, StandardInput,
+        TreeSource, folder_name, go_on, new_key, not_readable, own_name, own_stored_name, run, share,
+        stored_name,
     },
 };
 
@@ -52,6 +53,9 @@ pub(crate) struct Arguments {
     /// Take another name where there is a file of the same name
     #[arg(long, conflicts_with = "force")]
     keep_both: bool,
+    /// Ask the server first whether it has the content of files over 64 MiB, too: reads them twice, sends nothing that is there
+    #[arg(long)]
+    ask_first: bool,
     #[command(flatten)]
     pub(super) pace: Pace,
 }
@@ -188,13 +192,15 @@ impl Source {
                     StandardInput::open(&folder).map_err(|error| Failure::local(folder.display(), &error))?;
                 let label = name.to_string();
                 let key = new_key()?;
-                let wish = UploadWish { key, room, name, size: None, executable: false, over };
+                let wish =
+                    UploadWish { key, room, name, size: None, executable: false, over, ask_first: false };
                 let kind = Kind::Upload { wish, file: Box::new(input), keep_both };
                 Ok(Job { label, place: format!("{}/", arguments.to), kind, held: None })
             }
             Self::File { path, name, offer, .. } => {
                 let to = Place::new(session.server(), room, &arguments.to);
-                share(&path, offer, &name, to, records, arguments.force, keep_both)
+                let Arguments { force, ask_first, .. } = *arguments;
+                share(&path, offer, &name, to, records, Manner { force, keep_both, ask_first })
             }
         }
     }

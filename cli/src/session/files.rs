@@ -1,10 +1,18 @@
 //! What a session has to do with files.
 
-use palabre_core::{client::ClientEvent, error::RefusalCode, ids::RoomId, transfer::UploadKey};
+use palabre_core::{
+    client::{ClientEvent, FileInfo},
+    error::RefusalCode,
+    ids::RoomId,
+    transfer::UploadKey,
+};
 use palabre_runtime::client::ClientDriver;
 
 use super::{Session, unexpected};
-use crate::{arguments::Shelf, failure::Failure};
+use crate::{
+    arguments::{Remote, Shelf},
+    failure::{ExitStatus, Failure},
+};
 
 impl Session<'_> {
     /// The room of a shelf, which is entered, or made; nothing for one's own.
@@ -21,6 +29,17 @@ impl Session<'_> {
             Shelf::Own => Ok(None),
             Shelf::With(target) => self.join_existing(target, None).map(|room| Some(room.id)),
         }
+    }
+
+    /// What is known of a file.
+    pub(crate) fn stored_file(&mut self, remote: &Remote, room: Option<RoomId>) -> Result<FileInfo, Failure> {
+        let answer = self.ask(|client, now| client.files(room, now))?;
+        let ClientEvent::Files { files, .. } = answer else { return Err(unexpected(&answer)) };
+        files.into_iter().find(|file| file.name == remote.name).ok_or_else(|| {
+            let sentence =
+                format!("there is no file called {remote}; cli files '{}' lists them", remote.shelf);
+            Failure::new(ExitStatus::NotFound, RefusalCode::NoSuchFile.name(), sentence)
+        })
     }
 
     pub(crate) fn limit_rate(&mut self, bytes_per_second: Option<u64>) {

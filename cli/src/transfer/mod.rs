@@ -14,7 +14,7 @@ mod tree;
 
 pub(crate) use self::{
     incoming::{fetch, into_file},
-    outgoing::{go_on, new_key, not_readable, own_name, own_stored_name, share},
+    outgoing::{Manner, go_on, new_key, not_readable, own_name, own_stored_name, share},
     progress::Showing,
     record::{Direction, Held, Record, Records},
     run::run,

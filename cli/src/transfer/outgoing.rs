@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use palabre_core::{
-    client::UploadWish,
+    client::{PUT_BYTES_MAX, UploadWish},
     transfer::{FileName, UploadKey, Version},
 };
 use palabre_runtime::entropy;
@@ -14,6 +14,20 @@ use super::{
 };
 use crate::failure::{ExitStatus, Failure};
 
+/// Larger files are not read twice unasked: the server is asked for the content of others before they are sent.
+const ASK_FIRST_BYTES_MAX: u64 = 64 << 20;
+
+/// How something is uploaded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Manner {
+    /// A file of the name that is there is replaced.
+    pub(crate) force: bool,
+    /// Another name is taken where there is a file of the name.
+    pub(crate) keep_both: bool,
+    /// The server is asked first whether it has the content, however large it is.
+    pub(crate) ask_first: bool,
+}
+
 /// Has a file shared, or a folder: what was begun before of the same is gone on with.
 pub(crate) fn share(
     path: &Path,
@@ -21,10 +35,13 @@ pub(crate) fn share(
     name: &FileName,
     to: Place,
     records: &Records,
-    force: bool,
-    keep_both: bool,
+    manner: Manner,
 ) -> Result<Job, Failure> {
     let (stamp, new_key) = (offer.stamp, new_key()?);
+    if stamp.size <= PUT_BYTES_MAX {
+        // It is sent in one piece, or not at all.
+        return Ok(upload(offer, new_key, name.clone(), to, manner, None));
+    }
     let local = std::fs::canonicalize(path).map_err(|error| not_readable(path, &error))?;
     let record = Record {
         direction: Direction::Upload,
@@ -37,11 +54,11 @@ pub(crate) fn share(
         modified: i64::try_from(stamp.modified).ok(),
         size: Some(stamp.size),
         hash: None,
-        force,
+        force: manner.force,
     };
     let held = records.find_or_add(record)?;
     let key = held.as_ref().and_then(|held| held.record.upload_key()).unwrap_or(new_key);
-    Ok(upload(offer, key, name.clone(), to, force, keep_both, held))
+    Ok(upload(offer, key, name.clone(), to, manner, held))
 }
 
 /// Has an upload gone on with that was begun in another run.
@@ -59,8 +76,8 @@ pub(crate) fn go_on(held: Held, name: FileName, to: Place) -> Result<Job, Failur
         let sentence = format!("{}: it has changed since; upload it anew", path.display());
         return Err(Failure::new(ExitStatus::Other, "source-changed", sentence));
     };
-    let force = held.record.force;
-    Ok(upload(offer, key, name, to, force, false, Some(held)))
+    let manner = Manner { force: held.record.force, ..Manner::default() };
+    Ok(upload(offer, key, name, to, manner, Some(held)))
 }
 
 fn upload(
@@ -68,15 +85,15 @@ fn upload(
     key: UploadKey,
     name: FileName,
     to: Place,
-    force: bool,
-    keep_both: bool,
+    manner: Manner,
     held: Option<Held>,
 ) -> Job {
     let Offer { file, stamp, executable, .. } = offer;
-    let size = Some(stamp.size);
-    let over = if force { None } else { Some(Version::default()) };
+    let ask_first = stamp.size > PUT_BYTES_MAX && (manner.ask_first || stamp.size <= ASK_FIRST_BYTES_MAX);
+    let (size, keep_both) = (Some(stamp.size), manner.keep_both);
+    let over = if manner.force { None } else { Some(Version::default()) };
     let label = name.to_string();
-    let wish = UploadWish { key, room: to.room, name, size, executable, over };
+    let wish = UploadWish { key, room: to.room, name, size, executable, over, ask_first };
     Job { label, place: to.shown, kind: Kind::Upload { wish, file, keep_both }, held }
 }
 

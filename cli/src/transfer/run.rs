@@ -1,6 +1,6 @@
 //! Having transfers done, and telling how they ended.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use palabre_core::client::{ClientEvent, FileInfo, TransferEvent, TransferFailure, TransferId};
 
@@ -18,6 +18,9 @@ use crate::{
 /// How often it is looked how far they are.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// Transfers that are begun; others wait, so that thousands are no burden.
+const RUNNING_MAX: usize = 128;
+
 /// A transfer and how it is shown.
 struct Metered {
     running: Running,
@@ -28,19 +31,26 @@ struct Metered {
 pub(crate) fn run(session: &mut Session<'_>, jobs: Vec<Job>, showing: Showing) -> Result<(), Failure> {
     let several = jobs.len() > 1;
     let mut progress = Progress::new(showing, session.now().monotonic);
-    let mut running = Vec::new();
-    for job in jobs {
-        let meter = progress.meter(&job.label, session.now().monotonic);
-        running.push(Metered { running: Running::begin(job, session.driver_mut())?, meter });
-    }
+    let (mut jobs, mut running) = (VecDeque::from(jobs), Vec::new());
     let (mut failures, mut done) = (Vec::new(), 0_usize);
-    while !running.is_empty() {
+    loop {
+        while running.len() < RUNNING_MAX
+            && let Some(job) = jobs.pop_front()
+        {
+            let meter = progress.meter(&job.label, session.now().monotonic);
+            running.push(Metered { running: Running::begin(job, session.driver_mut())?, meter });
+        }
+        if running.is_empty() {
+            break;
+        }
         let until = session.now().monotonic.after(LOOK_EVERY);
         let event = match session.next_event(Some(until)) {
             Ok(event) => event,
             Err(failure) => {
                 running.iter().for_each(|transfer| transfer.meter.clear());
-                return Err(resumable(failure, running.iter().map(|transfer| &transfer.running)));
+                let begun = running.iter().filter_map(|transfer| transfer.running.held.as_ref());
+                let waiting = jobs.iter().filter_map(|job| job.held.as_ref());
+                return Err(resumable(failure, begun.chain(waiting)));
             }
         };
         if let Some(ClientEvent::Transfer(event)) = event {
@@ -168,7 +178,7 @@ fn tell_done(
 fn failed(session: &mut Session<'_>, transfer: Running, failure: &TransferFailure) -> Failure {
     let (failure, keep) = transfer.explain(failure);
     if keep {
-        return resumable(failure, [&transfer].into_iter());
+        return resumable(failure, transfer.held.iter());
     }
     if let Err(error) = transfer.abandon() {
         session.output().warning(format_args!("the transfer cannot be forgotten: {error}"));

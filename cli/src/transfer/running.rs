@@ -208,8 +208,8 @@ impl Running {
 }
 
 /// Says how transfers can be gone on with.
-pub(crate) fn resumable<'a>(mut failure: Failure, running: impl Iterator<Item = &'a Running>) -> Failure {
-    if let Some(to_go_on) = to_go_on(running) {
+pub(crate) fn resumable<'a>(mut failure: Failure, held: impl Iterator<Item = &'a Held>) -> Failure {
+    if let Some(to_go_on) = to_go_on(held) {
         let sentence = failure.sentence.trim_end_matches('.');
         failure.sentence = format!("{sentence}. {to_go_on}");
     }
@@ -217,9 +217,8 @@ pub(crate) fn resumable<'a>(mut failure: Failure, running: impl Iterator<Item = 
 }
 
 /// The command that goes on with transfers, if there are any of which something is kept.
-pub(crate) fn to_go_on<'a>(running: impl Iterator<Item = &'a Running>) -> Option<String> {
-    let numbers: Vec<_> =
-        running.filter_map(|transfer| transfer.held.as_ref()).map(|held| held.id.to_string()).collect();
+pub(crate) fn to_go_on<'a>(held: impl Iterator<Item = &'a Held>) -> Option<String> {
+    let numbers: Vec<_> = held.map(|held| held.id.to_string()).collect();
     (!numbers.is_empty()).then(|| format!("To go on, run: cli transfers resume {}", numbers.join(" ")))
 }
 

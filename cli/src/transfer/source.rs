@@ -1,10 +1,10 @@
 //! What is uploaded: a file, or what comes in by standard input.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read as _},
     os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use palabre_core::{client::LocalFailure, transfer::BlobHash};
@@ -12,7 +12,7 @@ use palabre_runtime::client::LocalFile;
 
 use super::{
     sink::local_failure,
-    summed::{Summed, fill},
+    summed::{Content, Summed, fill},
     tree::{Links, TreeSource},
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct Offer {
 
 impl From<FileSource> for Offer {
     fn from(source: FileSource) -> Self {
-        let (stamp, executable) = (source.stamp, source.is_executable());
+        let FileSource { stamp, executable, .. } = source;
         Self { file: Box::new(source), stamp, executable, folder: None }
     }
 }
@@ -41,9 +41,31 @@ impl From<TreeSource> for Offer {
 
 /// A file that is uploaded.
 pub(crate) struct FileSource {
-    file: Summed<File>,
-    /// What it was like when it was opened.
+    file: Summed<LateFile>,
+    /// What it was like when it was chosen.
     stamp: Stamp,
+    executable: bool,
+}
+
+/// A file that is opened when it is first read: thousands may wait for their turn.
+struct LateFile {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl LateFile {
+    fn open(&mut self) -> io::Result<&mut File> {
+        match &mut self.file {
+            Some(file) => Ok(file),
+            none @ None => Ok(none.insert(File::open(&self.path)?)),
+        }
+    }
+}
+
+impl Content for LateFile {
+    fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        Content::read_at(self.open()?, offset, bytes)
+    }
 }
 
 /// By what content is known to be the same still.
@@ -55,7 +77,7 @@ pub(crate) struct Stamp {
 }
 
 impl FileSource {
-    /// Opens a file.
+    /// Chooses a file that can be read.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
@@ -67,21 +89,17 @@ impl FileSource {
                 "it is no ordinary file; write - to upload what comes in by standard input",
             ));
         }
-        Ok(Self { stamp: Stamp::of(&file)?, file: Summed::new(file) })
-    }
-
-    /// Whether its owner may run it.
-    fn is_executable(&self) -> bool {
-        let metadata = self.file.content.metadata();
-        metadata.is_ok_and(|metadata| metadata.permissions().mode() & 0o100 != 0)
+        let file = Summed::new(LateFile { path: path.to_path_buf(), file: None });
+        // Whether its owner may run it.
+        let executable = metadata.permissions().mode() & 0o100 != 0;
+        Ok(Self { file, stamp: Stamp::of(&metadata), executable })
     }
 }
 
 impl Stamp {
-    fn of(file: &File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
+    fn of(metadata: &Metadata) -> Self {
         let modified = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
-        Ok(Self { size: metadata.len(), modified })
+        Self { size: metadata.len(), modified }
     }
 }
 
@@ -92,8 +110,9 @@ impl LocalFile for FileSource {
 
     fn hash(&mut self, size: u64) -> Result<BlobHash, LocalFailure> {
         let hash = self.file.hash(size)?;
-        let now = Stamp::of(&self.file.content).map_err(|error| local_failure(&error))?;
-        if now == self.stamp { Ok(hash) } else { Err(LocalFailure::Changed) }
+        let metadata = self.file.content.open().and_then(|file| file.metadata());
+        let metadata = metadata.map_err(|error| local_failure(&error))?;
+        if Stamp::of(&metadata) == self.stamp { Ok(hash) } else { Err(LocalFailure::Changed) }
     }
 
     fn write(&mut self, _: u64, _: &[u8]) -> Result<(), LocalFailure> {

@@ -231,6 +231,54 @@ fn two_that_share_one_name_at_once_do_not_mix() {
 }
 
 #[test]
+fn what_is_there_is_shared_again_without_being_sent() {
+    let house = house();
+    for (name, size) in [("small", 900), ("large", 3 << 20)] {
+        let path = file(&house, name, size);
+        assert_eq!(run(&house, &["upload", text(&path)]).code, 0);
+        let told = run(&house, &["stat", name]);
+        assert!(told.output.contains(&blake3::hash(&fs::read(&path).unwrap()).to_string()), "{told:?}");
+        let shared = run(&house, &["share", name, "--to", "~", "--as", &format!("kept/{name}")]);
+        assert_eq!(shared.output, format!("~/kept/{name}\n"), "{shared:?}");
+        assert_eq!(run(&house, &["share", name, "--to", "~", "--as", &format!("kept/{name}")]).code, 6);
+        assert_eq!(run(&house, &["rm", name]).code, 0);
+        let copy = house.path("copy");
+        let taken = run(&house, &["download", &format!("~/kept/{name}"), "-f", "-o", text(&copy)]);
+        assert_eq!(taken.code, 0, "{taken:?}");
+        assert!(fs::read(copy).unwrap() == fs::read(path).unwrap());
+    }
+    let missing = run(&house, &["share", "small", "--to", "~"]);
+    assert_eq!(missing.code, 3, "{missing:?}");
+    assert!(missing.errors.contains("small") && missing.errors.contains("cli files"), "{missing:?}");
+    // What was sent once is not sent again, though it goes elsewhere: it would take an hour.
+    let large = house.path("large");
+    let again = ["upload", text(&large), "--to", "~", "--limit-rate", "1k"];
+    let again = run(&house, &again);
+    assert_eq!(again.code, 0, "{again:?}");
+}
+
+#[test]
+fn hundreds_of_small_files_go_at_once() {
+    let mut house = house();
+    let names: Vec<_> = (0..300).map(|number| format!("f{number}")).collect();
+    let paths: Vec<_> = names.iter().enumerate().map(|(size, name)| file(&house, name, size)).collect();
+    let arguments = ["upload", "--to", "~"].into_iter().chain(paths.iter().map(|path| text(path)));
+    let shared = house.run(arguments);
+    assert_eq!((shared.code, shared.output.lines().count()), (0, 300), "{shared:?}");
+    assert_eq!(fs::read_dir(house.path("data/files/blobs")).unwrap().count(), 0, "they are in the database");
+    house.stop_server();
+    house.start_server();
+    let folder = house.path("taken");
+    fs::create_dir(&folder).unwrap();
+    let remotes: Vec<_> = names.iter().map(|name| format!("~/{name}")).collect();
+    let arguments = ["download", "-o", text(&folder)].into_iter().chain(remotes.iter().map(String::as_str));
+    assert_eq!(house.run(arguments).code, 0);
+    for (name, path) in names.iter().zip(&paths) {
+        assert!(fs::read(folder.join(name)).unwrap() == fs::read(path).unwrap(), "{name}");
+    }
+}
+
+#[test]
 fn a_quota_is_exact_to_the_byte() {
     let limits = Limits { user_files_bytes_max: 10_000, file_bytes_max: 9_000, ..Limits::open() };
     let house = House::with_files(limits, FilesConfig::Everybody);

@@ -332,6 +332,7 @@ const fn passes_by_itself(code: RefusalCode) -> bool {
         | RefusalCode::TransferLimit
         | RefusalCode::FilesOff
         | RefusalCode::NoSuchUpload
+        | RefusalCode::NoSuchContent
         | RefusalCode::NoSuchMessage
         | RefusalCode::MessageDeleted
         | RefusalCode::NotYours

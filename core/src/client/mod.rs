@@ -32,7 +32,7 @@ pub use self::{
     saved::{SavedPost, SavedSession},
     transfers::{
         DownloadWish, FileInfo, LocalDone, LocalFailure, LocalOperation, LocalOutcome, LocalRequest,
-        TransferEvent, TransferFailure, TransferId, TransferProgress, UploadWish,
+        PUT_BYTES_MAX, TransferEvent, TransferFailure, TransferId, TransferProgress, UploadWish,
     },
 };
 use self::{

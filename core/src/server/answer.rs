@@ -99,6 +99,7 @@ impl Server {
             Pending::Commit { upload, place, event } => {
                 self.committed(upload, place, event.map(|event| *event), files(result));
             }
+            Pending::Put { asked, put } => self.put_answered(asked, *put, files(result)),
             Pending::Discard { asked, upload } => self.discarded(asked, upload, done(result)),
             Pending::Download { asked, wish } => self.download_found(asked, &wish, files(result)),
             Pending::Files { asked, room } => self.files_listed(asked, room, files(result)),

@@ -12,7 +12,7 @@ use crate::{
     name::{NameKey, Nick},
     password::PasswordRecord,
     rights::RoomChange,
-    server::files::DownloadWish,
+    server::files::{DownloadWish, Putting},
     storage::{DeviceToken, NewDevice, NewEvent, Place, Ticket, UploadRecord},
     transfer::{BlobHash, FileName, UploadId, Version},
 };
@@ -75,6 +75,8 @@ pub(crate) enum Pending {
     Checkpoint { upload: UploadId },
     /// An upload is being made a file.
     Commit { upload: UploadId, place: Place, event: Option<Box<NewEvent>> },
+    /// A file is being stored in one step.
+    Put { asked: Asked, put: Box<Putting> },
     /// An upload is being forgotten, perhaps because somebody asked.
     Discard { asked: Option<Asked>, upload: UploadId },
     /// A file is being looked for that somebody wants.
@@ -123,7 +125,7 @@ impl PendingTable {
 
     fn count(&mut self, pending: &Pending, by: isize) {
         match pending {
-            Pending::Post { .. } | Pending::Lookup { .. } | Pending::Commit { .. } => {
+            Pending::Post { .. } | Pending::Lookup { .. } | Pending::Commit { .. } | Pending::Put { .. } => {
                 self.posts = self.posts.saturating_add_signed(by)
             }
             Pending::CatchUp { .. } => self.catch_ups = self.catch_ups.saturating_add_signed(by),

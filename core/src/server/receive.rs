@@ -2,7 +2,7 @@
 
 use alloc::{format, vec::Vec};
 
-use super::{Server, pending::Asked};
+use super::{Server, files::SHELF, pending::Asked};
 use crate::{
     connection::{Pause, Phase},
     error::{ProtocolError, Refusal},
@@ -197,6 +197,7 @@ impl Server {
             | ToServer::Window(_)
             | ToServer::Files(_)
             | ToServer::Delete(_)
+            | ToServer::Put(_)
             | ToServer::Data(_) => self.kept_alive(id, message),
         }
     }
@@ -258,6 +259,7 @@ impl Server {
             | ToServer::Window(_)
             | ToServer::Files(_)
             | ToServer::Delete(_)
+            | ToServer::Put(_)
             | ToServer::Data(_) => self.accuse(id, ProtocolError::UnexpectedKind),
         }
     }
@@ -309,6 +311,7 @@ impl Server {
             ToServer::Window(window) => self.window(id, &window),
             ToServer::Files(files) => self.list_files(id, &files),
             ToServer::Delete(delete) => self.delete_file(id, &delete),
+            ToServer::Put(put) => self.put(id, &put),
             ToServer::Ping(_)
             | ToServer::Pong(_)
             | ToServer::Goodbye(_)
@@ -341,8 +344,10 @@ impl Server {
             self.peers.pause(id, Pause::Answers, limits);
             return false;
         }
+        // Nobody but its owner sees a shelf.
+        let is_free = matches!(message, ToServer::Put(put) if put.room == SHELF);
         requests.bucket.refill(now);
-        if requests.bucket.take(1) {
+        if is_free || requests.bucket.take(1) {
             return true;
         }
         let again = now.after(requests.bucket.wait(1));

@@ -1,6 +1,7 @@
-//! What storage knows of files. Their content is elsewhere: see [`blob`](crate::blob).
+//! What storage knows of files. Their content is elsewhere (see [`blob`](crate::blob)), but for that of small ones.
 
 use alloc::{sync::Arc, vec::Vec};
+use core::fmt;
 
 use super::{Appended, NewEvent};
 use crate::{
@@ -64,12 +65,29 @@ pub enum FileOperation {
         /// The event to append to the room's log; its text is written by storage, which knows the version.
         event: Option<NewEvent>,
     },
+    /// Store a file in one step: as [`Self::Commit`] does, but there is no upload, and its content comes along or some file has it. What
+    /// an upload of this user and key was made before is answered, as if it had been this one. Answer: [`FileOutcome::Committed`],
+    /// [`FileOutcome::Conflict`] or [`FileOutcome::NoContent`]; or [`StorageFailure::NoSuchRoom`](super::StorageFailure).
+    Put {
+        /// What the upload is called here, if it is a new one.
+        upload: UploadId,
+        /// What it is called there.
+        key: UploadKey,
+        /// The file. Its version is given by storage.
+        file: NewFile,
+        /// Its content.
+        content: PutContent,
+        /// The event to append to the room's log; its text is written by storage, which knows the version.
+        event: Option<NewEvent>,
+    },
     /// Find a file. Answer: [`FileOutcome::Found`].
     Find {
         /// Where.
         place: Place,
         /// What it is called.
         name: FileName,
+        /// Whether its content is wanted too, if storage has it: that of a [`Self::Put`].
+        content: bool,
     },
     /// List files in the order of the bytes of their names. Answer: [`FileOutcome::Page`].
     List {
@@ -100,6 +118,24 @@ pub enum FileOperation {
         /// Which.
         hash: BlobHash,
     },
+}
+
+/// The content of a file that is stored in one step.
+#[derive(Clone, PartialEq, Eq)]
+pub enum PutContent {
+    /// These bytes, which have the hash and size of the file. Storage keeps them for as long as a file has them.
+    Bytes(Vec<u8>),
+    /// What a file in one of these places has.
+    OfFileIn(Vec<Place>),
+}
+
+impl fmt::Debug for PutContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::OfFileIn(places) => f.debug_tuple("OfFileIn").field(places).finish(),
+        }
+    }
 }
 
 /// An upload as storage keeps it.
@@ -183,7 +219,7 @@ pub enum FileOutcome {
         /// The version of the file that has the name now; [`Version::default`] where none has.
         current: Version,
     },
-    /// To [`FileOperation::Commit`].
+    /// To [`FileOperation::Commit`] and [`FileOperation::Put`].
     Committed {
         /// The file.
         file: FileRecord,
@@ -194,13 +230,20 @@ pub enum FileOutcome {
         /// What those have stored now whose files changed.
         usage: Vec<(UserId, u64)>,
     },
-    /// To [`FileOperation::Commit`]: nothing was changed.
+    /// To [`FileOperation::Commit`] and [`FileOperation::Put`]: nothing was changed.
     Conflict {
         /// The version of the file that has the name now.
         current: Version,
     },
+    /// To [`FileOperation::Put`]: no file in those places has the content. Nothing was changed.
+    NoContent,
     /// To [`FileOperation::Find`].
-    Found(Option<FileRecord>),
+    Found {
+        /// The file, if there is one.
+        file: Option<FileRecord>,
+        /// Its content, if it was wanted and storage has it.
+        content: Option<Vec<u8>>,
+    },
     /// To [`FileOperation::List`].
     Page {
         /// Ascending by name.

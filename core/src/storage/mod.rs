@@ -9,7 +9,9 @@ mod files;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
-pub use self::files::{FileOperation, FileOutcome, FileRecord, NewFile, Place, RecoveredFiles, UploadRecord};
+pub use self::files::{
+    FileOperation, FileOutcome, FileRecord, NewFile, Place, PutContent, RecoveredFiles, UploadRecord,
+};
 use crate::{
     ids::{DeviceId, Incarnation, Nonce, Position, RoomId, Seq, UserId},
     password::PasswordRecord,

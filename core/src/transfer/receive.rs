@@ -33,11 +33,11 @@ impl Window {
         self.bytes
     }
 
-    /// Half of it was used up; how much it would grow, if there is memory for that.
-    fn growth(&mut self, now: Monotonic) -> u64 {
+    /// Half of it was used up, or all while the sender waits; how much it would grow, if there is memory for that.
+    fn growth(&mut self, waits: bool, now: Monotonic) -> u64 {
         let fast = now.since(self.half_since) < HALF_TOO_FAST;
         self.half_since = now;
-        if fast { self.bytes.min(self.bytes_max.saturating_sub(self.bytes)) } else { 0 }
+        if fast || waits { self.bytes.min(self.bytes_max.saturating_sub(self.bytes)) } else { 0 }
     }
 }
 
@@ -49,12 +49,14 @@ pub(crate) struct Receiving {
     limit: u64,
     size: Option<u64>,
     window: Window,
+    /// Whether the window alone bounded what was granted last.
+    is_tight: bool,
 }
 
 impl Receiving {
     /// From `offset` on, of `size` bytes if that is known. Nothing may come yet.
     pub(crate) const fn new(offset: u64, size: Option<u64>, window: Window) -> Self {
-        Self { received: offset, written: offset, limit: offset, size, window }
+        Self { received: offset, written: offset, limit: offset, size, window, is_tight: false }
     }
 
     /// Bytes arrived.
@@ -123,12 +125,15 @@ impl Receiving {
         if gained == 0 || (gained < self.window.bytes / 2 && wanted < end.min(ceiling)) {
             return None;
         }
-        if self.limit > self.written {
-            let growth = self.window.growth(now).min(*budget);
+        // All that was granted has come, and is written: it is the window that holds the sender up, as on a long way.
+        let waits = self.written == self.limit;
+        if self.is_tight || !waits {
+            let growth = self.window.growth(waits, now).min(*budget);
             *budget -= growth;
             self.window.bytes += growth;
         }
         self.limit = self.written.saturating_add(self.window.bytes).min(ceiling).min(end);
+        self.is_tight = self.limit < ceiling.min(end);
         Some(self.limit)
     }
 }
@@ -283,6 +288,23 @@ mod tests {
         assert_eq!(checkpoints.journaled(), 150);
         let later = now.after(Duration::from_secs(2));
         assert!(checkpoints.begin_sync(151, 100, Duration::from_secs(2), false, later), "it is time");
+    }
+
+    #[test]
+    fn a_window_that_holds_its_sender_up_grows_however_long_the_way_is() {
+        let mut now = Monotonic::ZERO;
+        // So little may have been left of the memory.
+        let mut receiving = Receiving::new(0, None, Window::new(1, 64 * KIB, now));
+        let mut budget = 40 * KIB;
+        receiving.grant(u64::MAX, &mut budget, now);
+        for _ in 0..20 {
+            let count = receiving.limit() - receiving.received();
+            receiving.take(receiving.received(), count).expect("it was granted");
+            receiving.wrote(count);
+            now = now.after(Duration::from_secs(1));
+            receiving.grant(u64::MAX, &mut budget, now);
+        }
+        assert_eq!((receiving.window_bytes(), budget), (40 * KIB + 1, 0));
     }
 
     #[derive(Clone, Copy, Debug)]

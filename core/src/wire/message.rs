@@ -130,13 +130,14 @@ messages! {
         Window = 0x65,
         Files<'a> = 0x66,
         Delete<'a> = 0x67,
+        Put<'a> = 0x68,
         Data<'a> = 0x6f,
     }
 }
 
 messages! {
     /// A message to the client.
-    ToClient, not here: [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e, 0x2f, 0x30, 0x31, 0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x6f, 0x32], {
+    ToClient, not here: [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e, 0x2f, 0x30, 0x31, 0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x6f, 0x32], {
         Ping = 0x01,
         Pong = 0x02,
         Goodbye<'a> = 0x03,
@@ -498,6 +499,18 @@ Delete<'a> {
     /** Which file. */ name: &'a str,
     /** The version it must have. */ version: Option<Version>,
 } }
+record! { /// Stores a file in one request (U15).
+Put<'a> {
+    /** Of the request. */ id: u32,
+    /** What the upload is called by its user. */ key: UploadKey,
+    /** The place; 0 for the user's shelf. */ room: RoomId,
+    /** What the file is to be called. */ name: &'a str,
+    /** How many bytes it has. */ size: u64,
+    /** Of all of them. */ hash: BlobHash,
+    /** Whether it is a program. */ executable: bool,
+    /** Which version it takes the place of (U8). */ over: Option<Version>,
+    /** All of it; none for a content that is there already. */ content: Option<&'a [u8]>,
+} }
 
 record! { /// Answers `Upload` (U4).
 Accepted {
@@ -506,7 +519,7 @@ Accepted {
     /** Where to go on. */ offset: u64,
     /** Up to where it may be sent. */ limit: u64,
 } }
-record! { /// Answers `Finish`, and an `Upload` that was finished before: it is durable (U7, U3).
+record! { /// Answers `Finish`, `Put`, and an `Upload` that was finished before: it is durable (U7, U15, U3).
 Stored<'a> {
     /** Of the request. */ id: u32,
     /** The place. */ room: RoomId,
@@ -568,3 +581,6 @@ impl<'a> Field<'a> for Data<'a> {
 
 /// The most bytes of a `Data` frame (U5).
 pub const DATA_BYTES_MAX: usize = 65_536;
+
+/// The most bytes of the content of a `Put` (U15).
+pub const PUT_BYTES_MAX: usize = 32_768;

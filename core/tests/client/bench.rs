@@ -309,6 +309,7 @@ impl Bench {
             ToServer::Download(message) => message.id,
             ToServer::Files(message) => message.id,
             ToServer::Delete(message) => message.id,
+            ToServer::Put(message) => message.id,
             ToServer::Ping(_)
             | ToServer::Pong(_)
             | ToServer::Goodbye(_)

@@ -20,6 +20,7 @@ mod disk;
 mod entering;
 mod files;
 mod hostile;
+mod puts;
 mod road;
 mod rooms;
 mod search;

@@ -173,7 +173,7 @@ fn no_more_is_let_in_than_may_be_lost() {
     world.settle();
     world.prompt = true;
     world.settle();
-    assert_eq!(listen(&mut world, ana).limit, Some(2_500), "a window further on");
+    assert_eq!(listen(&mut world, ana).limit, Some(3_000), "so much again");
 }
 
 #[test]

@@ -9,10 +9,10 @@ use palabre_core::{
         Discard, Done, Download, Durable, Enrol, Error, Event, File, Files, FilesPage, Finish, Follow,
         Goodbye, Govern, Guest, Hello, History, HistoryPage, Hit, Invited, Join, Joined, Limits, Listed,
         LogEvent, Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword, Opened,
-        Part, Parted, Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused, Register,
-        Removed, Rename, Resume, Revoke, Rights, RightsPage, Room, Rooms, RoomsPage, Search, SearchPage,
-        Sending, SetMode, SetPassword, Standing, Stop, Stopped, Stored, Stretching, ToClient, ToServer,
-        Token, Trimmed, Upload, Waiting, Welcome, Window,
+        Part, Parted, Ping, Plain, Pong, Post, Posted, Presence, Prove, Put, ReadUpTo, Ready, Refused,
+        Register, Removed, Rename, Resume, Revoke, Rights, RightsPage, Room, Rooms, RoomsPage, Search,
+        SearchPage, Sending, SetMode, SetPassword, Standing, Stop, Stopped, Stored, Stretching, ToClient,
+        ToServer, Token, Trimmed, Upload, Waiting, Welcome, Window,
     },
 };
 use proptest::{collection::vec, option, prelude::*};
@@ -131,6 +131,17 @@ pub(crate) fn to_server() -> BoxedStrategy<ToServer<'static>> {
         any_of!(Window { transfer: any::<u32>(), limit: number() }),
         any_of!(Files { id: any::<u32>(), room: room_id(), after: option::of(text()) }),
         any_of!(Delete { id: any::<u32>(), room: room_id(), name: text(), version: option::of(version()) }),
+        any_of!(Put {
+            id: any::<u32>(),
+            key: any::<[u8; 16]>().prop_map(UploadKey),
+            room: room_id(),
+            name: text(),
+            size: number(),
+            hash: hash(),
+            executable: any::<bool>(),
+            over: option::of(version()),
+            content: option::of(content()),
+        }),
     ]
     .boxed()
 }
@@ -259,6 +270,10 @@ fn number() -> impl Strategy<Value = u64> {
 /// A text of any kind. It is never given back, which a test can bear.
 fn text() -> impl Strategy<Value = &'static str> {
     prop_oneof!["[a-z ]{0,30}", ".{0,30}", "(?s).{0,10}", "x{200,300}"].prop_map(|text| &*text.leak())
+}
+
+fn content() -> impl Strategy<Value = &'static [u8]> {
+    vec(any::<u8>(), 0..300).prop_map(|bytes| &*bytes.leak())
 }
 
 fn token() -> impl Strategy<Value = Token> {

@@ -9,10 +9,10 @@ use palabre_core::{
         Discard, Done, Download, Durable, Enrol, Error, Event, File, Files, FilesPage, Finish, Follow,
         Goodbye, Govern, Guest, Hello, History, HistoryPage, Hit, Invited, Join, Joined, Limits, Listed,
         LogEvent, Login, Manual, ManualText, MarkRead, Member, Members, MembersPage, NewPassword, Opened,
-        Part, Parted, Ping, Plain, Pong, Post, Posted, Presence, Prove, ReadUpTo, Ready, Refused, Register,
-        Removed, Rename, Resume, Revoke, Rights, RightsPage, Room, Rooms, RoomsPage, Search, SearchPage,
-        Sending, SetMode, SetPassword, Standing, Stop, Stopped, Stored, Stretching, ToClient, ToServer,
-        Token, Trimmed, Upload, Waiting, Welcome, Window, kind, role, state,
+        Part, Parted, Ping, Plain, Pong, Post, Posted, Presence, Prove, Put, ReadUpTo, Ready, Refused,
+        Register, Removed, Rename, Resume, Revoke, Rights, RightsPage, Room, Rooms, RoomsPage, Search,
+        SearchPage, Sending, SetMode, SetPassword, Standing, Stop, Stopped, Stored, Stretching, ToClient,
+        ToServer, Token, Trimmed, Upload, Waiting, Welcome, Window, kind, role, state,
     },
 };
 
@@ -255,6 +255,36 @@ fn accounts_to_server() -> Vec<Named<ToServer<'static>>> {
         ("files", Files { id: 8, room: TEA, after: None }.into()),
         ("files-after", Files { id: 9, room: SHELF, after: Some("a") }.into()),
         ("delete", Delete { id: 10, room: TEA, name: "b", version: Some(Version::new(300)) }.into()),
+        (
+            "put",
+            Put {
+                id: 11,
+                key: key(),
+                room: TEA,
+                name: "b",
+                size: 5,
+                hash: hash(),
+                executable: true,
+                over: None,
+                content: Some(b"hello"),
+            }
+            .into(),
+        ),
+        (
+            "put-of-what-is-there",
+            Put {
+                id: 12,
+                key: key(),
+                room: SHELF,
+                name: "b",
+                size: 300,
+                hash: hash(),
+                executable: false,
+                over: Some(Version::default()),
+                content: None,
+            }
+            .into(),
+        ),
         ("data-to-the-server", Data { transfer: 1, offset: 65_536, bytes: b"hello" }.into()),
     ]
 }

@@ -12,15 +12,13 @@ use palabre_core::{
     blob::{BlobFailure, BlobOperation, BlobOutcome},
     transfer::{BlobHash, UploadId},
 };
-use rustix::{fs::statvfs, io::Errno};
+use rustix::io::Errno;
 
 use super::upload::OpenUpload;
+use crate::disk_space;
 
 /// Blobs that are kept open for reading.
 const READERS_MAX: usize = 64;
-
-/// What is left to the database, whatever is uploaded: so much, or a twentieth of a smaller disk.
-const RESERVE_BYTES: u64 = 64 << 20;
 
 /// The directory, and what of it is open. Several may work on one directory as long as each has uploads and blobs of its own.
 #[derive(Debug)]
@@ -159,11 +157,7 @@ impl BlobDirectory {
 
     /// The database must never lack space for the sake of files.
     fn check_space(&self, wanted: u64) -> Result<(), BlobFailure> {
-        let Ok(space) = statvfs(&self.uploads) else { return Ok(()) };
-        let total = space.f_blocks.saturating_mul(space.f_frsize);
-        let free = space.f_bavail.saturating_mul(space.f_frsize);
-        let reserve = RESERVE_BYTES.min(total / 20);
-        if free < wanted.saturating_add(reserve) { Err(BlobFailure::NoSpace) } else { Ok(()) }
+        if disk_space::leaves_reserve(&self.uploads, wanted) { Ok(()) } else { Err(BlobFailure::NoSpace) }
     }
 
     /// Does something with an open upload. One that fails is not trusted any more.

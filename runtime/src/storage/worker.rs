@@ -9,8 +9,9 @@ use std::{
 };
 
 use palabre_core::{
-    storage::{FileOperation, StorageOperation, StorageReply, StorageRequest},
+    storage::{FileOperation, PutContent, StorageOperation, StorageReply, StorageRequest},
     time::Monotonic,
+    wire::PUT_BYTES_MAX,
 };
 
 use super::{
@@ -218,12 +219,15 @@ fn bytes_of(operation: &StorageOperation) -> usize {
         }
         StorageOperation::Files(operation) => match &**operation {
             FileOperation::List { bytes_max, .. } => *bytes_max as usize,
+            FileOperation::Put { content: PutContent::Bytes(bytes), .. } => bytes.len(),
+            FileOperation::Find { content: true, .. } => PUT_BYTES_MAX,
             FileOperation::LookUp { .. }
             | FileOperation::OpenUpload { .. }
             | FileOperation::Checkpoint { .. }
             | FileOperation::DropUpload { .. }
             | FileOperation::Commit { .. }
-            | FileOperation::Find { .. }
+            | FileOperation::Put { content: PutContent::OfFileIn(_), .. }
+            | FileOperation::Find { content: false, .. }
             | FileOperation::Delete { .. }
             | FileOperation::IsUsed { .. } => 0,
         },

@@ -4,6 +4,8 @@
 
 /// The clauses of the port about accounts, one by one, for both.
 mod accounts;
+/// What small files hold.
+mod contents;
 /// Events about messages: answers, edits, deletions.
 mod conversation;
 /// The two storages answer any sequence of operations alike, across restarts.

@@ -26,13 +26,14 @@ use palabre_core::{
     rights::Act,
     server::Server,
     storage::{
-        EventKind, FileOperation, StorageOperation, StorageReply, StorageRequest, StoredEvent, Ticket,
+        EventKind, FileOperation, Place, PutContent, StorageOperation, StorageReply, StorageRequest,
+        StoredEvent, Ticket,
     },
     time::{Monotonic, Now, WallTime},
     transfer::{BlobHash, FileName, UploadKey, Version},
 };
 
-pub use self::script::{Mishap, Played, play};
+pub use self::script::{Mishap, Played, Way, play};
 use self::{
     actor::{Actor, Link, Transfer, account, hash},
     disk::Disk,
@@ -102,6 +103,8 @@ struct World {
     keys: u8,
     /// Contents that were ever uploaded, by hash.
     contents: BTreeMap<BlobHash, Vec<u8>>,
+    /// Uploads of which content was sent in parts.
+    opened: BTreeSet<UploadKey>,
     /// Uploads that their clients were told to be files.
     told: Vec<(UploadKey, BlobHash, Option<RoomId>)>,
     rights: Rights,
@@ -146,6 +149,7 @@ impl World {
             healthy: false,
             keys: 0,
             contents: BTreeMap::new(),
+            opened: BTreeSet::new(),
             told: Vec::new(),
             rights: Rights::default(),
             slow_ticket: None,
@@ -309,6 +313,17 @@ impl World {
             && let FileOperation::Delete { by, event: Some(event), .. } = &**operation
         {
             self.marks.note("a moderator deleted the file of somebody else", event.author != *by);
+        }
+        if let StorageOperation::Files(operation) = operation
+            && let FileOperation::Put { file, content: PutContent::OfFileIn(places), .. } = &**operation
+        {
+            let may_read = |place: &Place| match place {
+                Place::Room(room) => self.tables.is_member(file.by, *room),
+                Place::Shelf(user) => *user == file.by,
+            };
+            if let Some(place) = places.iter().find(|place| !may_read(place)) {
+                return Err(format!("user {} is let know what is in {place:?}", file.by));
+            }
         }
         self.asked.push_back(request);
         Ok(())
@@ -581,7 +596,8 @@ impl World {
             if self.choices.chance(Subsystem::Operations, 1, 3) { None } else { Some(content.len() as u64) };
         let over =
             if self.choices.chance(Subsystem::Operations, 1, 2) { None } else { Some(Version::default()) };
-        let wish = UploadWish { key, room, name, size, executable: false, over };
+        let ask_first = self.choices.chance(Subsystem::Operations, 1, 2);
+        let wish = UploadWish { key, room, name, size, executable: false, over, ask_first };
         if let Ok(id) = self.actors[index].client.upload(wish, self.now) {
             self.actors[index].transfers.insert(id, Transfer::Upload { key, content, room });
         }
@@ -656,7 +672,12 @@ impl World {
 
     fn transferred(&mut self, index: usize, event: TransferEvent) -> Found {
         match event {
-            TransferEvent::Begun { transfer, offset, .. } => self.check_offset(index, transfer, offset),
+            TransferEvent::Begun { transfer, offset, .. } => {
+                if let Some(Transfer::Upload { key, .. }) = self.actors[index].transfers.get(&transfer) {
+                    self.opened.insert(*key);
+                }
+                self.check_offset(index, transfer, offset)
+            }
             TransferEvent::Found { .. } => Ok(()),
             TransferEvent::Uploaded { transfer, file } => {
                 let Some(Transfer::Upload { key, content, room }) =
@@ -667,6 +688,10 @@ impl World {
                 if hash(&content) != file.hash || content.len() as u64 != file.size {
                     return Err(format!("{} is another content than was sent", file.name));
                 }
+                let is_small = self.tables.content(file.hash).is_some();
+                self.marks.note("a small file was stored in one request", is_small);
+                let is_there = !is_small && !self.opened.contains(&key);
+                self.marks.note("a content that was there already was not sent again", is_there);
                 self.told.push((key, file.hash, room));
                 Ok(())
             }
@@ -742,7 +767,8 @@ impl World {
     /// What must hold of what is stored, whatever happened.
     fn check_all(&self, at_end: bool) -> Found {
         for file in self.tables.files() {
-            let blob = self.disk.blobs.get(&file.hash);
+            let blob = self.tables.content(file.hash);
+            let blob = blob.or_else(|| self.disk.blobs.get(&file.hash).map(Vec::as_slice));
             let Some(blob) = blob else { return Err(format!("{} has lost its content", file.name)) };
             if hash(blob) != file.hash || blob.len() as u64 != file.size {
                 return Err(format!("{} has another content than its hash says", file.name));

@@ -24,6 +24,15 @@ pub enum Mishap {
     Crash(u64),
 }
 
+/// How the file of a story is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Sent in several pieces, with checkpoints between them: its size is not known before.
+    InParts,
+    /// In one request.
+    AtOnce,
+}
+
 /// How long a story was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Played {
@@ -38,7 +47,7 @@ pub struct Played {
 const SIZE: usize = 2_500;
 const KEY: UploadKey = UploadKey([1; 16]);
 
-/// Such that the file is sent in several pieces, with checkpoints between them.
+/// Such that a file in parts has several, with checkpoints between them.
 fn limits() -> Limits {
     Limits {
         window_bytes: 600,
@@ -55,18 +64,19 @@ fn limits() -> Limits {
 ///
 /// # Errors
 /// What does not hold, or does not end.
-pub fn play(mishap: Mishap, seed: u64) -> Result<Played, String> {
+pub fn play(way: Way, mishap: Mishap, seed: u64) -> Result<Played, String> {
     let mut world = World::new(seed, limits())?;
     world.healthy = true;
     world.disk.healthy = true;
     world.actors.truncate(1);
-    let mut story = Story { world, mishap, played: Played::default(), disk_first: seed % 2 == 1 };
-    story.tell().map_err(|reason| format!("{mishap:?}, seed {seed}: {reason}"))?;
+    let mut story = Story { world, way, mishap, played: Played::default(), disk_first: seed % 2 == 1 };
+    story.tell().map_err(|reason| format!("{way:?}, {mishap:?}, seed {seed}: {reason}"))?;
     Ok(story.played)
 }
 
 struct Story {
     world: World,
+    way: Way,
     mishap: Mishap,
     played: Played,
     disk_first: bool,
@@ -148,7 +158,8 @@ impl Story {
             return Ok(asked && self.world.actors[0].link.is_some());
         };
         let name = FileName::parse("story.txt").map_err(|error| error.to_string())?;
-        let (room, size) = (Some(room), Some(content.len() as u64));
+        let size = (self.way == Way::AtOnce).then_some(content.len() as u64);
+        let room = Some(room);
         if told {
             let wish = DownloadWish { room, name, hash: None, offset: 0 };
             if let Ok(id) = actor.client.download(wish, now) {
@@ -157,7 +168,7 @@ impl Story {
         } else {
             // As often as it takes: it is the same upload.
             let over = Some(Version::default());
-            let wish = UploadWish { key: KEY, room, name, size, executable: false, over };
+            let wish = UploadWish { key: KEY, room, name, size, executable: false, over, ask_first: false };
             if let Ok(id) = actor.client.upload(wish, now) {
                 let upload = Transfer::Upload { key: KEY, content: content.to_vec(), room };
                 actor.transfers.insert(id, upload);

@@ -167,6 +167,7 @@ impl Model {
             | ToServer::Finish(_)
             | ToServer::Stop(_)
             | ToServer::Discard(_)
+            | ToServer::Put(_)
             | ToServer::Download(_)
             | ToServer::Window(_)
             | ToServer::Files(_)

@@ -55,7 +55,8 @@ pub(super) fn refused(refused: &Refused<'_>) {
         | RefusalCode::Superseded
         | RefusalCode::TransferLimit
         | RefusalCode::FilesOff
-        | RefusalCode::NoSuchUpload => {}
+        | RefusalCode::NoSuchUpload
+        | RefusalCode::NoSuchContent => {}
         RefusalCode::NoSuchMessage => sometimes!("refused no-such-message"),
         RefusalCode::MessageDeleted => sometimes!("refused message-deleted"),
         RefusalCode::NotYours => sometimes!("refused not-yours"),

@@ -369,6 +369,9 @@ impl Rights {
                 file: NewFile { place: Place::Room(room), .. },
                 event: Some(event),
                 ..
+            }
+            | FileOperation::Put {
+                file: NewFile { place: Place::Room(room), .. }, event: Some(event), ..
             } => self.check_post(*room, event, durable),
             FileOperation::Delete { place: Place::Room(room), name, by, event: Some(event), .. } => {
                 let user = event.author;
@@ -378,6 +381,7 @@ impl Rights {
                 })
             }
             FileOperation::Commit { .. }
+            | FileOperation::Put { .. }
             | FileOperation::Delete { .. }
             | FileOperation::LookUp { .. }
             | FileOperation::OpenUpload { .. }

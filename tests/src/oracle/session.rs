@@ -187,6 +187,7 @@ impl Session {
             ToServer::Upload(upload) => (upload.id, Asked::Other),
             ToServer::Finish(finish) => (finish.id, Asked::Other),
             ToServer::Discard(discard) => (discard.id, Asked::Other),
+            ToServer::Put(put) => (put.id, Asked::Other),
             ToServer::Download(download) => (download.id, Asked::Other),
             ToServer::Files(files) => (files.id, Asked::Other),
             ToServer::Delete(delete) => (delete.id, Asked::Other),

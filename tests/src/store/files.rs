@@ -8,10 +8,10 @@ use std::{
 use palabre_core::{
     ids::{RoomId, UserId},
     storage::{
-        Appended, FileOperation, FileOutcome, FileRecord, NewEvent, NewFile, Place, RecoveredFiles,
-        StorageFailure, StorageOutcome, UploadRecord,
+        Appended, FileOperation, FileOutcome, FileRecord, NewEvent, NewFile, Place, PutContent,
+        RecoveredFiles, StorageFailure, StorageOutcome, UploadRecord,
     },
-    transfer::{FileName, SharedFile, UploadId, UploadKey, Version},
+    transfer::{BlobHash, FileName, SharedFile, UploadId, UploadKey, Version},
 };
 
 use super::Tables;
@@ -27,6 +27,8 @@ pub(super) struct FileTables {
     uploads: BTreeMap<UploadId, UploadRecord>,
     /// With whose file each took the place of.
     finished: BTreeMap<UploadId, (UploadKey, FileRecord, UserId)>,
+    /// Of small files.
+    contents: BTreeMap<BlobHash, Vec<u8>>,
 }
 
 impl FileTables {
@@ -36,6 +38,7 @@ impl FileTables {
             files: BTreeMap::new(),
             uploads: BTreeMap::new(),
             finished: BTreeMap::new(),
+            contents: BTreeMap::new(),
         }
     }
 
@@ -59,13 +62,20 @@ impl FileTables {
     /// A room ceases, and its files with it.
     pub(super) fn drop_of_room(&mut self, room: RoomId) {
         self.files.retain(|(place, _), _| *place != Place::Room(room));
+        self.forget_contents();
+    }
+
+    /// Contents are kept for as long as a file has them.
+    fn forget_contents(&mut self) {
+        let files = &self.files;
+        self.contents.retain(|hash, _| files.values().any(|file| file.hash == *hash));
     }
 
     fn current(&self, place: Place, name: &FileName) -> Option<&FileRecord> {
         self.files.get(&(place, name.clone()))
     }
 
-    fn unused(&self, file: &FileRecord) -> Option<palabre_core::transfer::BlobHash> {
+    fn unused(&self, file: &FileRecord) -> Option<BlobHash> {
         let used = self.files.values().any(|other| other.hash == file.hash);
         if used { None } else { Some(file.hash) }
     }
@@ -75,6 +85,12 @@ impl Tables {
     /// All files, with the content each must have.
     pub fn files(&self) -> impl Iterator<Item = &FileRecord> {
         self.files.files.values()
+    }
+
+    /// The content of a small file.
+    #[must_use]
+    pub fn content(&self, hash: BlobHash) -> Option<&[u8]> {
+        self.files.contents.get(&hash).map(Vec::as_slice)
     }
 
     /// All uploads that are not files yet.
@@ -116,8 +132,14 @@ pub(super) fn execute(
             return Ok(StorageOutcome::Done);
         }
         FileOperation::Commit { upload, file, event } => commit(tables, *upload, file, event.as_ref())?,
-        FileOperation::Find { place, name } => {
-            FileOutcome::Found(tables.files.current(*place, name).cloned())
+        FileOperation::Put { upload, key, file, content, event } => {
+            put(tables, (*upload, *key), file, content, event.as_ref())?
+        }
+        FileOperation::Find { place, name, content } => {
+            let file = tables.files.current(*place, name).cloned();
+            let hash = file.as_ref().filter(|_| *content).map(|file| file.hash);
+            let content = hash.and_then(|hash| tables.files.contents.get(&hash).cloned());
+            FileOutcome::Found { file, content }
         }
         FileOperation::List { place, after, files_max, bytes_max } => {
             let here = |file: &&FileRecord| {
@@ -156,11 +178,60 @@ fn commit(
     event: Option<&NewEvent>,
 ) -> Result<FileOutcome, StorageFailure> {
     if let Some((_, file, replaced)) = tables.files.finished.get(&id).cloned() {
-        let event = announce(tables, &file, event)?;
-        let usage = tables.files.usage([file.by, replaced]);
-        return Ok(FileOutcome::Committed { file, event, unused: None, usage });
+        return answer_again(tables, file, replaced, event);
     }
     let key = tables.files.uploads.get(&id).map(|upload| upload.key).ok_or(StorageFailure::Failed)?;
+    let outcome = store(tables, (id, key), new, event)?;
+    if let FileOutcome::Committed { .. } = outcome {
+        tables.files.uploads.remove(&id);
+    }
+    Ok(outcome)
+}
+
+fn put(
+    tables: &mut Tables,
+    (id, key): (UploadId, UploadKey),
+    new: &NewFile,
+    content: &PutContent,
+    event: Option<&NewEvent>,
+) -> Result<FileOutcome, StorageFailure> {
+    let mut finished = tables.files.finished.values();
+    let known = finished.find(|(known, file, _)| *known == key && file.by == new.by).cloned();
+    if let Some((_, file, replaced)) = known {
+        return answer_again(tables, file, replaced, event);
+    }
+    if let PutContent::OfFileIn(places) = content {
+        let has = |file: &FileRecord| {
+            places.contains(&file.place) && (file.hash, file.size) == (new.hash, new.size)
+        };
+        if !tables.files.files.values().any(has) {
+            return Ok(FileOutcome::NoContent);
+        }
+    }
+    let outcome = store(tables, (id, key), new, event)?;
+    if let (FileOutcome::Committed { .. }, PutContent::Bytes(bytes)) = (&outcome, content) {
+        tables.files.contents.insert(new.hash, bytes.clone());
+    }
+    Ok(outcome)
+}
+
+fn answer_again(
+    tables: &mut Tables,
+    file: FileRecord,
+    replaced: UserId,
+    event: Option<&NewEvent>,
+) -> Result<FileOutcome, StorageFailure> {
+    let event = announce(tables, &file, event)?;
+    let usage = tables.files.usage([file.by, replaced]);
+    Ok(FileOutcome::Committed { file, event, unused: None, usage })
+}
+
+fn store(
+    tables: &mut Tables,
+    (id, key): (UploadId, UploadKey),
+    new: &NewFile,
+    event: Option<&NewEvent>,
+) -> Result<FileOutcome, StorageFailure> {
     if let Place::Room(room) = new.place
         && tables.room(room).is_none()
     {
@@ -180,12 +251,12 @@ fn commit(
     let file = FileRecord { place, name: name.clone(), version, size, hash, executable, by, nick, at };
     let event = announce(tables, &file, event)?;
     tables.files.files.insert((place, name), file.clone());
-    tables.files.uploads.remove(&id);
     let replaced_by = replaced.as_ref().map_or(file.by, |replaced| replaced.by);
     tables.files.finished.insert(id, (key, file.clone(), replaced_by));
     let remembered = file.at.as_millis().saturating_sub(FINISHED_KEPT_MILLIS);
     tables.files.finished.retain(|_, (_, file, _)| file.at.as_millis() >= remembered);
     let unused = replaced.as_ref().and_then(|replaced| tables.files.unused(replaced));
+    tables.files.forget_contents();
     let usage = tables.files.usage([file.by, replaced_by]);
     Ok(FileOutcome::Committed { file, event, unused, usage })
 }
@@ -222,6 +293,7 @@ fn delete(
     };
     tables.files.files.remove(&(place, name.clone()));
     let unused = tables.files.unused(&file);
+    tables.files.forget_contents();
     let usage = tables.files.usage([file.by, file.by]);
     Ok(FileOutcome::Deleted { event, existed, unused, usage })
 }

@@ -281,6 +281,7 @@ impl World {
             | RefusalCode::TransferLimit
             | RefusalCode::FilesOff
             | RefusalCode::NoSuchUpload
+            | RefusalCode::NoSuchContent
             | RefusalCode::RoomLimit
             | RefusalCode::QueryEmpty
             | RefusalCode::QueryTooLong => false,

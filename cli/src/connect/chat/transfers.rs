@@ -15,7 +15,7 @@ use crate::{
     failure::{ExitStatus, Failure},
     output::{Printable, Size},
     transfer::{
-        FileSource, Job, NAMES_MAX, Place, Records, Running, fetch, not_readable, numbered, own_name,
+        FileSource, Job, Manner, NAMES_MAX, Place, Records, Running, fetch, not_readable, numbered, own_name,
         resumable, share, to_go_on,
     },
 };
@@ -44,7 +44,7 @@ impl Transfers {
 
     /// How those that have not ended can be gone on with.
     pub(super) fn to_go_on(&self) -> Option<String> {
-        to_go_on(self.running.iter())
+        to_go_on(self.running.iter().filter_map(|transfer| transfer.held.as_ref()))
     }
 
     fn index(&self, id: TransferId) -> Option<usize> {
@@ -72,7 +72,8 @@ impl Chat {
         let job = self.place().and_then(|to| {
             let source = FileSource::open(&path).map_err(|error| not_readable(&path, &error))?;
             let name = own_name(&path)?;
-            share(&path, source.into(), &name, to, &self.transfers.records, false, true)
+            let manner = Manner { keep_both: true, ..Manner::default() };
+            share(&path, source.into(), &name, to, &self.transfers.records, manner)
         });
         self.begin(job, line);
     }
@@ -210,7 +211,7 @@ impl Chat {
         let transfer = self.transfers.running.remove(index);
         let (failure, keep) = transfer.explain(failure);
         if keep {
-            return self.fail(resumable(failure, [&transfer].into_iter()));
+            return self.fail(resumable(failure, transfer.held.iter()));
         }
         drop(transfer.abandon());
         self.fail(failure);

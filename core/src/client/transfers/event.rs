@@ -36,6 +36,9 @@ pub struct UploadWish {
     pub executable: bool,
     /// Which version it takes the place of: [`Version::default`] none, `None` whichever is there.
     pub over: Option<Version>,
+    /// Whether the server is asked first if it has the content already, in a file that the user may read: then nothing is sent. For
+    /// that, all of it is summed up first; nothing is asked where the size is not known.
+    pub ask_first: bool,
 }
 
 /// What is to be downloaded.
@@ -167,7 +170,8 @@ pub enum LocalOperation {
         /// How many bytes.
         count: u32,
     },
-    /// Say what was read in all, and make sure that it has not changed meanwhile. Answer: [`LocalOutcome::Hashed`].
+    /// Say what all of it comes to, read before or not, and make sure that it has not changed since it was opened.
+    /// Answer: [`LocalOutcome::Hashed`].
     Hash {
         /// How many bytes it has.
         size: u64,

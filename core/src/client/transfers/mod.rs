@@ -1,7 +1,10 @@
 //! The transfers of a client (`PROTOCOL.md` section U): they outlive connections, and go on by themselves.
 //!
 //! ```text
-//! upload:    Waiting ─▶ Opening ─▶ Sending ─▶ Finishing ─▶ a file
+//! upload:    Waiting ─▶ Preparing ─▶ Putting ─▶ a file        small, or there already
+//!               ▲                       ├─▶ Refused, Waiting      finish_as; in parts
+//!               └──────── cut ──────────┘
+//!            Waiting ─▶ Opening ─▶ Sending ─▶ Finishing ─▶ a file
 //!               ▲                    │            │  ▲
 //!               └───── cut ──────────┴────────────┤  │ finish_as
 //!                           │                     └─▶ Conflicting
@@ -31,8 +34,14 @@ use crate::{
     wire::{self, Stopped},
 };
 
+/// Files of at most so many bytes are stored in one request each: they are there in one step, and there is nothing to resume.
+pub const PUT_BYTES_MAX: u64 = wire::PUT_BYTES_MAX as u64;
+
 /// Transfers that go on at a time; others wait.
 const OPEN_MAX: usize = 4;
+
+/// Files that are stored in one request each at a time, beside those. A server takes 64 requests before it answers any.
+const PUTS_MAX: usize = 32;
 
 /// Content is sent while less than this waits to be sent (U14).
 const BULK_BYTES_MAX: usize = 64 << 10;
@@ -109,13 +118,17 @@ impl Transfers {
         }
     }
 
-    /// How many go on or are being opened.
-    fn open_count(&self) -> usize {
-        let is_open = |entry: &&Entry| match &entry.kind {
-            Kind::Upload(upload) => upload.is_open(),
-            Kind::Download(download) => download.is_open(),
-        };
-        self.entries.values().filter(is_open).count()
+    /// How many go on or are being opened; and how many are being stored in one request.
+    fn open_count(&self) -> (usize, usize) {
+        let (mut open, mut puts) = (0, 0);
+        for entry in self.entries.values() {
+            match &entry.kind {
+                Kind::Upload(upload) if upload.is_put() => puts += usize::from(upload.is_open()),
+                Kind::Upload(upload) => open += usize::from(upload.is_open()),
+                Kind::Download(download) => open += usize::from(download.is_open()),
+            }
+        }
+        (open, puts)
     }
 
     fn upload_mut(&mut self, id: TransferId) -> Option<&mut Upload> {
@@ -208,17 +221,26 @@ impl Session {
         }
         let now = self.now.monotonic;
         self.transfers.rate_at = None;
-        let mut free = OPEN_MAX.saturating_sub(self.transfers.open_count());
-        let mut waiting = Vec::new();
+        let (open, puts) = self.transfers.open_count();
+        let (mut free, mut free_puts) = (OPEN_MAX.saturating_sub(open), PUTS_MAX.saturating_sub(puts));
+        let (mut waiting, mut waiting_puts) = (Vec::new(), Vec::new());
         for (id, entry) in &mut self.transfers.entries {
             entry.again_at = entry.again_at.filter(|at| *at > now);
-            let waits = match &entry.kind {
-                Kind::Upload(upload) => upload.waits(),
-                Kind::Download(download) => download.waits(),
+            let (waits, list) = match &entry.kind {
+                Kind::Upload(upload) if upload.is_put() => (upload.waits(), &mut waiting_puts),
+                Kind::Upload(upload) => (upload.waits(), &mut waiting),
+                Kind::Download(download) => (download.waits(), &mut waiting),
             };
             if waits && entry.again_at.is_none() {
-                waiting.push(*id);
+                list.push(*id);
             }
+        }
+        for id in waiting_puts {
+            if free_puts == 0 || !self.link.has_room() {
+                break;
+            }
+            free_puts -= 1;
+            self.prepare_put(id);
         }
         for id in waiting {
             if free == 0 || !self.link.has_room() {
@@ -294,6 +316,9 @@ impl Session {
                 self.transfers.open.retain(|number, _| Some(*number) != ended);
                 let (transfer, refusal) = (id, refusal.clone());
                 self.tell(ClientEvent::Transfer(TransferEvent::Conflict { transfer, refusal }));
+            }
+            Kind::Upload(upload) if upload.is_put() && refusal.code == RefusalCode::NoSuchContent => {
+                upload.go_in_parts();
             }
             // It was never opened, or is not any more; both pass.
             Kind::Upload(Upload { .. }) | Kind::Download(_)

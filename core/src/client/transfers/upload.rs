@@ -3,8 +3,8 @@
 use alloc::{collections::VecDeque, vec::Vec};
 
 use super::{
-    LocalFailure, LocalOperation, TransferEvent, TransferFailure, TransferId, TransferProgress, UploadWish,
-    room_number,
+    LocalFailure, LocalOperation, PUT_BYTES_MAX, TransferEvent, TransferFailure, TransferId,
+    TransferProgress, UploadWish, room_number,
 };
 use crate::{
     client::{ClientEvent, convert, session::Session},
@@ -29,12 +29,21 @@ pub(super) struct Upload {
     from: u64,
     /// Of the whole, once all of it was read, and its size.
     whole: Option<(u64, BlobHash)>,
+    /// It cannot be stored in one request: it was tried.
+    in_parts: bool,
 }
 
 #[derive(Debug)]
 enum State {
     /// For a connection, or its turn.
     Waiting,
+    /// Being read, to be stored in one request (U15). A small one is sent with it; once there is a hash, all was read.
+    Preparing {
+        content: Option<Vec<u8>>,
+        hash: Option<BlobHash>,
+    },
+    /// Being stored in one request.
+    Putting,
     Opening {
         wire: u32,
     },
@@ -67,7 +76,7 @@ struct Flow {
 
 impl Upload {
     pub(super) const fn new(wish: UploadWish) -> Self {
-        Self { wish, state: State::Waiting, attempt: 0, durable: 0, from: 0, whole: None }
+        Self { wish, state: State::Waiting, attempt: 0, durable: 0, from: 0, whole: None, in_parts: false }
     }
 
     pub(super) const fn attempt(&self) -> u32 {
@@ -88,12 +97,30 @@ impl Upload {
 
     /// Whether a conflict is answered by another name.
     pub(super) const fn may_be_renamed(&self) -> bool {
-        matches!(self.state, State::Opening { .. } | State::Finishing { .. })
+        matches!(self.state, State::Putting | State::Opening { .. } | State::Finishing { .. })
+    }
+
+    /// Whether it is to be stored in one request.
+    pub(super) const fn is_put(&self) -> bool {
+        !self.in_parts && (self.is_small() || self.wish.ask_first && self.wish.size.is_some())
+    }
+
+    /// Whether its content is sent with the one request, rather than asked for.
+    const fn is_small(&self) -> bool {
+        !self.wish.ask_first && matches!(self.wish.size, Some(size) if size <= PUT_BYTES_MAX)
+    }
+
+    /// The server wants it in parts.
+    pub(super) fn go_in_parts(&mut self) {
+        self.interrupt();
+        self.in_parts = true;
+        // Whether it has changed is looked at once more when all of it was sent.
+        self.whole = None;
     }
 
     pub(super) const fn wire(&self) -> Option<u32> {
         match &self.state {
-            State::Waiting | State::Refused => None,
+            State::Waiting | State::Refused | State::Preparing { .. } | State::Putting => None,
             State::Opening { wire }
             | State::Finishing { wire }
             | State::Conflicting { wire }
@@ -105,14 +132,21 @@ impl Upload {
         let moved = match &self.state {
             State::Sending(flow) => flow.sending.next(),
             State::Finishing { .. } | State::Conflicting { .. } => self.whole.map_or(0, |(size, _)| size),
-            State::Waiting | State::Refused | State::Opening { .. } => self.durable,
+            State::Waiting
+            | State::Refused
+            | State::Preparing { .. }
+            | State::Putting
+            | State::Opening { .. } => self.durable,
         };
         TransferProgress {
             done: self.durable,
             moved,
             from: self.from,
             size: self.wish.size.or_else(|| self.whole.map(|(size, _)| size)),
-            is_open: !matches!(self.state, State::Waiting | State::Refused | State::Opening { .. }),
+            is_open: matches!(
+                self.state,
+                State::Sending(_) | State::Finishing { .. } | State::Conflicting { .. }
+            ),
         }
     }
 
@@ -156,8 +190,10 @@ impl Upload {
     pub(super) fn can_send(&self) -> bool {
         match &self.state {
             State::Sending(flow) => !flow.chunks.is_empty() && flow.sending.credit() > 0,
+            State::Preparing { hash, .. } => hash.is_some(),
             State::Waiting
             | State::Refused
+            | State::Putting
             | State::Opening { .. }
             | State::Finishing { .. }
             | State::Conflicting { .. } => false,
@@ -172,7 +208,12 @@ impl Upload {
                 self.state = State::Refused;
                 return Some(wire);
             }
-            State::Waiting | State::Refused | State::Sending(_) | State::Conflicting { .. } => {}
+            State::Putting => self.state = State::Refused,
+            State::Waiting
+            | State::Refused
+            | State::Preparing { .. }
+            | State::Sending(_)
+            | State::Conflicting { .. } => {}
         }
         None
     }
@@ -182,7 +223,12 @@ impl Upload {
         self.state = match self.state {
             State::Conflicting { wire } => State::Finishing { wire },
             State::Refused => State::Waiting,
-            State::Waiting | State::Opening { .. } | State::Sending(_) | State::Finishing { .. } => {
+            State::Waiting
+            | State::Preparing { .. }
+            | State::Putting
+            | State::Opening { .. }
+            | State::Sending(_)
+            | State::Finishing { .. } => {
                 return false;
             }
         };
@@ -193,6 +239,52 @@ impl Upload {
 }
 
 impl Session {
+    /// Has a file read that is to be stored in one request.
+    pub(super) fn prepare_put(&mut self, id: TransferId) {
+        let Some(upload) = self.transfers.upload_mut(id) else { return };
+        let Some(size) = upload.wish.size else { return };
+        upload.attempt += 1;
+        upload.state = State::Preparing { content: None, hash: None };
+        let (attempt, is_small) = (upload.attempt, upload.is_small());
+        if is_small && size > 0 {
+            let count = u32::try_from(size).unwrap_or(u32::MAX);
+            self.ask_file(id, attempt, LocalOperation::Read { offset: 0, count });
+        }
+        self.ask_file(id, attempt, LocalOperation::Hash { size });
+    }
+
+    /// Stores a file in one request, if the rate allows it; all of it was read. Whether it did.
+    fn send_put(&mut self, id: TransferId) -> bool {
+        let now = self.now.monotonic;
+        let Some(upload) = self.transfers.upload_mut(id) else { return false };
+        let count = if upload.is_small() { upload.wish.size.unwrap_or(0) } else { 0 };
+        if self.transfers.rate_allows(count, now) < count {
+            return false;
+        }
+        self.transfers.rate_takes(count);
+        let request = self.requests.next_wire_id();
+        let Some(upload) = self.transfers.upload_mut(id) else { return false };
+        let (is_small, Some(size)) = (upload.is_small(), upload.wish.size) else { return false };
+        let State::Preparing { content, hash: Some(hash) } = &mut upload.state else { return false };
+        let (content, hash) = (is_small.then(|| content.take().unwrap_or_default()), *hash);
+        upload.state = State::Putting;
+        upload.whole = Some((size, hash));
+        let put = wire::Put {
+            id: request,
+            key: upload.wish.key,
+            room: room_number(upload.wish.room),
+            name: upload.wish.name.as_str(),
+            size,
+            hash,
+            executable: upload.wish.executable,
+            over: upload.wish.over,
+            content: content.as_deref(),
+        };
+        self.link.send(&put.into(), &mut self.outputs);
+        self.transfers.asked.insert(request, Some(id));
+        true
+    }
+
     /// The server takes an upload from an offset on (U4).
     pub(in crate::client) fn upload_accepted(&mut self, accepted: &Accepted) -> Result<(), ProtocolError> {
         let asked = self.transfers.asked.remove(&accepted.id).ok_or(ProtocolError::SequenceBroken)?;
@@ -256,6 +348,13 @@ impl Session {
 
     pub(super) fn was_read(&mut self, id: TransferId, bytes: Vec<u8>) {
         let Some(upload) = self.transfers.upload_mut(id) else { return };
+        if let State::Preparing { content, .. } = &mut upload.state {
+            if upload.wish.size != Some(bytes.len() as u64) {
+                return self.fail_transfer(id, TransferFailure::Local(LocalFailure::Changed));
+            }
+            *content = Some(bytes);
+            return;
+        }
         let State::Sending(flow) = &mut upload.state else { return };
         flow.reading = flow.reading.saturating_sub(1);
         let waiting: u64 = flow.chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>() - flow.sent as u64;
@@ -274,10 +373,13 @@ impl Session {
         self.read_on(id);
     }
 
-    /// Sends a frame of content, as much as there is credit for. Whether it did.
+    /// Sends a frame of content, as much as there is credit for, or all of it in one request. Whether it did.
     pub(super) fn send_data(&mut self, id: TransferId) -> bool {
         let now = self.now.monotonic;
         let Some(upload) = self.transfers.upload_mut(id) else { return false };
+        if matches!(upload.state, State::Preparing { .. }) {
+            return self.send_put(id);
+        }
         let State::Sending(flow) = &upload.state else { return false };
         let Some(chunk) = flow.chunks.front() else { return false };
         let ready = (chunk.len() - flow.sent) as u64;
@@ -309,6 +411,10 @@ impl Session {
 
     pub(super) fn was_hashed(&mut self, id: TransferId, hash: BlobHash) {
         let Some(upload) = self.transfers.upload_mut(id) else { return };
+        if let State::Preparing { hash: known, .. } = &mut upload.state {
+            *known = Some(hash);
+            return;
+        }
         let State::Sending(flow) = &upload.state else { return };
         let (wire, size) = (flow.wire, flow.sending.next());
         upload.whole = Some((size, hash));

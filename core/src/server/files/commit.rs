@@ -8,7 +8,7 @@ use crate::{
     error::{ProtocolError, Refusal, RefusalCode},
     ids::{ConnectionId, Nonce, RoomId},
     output::Event,
-    server::{Pending, Server, receive::Taken},
+    server::{Pending, Server, pending::Asked, receive::Taken},
     storage::{
         Appended, EventKind, FileOperation, FileOutcome, FileRecord, NewEvent, NewFile, Place,
         StorageFailure, StorageOperation,
@@ -98,15 +98,8 @@ impl Server {
             nick: Arc::clone(&nick),
             at,
         };
-        let event = match place {
-            Place::Shelf(_) => None,
-            Place::Room(room) => {
-                self.hold(room, 1);
-                let nonce = nonce_of(self.key_of(id));
-                let (kind, text) = (EventKind::FileShared, "".into());
-                Some(NewEvent { author: user, nick, nonce, at, kind, text, about: None })
-            }
-        };
+        let key = upload.record.key;
+        let event = self.announcement(&file, key);
         if let Some(finishing) = self.files.uploads.get_mut(&id).and_then(|upload| upload.finishing.as_mut())
         {
             finishing.step = Step::Committing;
@@ -116,8 +109,19 @@ impl Server {
         self.ask_storage(pending, StorageOperation::Files(operation.into()));
     }
 
-    fn key_of(&self, id: UploadId) -> UploadKey {
-        self.files.uploads.get(&id).map_or(UploadKey([0; 16]), |upload| upload.record.key)
+    /// The event about a file that is about to be stored, where there is a room to tell; the room stays until that is done.
+    pub(super) fn announcement(&mut self, file: &NewFile, key: UploadKey) -> Option<NewEvent> {
+        let Place::Room(room) = file.place else { return None };
+        self.hold(room, 1);
+        Some(NewEvent {
+            author: file.by,
+            nick: Arc::clone(&file.nick),
+            nonce: nonce_of(key),
+            at: file.at,
+            kind: EventKind::FileShared,
+            text: "".into(),
+            about: None,
+        })
     }
 
     /// Storage has made an upload a file, or has not.
@@ -137,10 +141,11 @@ impl Server {
                 let finishing = self.files.uploads.get_mut(&id).and_then(|upload| upload.finishing.take());
                 self.forget_upload(id);
                 self.ask_disk(Work::Discard, BlobOperation::Discard { upload: id });
-                self.became_file(finishing, &file);
-                if let (Some(event), Some((appended, text))) = (event, appended) {
-                    self.append_about_file(room_of(place), NewEvent { text, ..event }, appended);
+                self.became_file(finishing.as_ref().map(|finishing| finishing.asked), &file);
+                if let Some(Finishing { hash, step, .. }) = finishing {
+                    self.unseal(hash, step);
                 }
+                self.announced(place, event, appended);
                 self.remove_unused(unused);
             }
             Ok(FileOutcome::Conflict { current }) => {
@@ -162,13 +167,25 @@ impl Server {
         }
     }
 
-    fn became_file(&mut self, finishing: Option<Finishing>, file: &FileRecord) {
+    /// Tells whoever asked that there is a file now.
+    pub(super) fn became_file(&mut self, asked: Option<Asked>, file: &FileRecord) {
         self.report(Event::FileStored { user: file.by, size: file.size });
-        let Some(Finishing { asked, hash, step, .. }) = finishing else { return };
+        let Some(asked) = asked else { return };
         self.finish(asked);
         let stored = wire::Stored { id: asked.request, room: room_of(file.place), file: wire_file(file) };
         self.peers.answer(asked.connection, stored, &self.config.limits);
-        self.unseal(hash, step);
+    }
+
+    /// A room has been told of a file.
+    pub(super) fn announced(
+        &mut self,
+        place: Place,
+        event: Option<NewEvent>,
+        appended: Option<(Appended, Arc<str>)>,
+    ) {
+        if let (Some(event), Some((appended, text))) = (event, appended) {
+            self.append_about_file(room_of(place), NewEvent { text, ..event }, appended);
+        }
     }
 
     /// An event about a file is part of its room's log.

@@ -37,7 +37,7 @@ impl Server {
             Ok((place, name)) => {
                 self.note_opening(id, 1);
                 let asked = self.begin(id, wish.id);
-                let operation = FileOperation::Find { place, name: name.clone() };
+                let operation = FileOperation::Find { place, name: name.clone(), content: true };
                 let wire::Download { transfer, room, hash, offset, limit, .. } = *wish;
                 let wish = DownloadWish { transfer, room, name, hash, offset, limit };
                 let pending = Pending::Download { asked, wish: wish.into() };
@@ -66,11 +66,11 @@ impl Server {
         result: Result<FileOutcome, StorageFailure>,
     ) {
         let found = match result {
-            Ok(FileOutcome::Found(found)) => Ok(found),
+            Ok(FileOutcome::Found { file, content }) => Ok((file, content)),
             Ok(_) => Err(StorageFailure::Failed),
             Err(failure) => Err(failure),
         };
-        let found = match found {
+        let (found, content) = match found {
             Ok(found) => found,
             Err(failure) => {
                 let refusal = self.storage_refusal("look for the file", failure);
@@ -78,7 +78,7 @@ impl Server {
             }
         };
         match self.check_found(asked.connection, wish, found) {
-            Ok(file) => self.begin_download(asked, wish, &file),
+            Ok(file) => self.begin_download(asked, wish, &file, content),
             Err(refusal) => self.refuse_upload(asked, &refusal),
         }
     }
@@ -98,7 +98,14 @@ impl Server {
         Ok(file)
     }
 
-    fn begin_download(&mut self, asked: Asked, wish: &DownloadWish, file: &FileRecord) {
+    /// Content that came along is there to be sent; other content is read as it is wanted.
+    fn begin_download(
+        &mut self,
+        asked: Asked,
+        wish: &DownloadWish,
+        file: &FileRecord,
+        content: Option<Vec<u8>>,
+    ) {
         self.note_opening(asked.connection, -1);
         self.finish(asked);
         let (transfer, offset) = (wish.transfer, wish.offset);
@@ -106,21 +113,24 @@ impl Server {
             self.peers.connections.get_mut(asked.connection).and_then(|connection| connection.ready_mut());
         let Some(ready) = ready else { return };
         if offset < file.size {
+            let sent = usize::try_from(offset).unwrap_or(usize::MAX);
+            let chunks: VecDeque<_> = content.map(|bytes| Chunk { bytes, sent }).into_iter().collect();
             ready.transfers.downloads.push_back(Download {
                 transfer,
                 room: wish.room,
                 blob: file.hash,
                 size: file.size,
                 sending: Sending::new(offset, wish.limit),
-                asked: offset,
+                asked: if chunks.is_empty() { offset } else { file.size },
                 reading: 0,
-                chunks: VecDeque::new(),
+                chunks,
             });
             self.lease(file.hash);
         }
         let sending = wire::Sending { id: asked.request, transfer, file: wire_file(file), offset };
         self.peers.answer(asked.connection, sending, &self.config.limits);
         self.read_ahead(asked.connection, transfer);
+        self.peers.queue_bulk(asked.connection);
     }
 
     /// The client takes more of a download (U11).

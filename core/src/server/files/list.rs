@@ -69,7 +69,7 @@ impl Server {
                 Err(refusal) => return self.refuse(id, delete.id, &refusal),
             };
         let asked = self.begin(id, delete.id);
-        let operation = FileOperation::Find { place, name: name.clone() };
+        let operation = FileOperation::Find { place, name: name.clone(), content: false };
         let pending = Pending::FindToDelete { asked, room: delete.room, name, version: delete.version };
         self.ask_storage(pending, StorageOperation::Files(operation.into()));
     }
@@ -84,7 +84,7 @@ impl Server {
         result: Result<FileOutcome, StorageFailure>,
     ) {
         let found = match result {
-            Ok(FileOutcome::Found(found)) => found,
+            Ok(FileOutcome::Found { file, .. }) => file,
             other => {
                 let failure = other.err().unwrap_or(StorageFailure::Failed);
                 return self.storage_refused(asked, "look for the file", failure);

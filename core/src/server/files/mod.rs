@@ -16,6 +16,7 @@ mod commit;
 mod data;
 mod download;
 mod list;
+mod put;
 mod removal;
 mod upload;
 mod work;
@@ -27,6 +28,7 @@ use alloc::{
 
 pub(crate) use self::{
     download::DownloadWish,
+    put::Putting,
     work::{Work, WorkTable},
 };
 use super::{Server, pending::Asked};
@@ -51,7 +53,7 @@ pub(crate) struct Files {
     pub(crate) usage: BTreeMap<UserId, u64>,
     /// What their uploads may become.
     reserved: BTreeMap<UserId, u64>,
-    /// Memory that senders were promised.
+    /// Memory that senders were promised, and that of contents that storage is being given.
     pub(crate) windows_bytes: u64,
     /// Uploads that were promised none for lack of it.
     starved: BTreeSet<UploadId>,
@@ -158,6 +160,11 @@ impl Files {
     fn charged(&self, user: UserId) -> u64 {
         let of = |table: &BTreeMap<UserId, u64>| table.get(&user).copied().unwrap_or(0);
         of(&self.usage).saturating_add(of(&self.reserved))
+    }
+
+    /// Whether an upload of this key is under way.
+    fn knows_key(&self, user: UserId, key: UploadKey) -> bool {
+        self.by_key.contains_key(&(user, key)) || self.looking_up.contains(&(user, key))
     }
 
     fn reserve(&mut self, user: UserId, bytes: u64) {

@@ -73,13 +73,17 @@ impl Server {
         let (user, place) = self.readable_place(id, wish.room)?;
         self.may_upload(user, place)?;
         let name = FileName::parse(wish.name)?;
-        let size = wish.size.unwrap_or(0);
-        let most = self.config.limits.file_bytes_max;
-        if size > most {
-            let text = format!("{name} has {size} bytes; a file may have at most {most} here.");
-            return Err(Refusal::new(RefusalCode::FileTooLarge, text).about(name.as_str()));
-        }
+        self.check_size(&name, wish.size.unwrap_or(0))?;
         Ok((user, place, name))
+    }
+
+    pub(super) fn check_size(&self, name: &FileName, size: u64) -> Result<(), Refusal> {
+        let most = self.config.limits.file_bytes_max;
+        if size <= most {
+            return Ok(());
+        }
+        let text = format!("{name} has {size} bytes; a file may have at most {most} here.");
+        Err(Refusal::new(RefusalCode::FileTooLarge, text).about(name.as_str()))
     }
 
     fn look_up_upload(
@@ -111,7 +115,7 @@ impl Server {
         self.ask_storage(pending, StorageOperation::Files(operation.into()));
     }
 
-    fn new_upload_id(&mut self) -> UploadId {
+    pub(super) fn new_upload_id(&mut self) -> UploadId {
         loop {
             let mut bytes = [0; 16];
             self.rng.fill_bytes(&mut bytes);
@@ -161,10 +165,14 @@ impl Server {
             let text = "Too many uploads of yours are unfinished; finish or cancel some.";
             return Err(Refusal::new(RefusalCode::TransferLimit, text));
         }
-        let (charged, most) = (self.files.charged(record.user), limits.user_files_bytes_max);
-        let wanted = record.size.unwrap_or(1);
-        if charged.saturating_add(wanted) > most {
-            return Err(over_quota(&record.name, charged, most));
+        self.check_charge(record.user, &record.name, record.size.unwrap_or(1))
+    }
+
+    /// Whether a user may store so much more (U10).
+    pub(super) fn check_charge(&self, user: UserId, name: &FileName, bytes: u64) -> Result<(), Refusal> {
+        let (charged, most) = (self.files.charged(user), self.config.limits.user_files_bytes_max);
+        if charged.saturating_add(bytes) > most {
+            return Err(over_quota(name, charged, most));
         }
         Ok(())
     }
@@ -594,7 +602,7 @@ impl Server {
     }
 
     /// Gives memory back; those who had none get it.
-    fn give_window_back(&mut self, bytes: u64) {
+    pub(super) fn give_window_back(&mut self, bytes: u64) {
         self.files.windows_bytes = self.files.windows_bytes.saturating_sub(bytes);
         let (bytes, most) = (self.config.limits.window_bytes, self.config.limits.windows_bytes_max);
         let starved: Vec<UploadId> = self.files.starved.iter().copied().collect();

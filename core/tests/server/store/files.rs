@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use palabre_core::{
     ids::UserId,
     storage::{
-        Appended, FileOperation, FileOutcome, FileRecord, NewEvent, NewFile, Place, RecoveredFiles,
-        StorageFailure, StorageOperation, StorageOutcome, UploadRecord,
+        Appended, FileOperation, FileOutcome, FileRecord, NewEvent, NewFile, Place, PutContent,
+        RecoveredFiles, StorageFailure, StorageOperation, StorageOutcome, UploadRecord,
     },
-    transfer::{FileName, SharedFile, UploadId, UploadKey, Version},
+    transfer::{BlobHash, FileName, SharedFile, UploadId, UploadKey, Version},
 };
 
 use super::Store;
@@ -20,6 +20,7 @@ pub(crate) struct Files {
     pub(crate) entries: BTreeMap<(Place, FileName), FileRecord>,
     pub(crate) uploads: BTreeMap<UploadId, UploadRecord>,
     finished: BTreeMap<(UserId, UploadKey), FileRecord>,
+    pub(crate) contents: BTreeMap<BlobHash, Vec<u8>>,
 }
 
 impl Files {
@@ -70,8 +71,14 @@ impl Store {
                 return Ok(StorageOutcome::Done);
             }
             FileOperation::Commit { upload, file, event } => self.commit(upload, file, event)?,
-            FileOperation::Find { place, name } => {
-                FileOutcome::Found(self.files.entries.get(&(place, name)).cloned())
+            FileOperation::Put { upload: _, key, file, content, event } => {
+                self.put(key, file, content, event)?
+            }
+            FileOperation::Find { place, name, content } => {
+                let file = self.files.entries.get(&(place, name)).cloned();
+                let hash = file.as_ref().filter(|_| content).map(|file| file.hash);
+                let content = hash.and_then(|hash| self.files.contents.get(&hash).cloned());
+                FileOutcome::Found { file, content }
             }
             FileOperation::List { place, after, files_max, bytes_max: _ } => {
                 let here = self.files.entries.values().filter(|file| file.place == place);
@@ -110,18 +117,57 @@ impl Store {
         new: NewFile,
         event: Option<NewEvent>,
     ) -> Result<FileOutcome, StorageFailure> {
+        let key = self.files.uploads.get(&upload).map(|record| record.key).ok_or(StorageFailure::Failed)?;
+        let outcome = self.store_file(key, new, event)?;
+        if let FileOutcome::Committed { .. } = outcome {
+            self.files.uploads.remove(&upload);
+        }
+        Ok(outcome)
+    }
+
+    fn put(
+        &mut self,
+        key: UploadKey,
+        new: NewFile,
+        content: PutContent,
+        event: Option<NewEvent>,
+    ) -> Result<FileOutcome, StorageFailure> {
+        if let Some(file) = self.files.finished.get(&(new.by, key)).cloned() {
+            let usage = self.files.usage([file.by, file.by]);
+            return Ok(FileOutcome::Committed { file, event: None, unused: None, usage });
+        }
+        let (hash, size) = (new.hash, new.size);
+        if let PutContent::OfFileIn(places) = &content {
+            let has =
+                |file: &FileRecord| places.contains(&file.place) && (file.hash, file.size) == (hash, size);
+            if !self.files.entries.values().any(has) {
+                return Ok(FileOutcome::NoContent);
+            }
+        }
+        let outcome = self.store_file(key, new, event)?;
+        if let (FileOutcome::Committed { .. }, PutContent::Bytes(bytes)) = (&outcome, content) {
+            self.files.contents.insert(hash, bytes);
+        }
+        Ok(outcome)
+    }
+
+    fn store_file(
+        &mut self,
+        key: UploadKey,
+        new: NewFile,
+        event: Option<NewEvent>,
+    ) -> Result<FileOutcome, StorageFailure> {
         let NewFile { place, name, over, size, hash, executable, by, nick, at } = new;
         let replaced = self.files.entries.get(&(place, name.clone())).cloned();
         let current = replaced.as_ref().map(|file| file.version).unwrap_or_default();
         if over.is_some_and(|over| over != current) {
             return Ok(FileOutcome::Conflict { current });
         }
-        let record = self.files.uploads.remove(&upload).ok_or(StorageFailure::Failed)?;
         self.files.versions += 1;
         let version = Version::new(self.files.versions);
         let file = FileRecord { place, name: name.clone(), version, size, hash, executable, by, nick, at };
         self.files.entries.insert((place, name.clone()), file.clone());
-        self.files.finished.insert((by, record.key), file.clone());
+        self.files.finished.insert((by, key), file.clone());
         let event = match event {
             Some(event) => {
                 let text: std::sync::Arc<str> = SharedFile { name, version, size, hash }.to_text().into();

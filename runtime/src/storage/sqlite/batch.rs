@@ -188,6 +188,7 @@ impl<'storage> Writer<'storage> {
                 Err(Problem::NoSuchRoom) => Err(StorageFailure::NoSuchRoom),
                 Err(Problem::NoSuchUser) => Err(StorageFailure::NoSuchUser),
                 Err(Problem::NameTaken) => Err(StorageFailure::Failed),
+                Err(Problem::NoSpace) => Err(StorageFailure::NoSpace),
                 Err(Problem::Statement(error)) => return Err(error),
             };
         Ok(StorageReply { ticket: request.ticket, result })

@@ -225,6 +225,8 @@ pub(super) enum Problem {
     NoSuchUser,
     /// As above; the core never asks for it.
     NameTaken,
+    /// As above; the disk is about to be full.
+    NoSpace,
     /// A statement failed, and the transaction around it must be rolled back.
     Statement(rusqlite::Error),
 }

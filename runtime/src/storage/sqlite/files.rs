@@ -2,13 +2,13 @@
 //!
 //! Nothing is written before everything is judged: an operation that is refused leaves no trace, also where its transaction goes on.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use palabre_core::{
     ids::{RoomId, UserId},
     storage::{
-        Appended, FileOperation, FileOutcome, FileRecord, NewEvent, NewFile, Place, RecoveredFiles,
-        StorageOutcome, UploadRecord,
+        Appended, FileOperation, FileOutcome, FileRecord, NewEvent, NewFile, Place, PutContent,
+        RecoveredFiles, StorageOutcome, UploadRecord,
     },
     time::WallTime,
     transfer::{BlobHash, FileName, SharedFile, UploadId, UploadKey, Version},
@@ -20,6 +20,7 @@ use super::{
     operations::{self, count_up, signed},
     rooms::Rooms,
 };
+use crate::disk_space;
 
 /// How long it is remembered what an upload became (`PROTOCOL.md` U3), in milliseconds.
 const FINISHED_KEPT_MILLIS: u64 = 7 * 24 * 60 * 60 * 1_000;
@@ -52,7 +53,15 @@ pub(super) fn execute(
         FileOperation::Commit { upload, file, event } => {
             commit(connection, rooms, *upload, file, event.as_ref())?
         }
-        FileOperation::Find { place, name } => FileOutcome::Found(find(connection, *place, name)?),
+        FileOperation::Put { upload, key, file, content, event } => {
+            put(connection, rooms, (*upload, *key), file, content, event.as_ref())?
+        }
+        FileOperation::Find { place, name, content } => {
+            let file = find(connection, *place, name)?;
+            let wanted = file.as_ref().filter(|_| *content);
+            let content = wanted.map(|file| self::content(connection, file.hash)).transpose()?.flatten();
+            FileOutcome::Found { file, content }
+        }
         FileOperation::List { place, after, files_max, bytes_max } => {
             list(connection, *place, after.as_ref(), *files_max, *bytes_max)?
         }
@@ -75,6 +84,7 @@ pub(super) const fn only_reads(operation: &FileOperation) -> bool {
         | FileOperation::Checkpoint { .. }
         | FileOperation::DropUpload { .. }
         | FileOperation::Commit { .. }
+        | FileOperation::Put { .. }
         | FileOperation::Delete { .. } => false,
     }
 }
@@ -96,9 +106,33 @@ pub(super) fn is_used(connection: &Connection, hash: BlobHash) -> rusqlite::Resu
     connection.prepare_cached("SELECT 1 FROM files WHERE hash = ?1")?.exists([hash.0])
 }
 
-/// Deletes the files of a room that ceases.
+/// Deletes the files of a room that ceases, and the contents that are here and that no other file has.
 pub(super) fn drop_of_room(connection: &Connection, room: RoomId) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM files WHERE room = ?1")?.execute([signed(room.get())]).map(drop)
+    let room = signed(room.get());
+    connection
+        .prepare_cached(
+            "DELETE FROM contents WHERE hash IN (SELECT hash FROM files WHERE room = ?1)
+             AND NOT EXISTS (SELECT 1 FROM files WHERE files.hash = contents.hash AND room <> ?1)",
+        )?
+        .execute([room])?;
+    connection.prepare_cached("DELETE FROM files WHERE room = ?1")?.execute([room]).map(drop)
+}
+
+/// The content of a small file.
+fn content(connection: &Connection, hash: BlobHash) -> rusqlite::Result<Option<Vec<u8>>> {
+    connection
+        .prepare_cached("SELECT bytes FROM contents WHERE hash = ?1")?
+        .query_row([hash.0], |row| row.get(0))
+        .optional()
+}
+
+/// The hash of a content that no file has any more, which is not kept either if it is here.
+fn unused(connection: &Connection, hash: BlobHash) -> rusqlite::Result<Option<BlobHash>> {
+    if is_used(connection, hash)? {
+        return Ok(None);
+    }
+    connection.prepare_cached("DELETE FROM contents WHERE hash = ?1")?.execute([hash.0])?;
+    Ok(Some(hash))
 }
 
 fn look_up(
@@ -150,21 +184,98 @@ fn commit(
     event: Option<&NewEvent>,
 ) -> Result<FileOutcome, Problem> {
     let finished = connection
-        .prepare_cached(&format!("SELECT {FILE} FROM finished_uploads WHERE id = ?1"))?
-        .query_row([upload.0], file_record)
+        .prepare_cached(&format!("SELECT {FILE}, replaced FROM finished_uploads WHERE id = ?1"))?
+        .query_row([upload.0], finished_record)
         .optional()?;
-    if let Some(file) = finished {
-        let event = announce(connection, rooms, &file, event)?;
-        let replaced = connection
-            .prepare_cached("SELECT replaced FROM finished_uploads WHERE id = ?1")?
-            .query_row([upload.0], |row| row.get::<_, Option<i64>>(0))?;
-        let replaced = replaced.map_or(file.by, |user| UserId::new(user.cast_unsigned()));
-        let usage = usage(connection, [file.by, replaced])?;
-        return Ok(FileOutcome::Committed { file, event, unused: None, usage });
+    if let Some(finished) = finished {
+        return answer_again(connection, rooms, finished, event);
     }
-    if !connection.prepare_cached("SELECT 1 FROM uploads WHERE id = ?1")?.exists([upload.0])? {
-        return Err(Problem::NameTaken);
+    let key = connection
+        .prepare_cached("SELECT key FROM uploads WHERE id = ?1")?
+        .query_row([upload.0], |row| row.get::<_, [u8; 16]>(0))
+        .optional()?;
+    let key = key.ok_or(Problem::NameTaken)?;
+    let outcome = store(connection, rooms, (upload, UploadKey(key)), new, event)?;
+    if let FileOutcome::Committed { .. } = outcome {
+        connection.prepare_cached("DELETE FROM uploads WHERE id = ?1")?.execute([upload.0])?;
     }
+    Ok(outcome)
+}
+
+/// Stores a file whose content comes along, or which some file in one of some places has.
+fn put(
+    connection: &Connection,
+    rooms: &mut Rooms,
+    (upload, key): (UploadId, UploadKey),
+    new: &NewFile,
+    content: &PutContent,
+    event: Option<&NewEvent>,
+) -> Result<FileOutcome, Problem> {
+    let finished = connection
+        .prepare_cached(&format!(
+            "SELECT {FILE}, replaced FROM finished_uploads WHERE user = ?1 AND key = ?2"
+        ))?
+        .query_row(params![signed(new.by.get()), key.0], finished_record)
+        .optional()?;
+    if let Some(finished) = finished {
+        return answer_again(connection, rooms, finished, event);
+    }
+    match content {
+        PutContent::Bytes(bytes) if !leaves_reserve(connection, bytes.len()) => return Err(Problem::NoSpace),
+        PutContent::Bytes(_) => {}
+        PutContent::OfFileIn(places) => {
+            if !any_has(connection, places, new)? {
+                return Ok(FileOutcome::NoContent);
+            }
+        }
+    }
+    let outcome = store(connection, rooms, (upload, key), new, event)?;
+    if let (FileOutcome::Committed { .. }, PutContent::Bytes(bytes)) = (&outcome, content) {
+        connection
+            .prepare_cached("INSERT INTO contents (hash, bytes) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
+            .execute(params![new.hash.0, bytes])?;
+    }
+    Ok(outcome)
+}
+
+/// Whether a file in one of these places has the content of a new one.
+fn any_has(connection: &Connection, places: &[Place], new: &NewFile) -> rusqlite::Result<bool> {
+    let mut statement = connection
+        .prepare_cached("SELECT 1 FROM files WHERE hash = ?1 AND room = ?2 AND shelf = ?3 AND size = ?4")?;
+    for place in places {
+        let (room, shelf) = columns(*place);
+        if statement.exists(params![new.hash.0, room, shelf, signed(new.size)])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether as much stays free beside so many bytes as the database may come to need. Where that cannot be told, it does.
+fn leaves_reserve(connection: &Connection, bytes: usize) -> bool {
+    connection.path().is_none_or(|path| disk_space::leaves_reserve(Path::new(path), bytes as u64))
+}
+
+/// An upload that is a file already is answered with that file.
+fn answer_again(
+    connection: &Connection,
+    rooms: &mut Rooms,
+    (file, replaced): (FileRecord, UserId),
+    event: Option<&NewEvent>,
+) -> Result<FileOutcome, Problem> {
+    let event = announce(connection, rooms, &file, event)?;
+    let usage = usage(connection, [file.by, replaced])?;
+    Ok(FileOutcome::Committed { file, event, unused: None, usage })
+}
+
+/// Makes an upload a file.
+fn store(
+    connection: &Connection,
+    rooms: &mut Rooms,
+    (upload, key): (UploadId, UploadKey),
+    new: &NewFile,
+    event: Option<&NewEvent>,
+) -> Result<FileOutcome, Problem> {
     if let Place::Room(room) = new.place
         && rooms.log(room).is_none()
     {
@@ -189,16 +300,13 @@ fn commit(
     }
     insert(connection, "files", None, &file)?;
     let replaced_by = replaced.as_ref().map(|replaced| signed(replaced.by.get()));
-    let key = connection
-        .prepare_cached("DELETE FROM uploads WHERE id = ?1 RETURNING key")?
-        .query_row([upload.0], |row| row.get::<_, [u8; 16]>(0))?;
-    insert(connection, "finished_uploads", Some((upload, UploadKey(key), replaced_by)), &file)?;
+    insert(connection, "finished_uploads", Some((upload, key, replaced_by)), &file)?;
     connection
         .prepare_cached("DELETE FROM finished_uploads WHERE at < ?1")?
         .execute([signed(file.at.as_millis().saturating_sub(FINISHED_KEPT_MILLIS))])?;
     let unused = match &replaced {
-        Some(replaced) if !is_used(connection, replaced.hash)? => Some(replaced.hash),
-        Some(_) | None => None,
+        Some(replaced) => unused(connection, replaced.hash)?,
+        None => None,
     };
     let usage = usage(connection, [file.by, replaced.map_or(file.by, |replaced| replaced.by)])?;
     Ok(FileOutcome::Committed { file, event: appended, unused, usage })
@@ -284,7 +392,7 @@ fn delete(
         (Place::Room(_) | Place::Shelf(_), _) => None,
     };
     remove(connection, &file)?;
-    let unused = if is_used(connection, file.hash)? { None } else { Some(file.hash) };
+    let unused = unused(connection, file.hash)?;
     let usage = usage(connection, [file.by, file.by])?;
     Ok(FileOutcome::Deleted { event: appended, existed: true, unused, usage })
 }
@@ -357,6 +465,14 @@ fn place(room: i64, shelf: i64) -> Place {
 fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<FileName> {
     FileName::parse(row.get_ref(column)?.as_str()?)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
+}
+
+/// A file that an upload became, and the user whose file it took the place of.
+fn finished_record(row: &Row<'_>) -> rusqlite::Result<(FileRecord, UserId)> {
+    let file = file_record(row)?;
+    let replaced: Option<i64> = row.get("replaced")?;
+    let replaced = replaced.map_or(file.by, |user| UserId::new(user.cast_unsigned()));
+    Ok((file, replaced))
 }
 
 fn file_record(row: &Row<'_>) -> rusqlite::Result<FileRecord> {

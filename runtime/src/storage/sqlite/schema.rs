@@ -24,6 +24,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { apply: |connection, _| connection.execute_batch(ADD_FILES) },
     Migration { apply: |connection, _| add_search(connection) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_REVISIONS) },
+    Migration { apply: |connection, _| connection.execute_batch(ADD_CONTENTS) },
 ];
 
 /// Brings a database of version `version` to the newest, each step in a transaction of its own.
@@ -286,6 +287,14 @@ const ADD_REVISIONS: &str = "
     ALTER TABLE events ADD COLUMN revised INTEGER;
 
     CREATE INDEX edits_by_message ON events (room, about_id) WHERE kind = 30;
+";
+
+/// Version 9. The contents of small files are here, so that one transaction stores all there is of a file.
+const ADD_CONTENTS: &str = "
+    CREATE TABLE contents (
+        hash BLOB PRIMARY KEY NOT NULL,
+        bytes BLOB NOT NULL
+    ) STRICT;
 ";
 
 #[cfg(test)]
