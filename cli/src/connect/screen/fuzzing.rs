@@ -25,7 +25,7 @@ use crate::{
 /// What is beyond that of a script is not read.
 const SCRIPT_BYTES_MAX: usize = 8 * 1024;
 /// Cells that are drawn for a script; one goes on for as long as it stays below.
-const CELLS_MAX: usize = 1_000_000;
+const CELLS_MAX: usize = 250_000;
 /// Larger terminals are no other matter.
 const COLUMNS_MAX: u16 = 500;
 const ROWS_MAX: u16 = 200;
@@ -266,7 +266,7 @@ impl<'a> Script<'a> {
         let (form, count) = (self.byte(), self.byte());
         match form % 4 {
             0 => String::from_utf8_lossy(self.bytes(count)).into_owned(),
-            1 => String::from_utf8_lossy(self.bytes(count % 16)).repeat(1 + usize::from(count) * 2),
+            1 => String::from_utf8_lossy(self.bytes(count % 16)).repeat(1 + usize::from(count)),
             2 => (0..count % 16).map(|_| HOSTILE[usize::from(self.byte()) % HOSTILE.len()]).collect(),
             _ => (0..count % 64).map(|_| self.char()).collect(),
         }
