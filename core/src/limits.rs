@@ -165,6 +165,8 @@ pub struct Limits {
 
     /// The largest file (U10).
     pub file_bytes_max: u64,
+    /// How long files are kept (U16); for ever, where that is not said.
+    pub file_kept: Option<Duration>,
     /// What one user may have stored and announced (U10).
     pub user_files_bytes_max: u64,
     /// Transfers of one connection at once (U10).
@@ -281,6 +283,7 @@ impl Default for Limits {
             frames_per_call_max: 1_024,
 
             file_bytes_max: 4 << 30,
+            file_kept: None,
             user_files_bytes_max: 20 << 30,
             transfers_max: 8,
             uploads_max: 1_024,

@@ -19,6 +19,8 @@ pub(crate) enum Timer {
     Presence(RoomId),
     /// An upload is to be made durable, or expires.
     Upload(UploadId),
+    /// Files may have expired.
+    Files,
     /// A shutdown has taken long enough.
     Drain,
 }
@@ -30,6 +32,7 @@ impl Timer {
             Self::Guest(_) => "guest",
             Self::Presence(_) => "presence",
             Self::Upload(_) => "upload",
+            Self::Files => "files",
             Self::Drain => "drain",
         }
     }

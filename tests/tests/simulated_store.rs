@@ -258,6 +258,7 @@ fn file_operation() -> impl Strategy<Value = StorageOperation> {
         2 => (place(), option::of(file_name()), 1_u32..4, 1_u32..60).prop_map(
             |(place, after, files_max, bytes_max)| FileOperation::List { place, after, files_max, bytes_max }
         ),
+        2 => (day(), 1_u32..4).prop_map(|(than, files_max)| FileOperation::Older { than, files_max }),
         1 => hash().prop_map(|hash| FileOperation::IsUsed { hash }),
     ]
     .prop_map(|operation| StorageOperation::Files(operation.into()))

@@ -95,7 +95,11 @@ impl fmt::Display for MessageLines<'_> {
 
 /// What an event about a file says of it: `shared report.iso (3.1 GiB)`.
 pub(crate) fn about_file(kind: EventKind, text: &str) -> String {
-    let verb = if kind == EventKind::FileDeleted { "deleted" } else { "shared" };
+    let verb = match (kind == EventKind::FileDeleted, SharedFile::has_expired(text)) {
+        (true, true) => "shared too long ago:",
+        (true, false) => "deleted",
+        (false, _) => "shared",
+    };
     // Of what a later server says otherwise, the first line is the name.
     match SharedFile::parse(text) {
         Some(file) => format!("{verb} {} ({})", Printable::new(file.name.as_str()), Size(file.size)),

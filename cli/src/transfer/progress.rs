@@ -7,8 +7,12 @@ use palabre_core::{client::TransferProgress, time::Monotonic};
 
 use crate::output::{Output, Printable, Size};
 
-/// How often bars are drawn.
+/// How often bars are drawn,
 const BARS_HZ: u8 = 10;
+/// and what they say is written anew.
+const BARS_EVERY: Duration = Duration::from_millis(100);
+/// Files that have a bar at a time, above that of all.
+const BARS_MAX: usize = 4;
 /// How often a line is written instead.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// After how long without a byte a transfer stands still.
@@ -30,6 +34,9 @@ pub(super) struct Progress {
     showing: Showing,
     bars: MultiProgress,
     last_line: Monotonic,
+    last_bars: Option<Monotonic>,
+    /// Of all files, where there are more than have a bar.
+    total: Option<ProgressBar>,
 }
 
 /// That of one.
@@ -46,31 +53,27 @@ pub(super) struct Meter {
 }
 
 impl Progress {
-    pub(super) fn new(showing: Showing, now: Monotonic) -> Self {
+    pub(super) fn new(showing: Showing, files: usize, now: Monotonic) -> Self {
         let target = match showing {
             Showing::Bars => ProgressDrawTarget::stderr_with_hz(BARS_HZ),
             Showing::Lines | Showing::Nothing => ProgressDrawTarget::hidden(),
         };
         // A terminal without colours shows none; then lines do.
         let showing = if showing == Showing::Bars && target.is_hidden() { Showing::Lines } else { showing };
-        Self { showing, bars: MultiProgress::with_draw_target(target), last_line: now }
-    }
-
-    pub(super) fn meter(&self, label: &str, now: Monotonic) -> Meter {
-        let bar = (self.showing == Showing::Bars).then(|| {
-            let style = ProgressStyle::with_template("{prefix:24!} {bar:20} {msg}");
-            let bar =
-                ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.set_prefix(Printable::new(label).to_string());
-            self.bars.add(bar)
+        let bars = MultiProgress::with_draw_target(target);
+        let total = (showing == Showing::Bars && files > BARS_MAX).then(|| {
+            let bar = bars.add(ProgressBar::new(files as u64).with_style(style("{bar:20} {msg}")));
+            bar.set_message(format!("{files} files"));
+            bar
         });
-        Meter { label: label.to_owned(), bar, begun: now, moved_at: now, last: 0, reached: 0, before: None }
+        Self { showing, bars, last_line: now, last_bars: None, total }
     }
 
-    /// Shows how far transfers are.
+    /// Shows how far transfers are, and that so many are done.
     pub(super) fn show<'a>(
         &mut self,
         meters: impl Iterator<Item = (&'a mut Meter, TransferProgress)>,
+        done: usize,
         output: &mut Output,
         now: Monotonic,
     ) {
@@ -78,17 +81,42 @@ impl Progress {
         if lines {
             self.last_line = now;
         }
+        let since = self.last_bars.map(|last| now.since(last));
+        let bars = self.showing == Showing::Bars && since.is_none_or(|since| since >= BARS_EVERY);
+        if bars {
+            self.last_bars = Some(now);
+        }
+        let mut shown = 0;
         for (meter, progress) in meters {
-            let text = meter.advance(progress, now);
-            if let Some(bar) = &meter.bar {
+            meter.advance(progress, now);
+            if bars && shown < BARS_MAX {
+                shown += 1;
+                let text = meter.says(progress, now);
+                let bar = meter.bar.get_or_insert_with(|| {
+                    let bar = ProgressBar::no_length().with_style(style("{prefix:24!} {bar:20} {msg}"));
+                    bar.set_prefix(Printable::new(&meter.label).to_string());
+                    self.bars.insert(shown - 1, bar)
+                });
                 if let Some(size) = progress.size {
                     bar.set_length(size);
                 }
                 bar.set_position(progress.done);
                 bar.set_message(text);
             } else if lines {
+                let text = meter.says(progress, now);
                 output.status(format_args!("{}: {text}", Printable::new(&meter.label)));
             }
+        }
+        if let (true, Some(total)) = (bars, &self.total) {
+            total.set_position(done as u64);
+            total.set_message(format!("{done} of {} files", total.length().unwrap_or_default()));
+        }
+    }
+
+    /// All is done, or given up.
+    pub(super) fn clear(&self) {
+        if let Some(total) = &self.total {
+            total.finish_and_clear();
         }
     }
 
@@ -98,10 +126,19 @@ impl Progress {
     }
 }
 
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
 impl Meter {
-    /// Takes note of how far it is, and says so.
-    fn advance(&mut self, progress: TransferProgress, now: Monotonic) -> String {
-        let TransferProgress { done, moved, from, size, is_open } = progress;
+    pub(super) fn new(label: &str, now: Monotonic) -> Self {
+        let label = label.to_owned();
+        Self { label, bar: None, begun: now, moved_at: now, last: 0, reached: 0, before: None }
+    }
+
+    /// Takes note of how far it is.
+    fn advance(&mut self, progress: TransferProgress, now: Monotonic) {
+        let TransferProgress { moved, from, is_open, .. } = progress;
         if is_open && self.before.is_none() {
             (self.before, self.begun) = (Some(from), now);
         }
@@ -111,6 +148,11 @@ impl Meter {
         if moved != self.last {
             (self.last, self.moved_at) = (moved, now);
         }
+    }
+
+    /// How far it is, in words.
+    fn says(&self, progress: TransferProgress, now: Monotonic) -> String {
+        let TransferProgress { done, moved, size, is_open, .. } = progress;
         let of = size.map_or_else(String::new, |size| format!(" of {}", Size(size)));
         if !is_open {
             return format!("{}{of}, waits", Size(done));
@@ -171,7 +213,7 @@ mod tests {
     #[test]
     fn what_is_moved_once_more_after_a_cut_is_told() {
         let now = Monotonic::ZERO;
-        let mut meter = Progress::new(Showing::Nothing, now).meter("large", now);
+        let mut meter = Meter::new("large", now);
         let step = |moved, is_open| TransferProgress { done: 0, moved, from: 0, size: Some(100), is_open };
         assert_eq!(meter.went_on(0), None, "it only begins");
         meter.advance(step(0, true), now);

@@ -19,7 +19,7 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Transfers that are begun; others wait, so that thousands are no burden.
-const RUNNING_MAX: usize = 128;
+const RUNNING_MAX: usize = 64;
 
 /// A transfer and how it is shown.
 struct Metered {
@@ -30,14 +30,14 @@ struct Metered {
 /// Has all of them done.
 pub(crate) fn run(session: &mut Session<'_>, jobs: Vec<Job>, showing: Showing) -> Result<(), Failure> {
     let several = jobs.len() > 1;
-    let mut progress = Progress::new(showing, session.now().monotonic);
+    let mut progress = Progress::new(showing, jobs.len(), session.now().monotonic);
     let (mut jobs, mut running) = (VecDeque::from(jobs), Vec::new());
     let (mut failures, mut done) = (Vec::new(), 0_usize);
     loop {
         while running.len() < RUNNING_MAX
             && let Some(job) = jobs.pop_front()
         {
-            let meter = progress.meter(&job.label, session.now().monotonic);
+            let meter = Meter::new(&job.label, session.now().monotonic);
             running.push(Metered { running: Running::begin(job, session.driver_mut())?, meter });
         }
         if running.is_empty() {
@@ -48,6 +48,7 @@ pub(crate) fn run(session: &mut Session<'_>, jobs: Vec<Job>, showing: Showing) -
             Ok(event) => event,
             Err(failure) => {
                 running.iter().for_each(|transfer| transfer.meter.clear());
+                progress.clear();
                 let begun = running.iter().filter_map(|transfer| transfer.running.held.as_ref());
                 let waiting = jobs.iter().filter_map(|job| job.held.as_ref());
                 return Err(resumable(failure, begun.chain(waiting)));
@@ -72,8 +73,9 @@ pub(crate) fn run(session: &mut Session<'_>, jobs: Vec<Job>, showing: Showing) -
             .iter_mut()
             .zip(&mut steps)
             .filter_map(|(transfer, step)| step.take().map(|step| (&mut transfer.meter, step)));
-        progress.show(meters, session.output(), now);
+        progress.show(meters, done, session.output(), now);
     }
+    progress.clear();
     conclude(failures, done, several)
 }
 

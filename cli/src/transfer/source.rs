@@ -66,6 +66,10 @@ impl Content for LateFile {
     fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
         Content::read_at(self.open()?, offset, bytes)
     }
+
+    fn read_up_to(&mut self, offset: u64, count: usize) -> io::Result<Vec<u8>> {
+        self.open()?.read_up_to(offset, count)
+    }
 }
 
 /// By what content is known to be the same still.

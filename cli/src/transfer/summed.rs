@@ -3,6 +3,7 @@
 use std::{fs::File, io, os::unix::fs::FileExt as _};
 
 use palabre_core::{client::LocalFailure, transfer::BlobHash};
+use rustix::{buffer::spare_capacity, io::Errno};
 
 use super::sink::local_failure;
 
@@ -13,11 +14,34 @@ const CHUNK_BYTES: usize = 1 << 20;
 pub(super) trait Content: Send {
     /// Reads some bytes; none only at the end.
     fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<usize>;
+
+    /// Reads up to `count` bytes, less only at the end.
+    fn read_up_to(&mut self, offset: u64, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        let filled = fill(&mut bytes, |rest, at| self.read_at(offset + at, rest))?;
+        bytes.truncate(filled);
+        Ok(bytes)
+    }
 }
 
 impl Content for File {
     fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
         (*self).read_at(bytes, offset)
+    }
+
+    fn read_up_to(&mut self, offset: u64, count: usize) -> io::Result<Vec<u8>> {
+        // By far the most is read here: no zeroes are written first.
+        let mut bytes = Vec::with_capacity(count);
+        while bytes.len() < count {
+            let at = offset + bytes.len() as u64;
+            match rustix::io::pread(&*self, spare_capacity(&mut bytes), at) {
+                Ok(0) => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        bytes.truncate(count);
+        Ok(bytes)
     }
 }
 
@@ -37,10 +61,7 @@ impl<C: Content> Summed<C> {
     /// Reads up to `count` bytes; less only where it ends.
     pub(super) fn read(&mut self, offset: u64, count: usize) -> Result<Vec<u8>, LocalFailure> {
         self.hash_up_to(offset).map_err(|error| changed_or(&error))?;
-        let mut bytes = vec![0; count];
-        let filled = fill(&mut bytes, |rest, at| self.content.read_at(offset + at, rest))
-            .map_err(|error| changed_or(&error))?;
-        bytes.truncate(filled);
+        let bytes = self.content.read_up_to(offset, count).map_err(|error| changed_or(&error))?;
         let new = usize::try_from(self.hashed.saturating_sub(offset)).unwrap_or(usize::MAX);
         if let Some(unhashed) = bytes.get(new..) {
             self.hasher.update(unhashed);

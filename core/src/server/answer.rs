@@ -109,6 +109,7 @@ impl Server {
             Pending::DeleteFile { asked, place, name, event } => {
                 self.file_deleted(asked, place, &name, event.map(|event| *event), files(result));
             }
+            Pending::OldFiles => self.old_files_found(files(result)),
             Pending::IsUsed { blob } => self.looked_for_use(blob, files(result)),
             Pending::Background => {
                 if let Err(failure) = result {

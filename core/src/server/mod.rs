@@ -119,6 +119,8 @@ pub struct Server {
     verifying: u32,
     pending: PendingTable,
     outputs: VecDeque<Output>,
+    /// Kept for its memory alone.
+    spare_inbound: Vec<u8>,
     /// Rooms with events or readers that are to be brought together.
     uneven: VecDeque<RoomId>,
     drain: Option<Drain>,

@@ -85,8 +85,10 @@ pub(crate) enum Pending {
     Files { asked: Asked, room: RoomId },
     /// A file is being looked for that somebody wants to delete.
     FindToDelete { asked: Asked, room: RoomId, name: FileName, version: Option<Version> },
+    /// Files whose time is over are being looked for.
+    OldFiles,
     /// A file is being deleted.
-    DeleteFile { asked: Asked, place: Place, name: FileName, event: Option<Box<NewEvent>> },
+    DeleteFile { asked: Option<Asked>, place: Place, name: FileName, event: Option<Box<NewEvent>> },
     /// Whether any file has a content is being looked up.
     IsUsed { blob: BlobHash },
     /// Nobody waits.
@@ -150,6 +152,7 @@ impl PendingTable {
             | Pending::Files { .. }
             | Pending::FindToDelete { .. }
             | Pending::DeleteFile { .. }
+            | Pending::OldFiles
             | Pending::IsUsed { .. }
             | Pending::History { .. }
             | Pending::Search { .. }

@@ -8,11 +8,14 @@ use crate::{
     error::{ProtocolError, Refusal},
     ids::ConnectionId,
     output::EndCause,
-    wire::{self, Frame, ToServer, split_frame},
+    wire::{self, Frame, ToServer, missing_bytes, split_frame},
 };
 
 /// Whoever waits to enter keeps alive for as long as it takes (F8).
 const WAITING_FRAMES_PER_SILENCE: u128 = 4;
+
+/// A buffer of this size is kept for the next frame that does not arrive whole.
+const SPARE_BYTES_MAX: usize = 256 << 10;
 
 /// What became of a frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,14 +43,30 @@ impl Server {
         }
         connection.heard = now;
         connection.asked = false;
+        let longest = connection.frame_bytes_max();
         let mut held = core::mem::take(&mut connection.inbound);
-        if held.is_empty() {
-            let used = self.handle_frames(id, bytes);
-            held.extend_from_slice(&bytes[used..]);
-        } else {
-            held.extend_from_slice(bytes);
-            let used = self.handle_frames(id, &held);
+        let (mut bytes, mut budget) = (bytes, self.config.limits.frames_per_call_max);
+        // A frame that was begun is completed by as little as it takes; those that follow are handled where they are.
+        while !held.is_empty()
+            && let Some(missing) = missing_bytes(&held, longest)
+        {
+            let Some((part, rest)) = bytes.split_at_checked(missing.min(bytes.len())) else { break };
+            if part.is_empty() {
+                return self.put_back(id, held);
+            }
+            held.extend_from_slice(part);
+            bytes = rest;
+        }
+        if !held.is_empty() {
+            let used = self.handle_frames(id, &held, &mut budget);
             held.drain(..used);
+        }
+        let used = if held.is_empty() { self.handle_frames(id, bytes, &mut budget) } else { 0 };
+        if used < bytes.len() {
+            if held.capacity() == 0 {
+                held = core::mem::take(&mut self.spare_inbound);
+            }
+            held.extend_from_slice(&bytes[used..]);
         }
         self.put_back(id, held);
     }
@@ -57,14 +76,19 @@ impl Server {
         let Some(connection) = self.peers.connections.get_mut(id) else { return };
         connection.resuming = false;
         let mut held = core::mem::take(&mut connection.inbound);
-        let used = self.handle_frames(id, &held);
+        let mut budget = self.config.limits.frames_per_call_max;
+        let used = self.handle_frames(id, &held, &mut budget);
         held.drain(..used);
         self.put_back(id, held);
     }
 
-    fn put_back(&mut self, id: ConnectionId, held: Vec<u8>) {
+    fn put_back(&mut self, id: ConnectionId, mut held: Vec<u8>) {
         let Some(connection) = self.peers.connections.get_mut(id) else { return };
-        if !connection.is_closing() && !held.is_empty() {
+        if held.is_empty() {
+            // Whoever sends a lot begins the next frame at once.
+            held.shrink_to(SPARE_BYTES_MAX);
+            self.spare_inbound = held;
+        } else if !connection.is_closing() {
             connection.inbound = held;
         }
         // With the inbound buffer full or emptied, what the connection takes in changes.
@@ -73,10 +97,14 @@ impl Server {
         }
     }
 
-    /// Handles whole frames for as long as the connection is listened to; how many bytes they were.
-    fn handle_frames(&mut self, id: ConnectionId, bytes: &[u8]) -> usize {
+    /// Handles whole frames, so many of them in a call, for as long as the connection is listened to; how many bytes they were.
+    fn handle_frames(&mut self, id: ConnectionId, bytes: &[u8], budget: &mut u32) -> usize {
         let mut rest = bytes;
-        for _ in 0..self.config.limits.frames_per_call_max {
+        if rest.is_empty() {
+            return 0;
+        }
+        while *budget > 0 {
+            *budget -= 1;
             let Some(connection) = self.peers.connections.get(id) else { return bytes.len() };
             if connection.paused.is_some() || connection.is_closing() || self.drain.is_some() {
                 return bytes.len() - rest.len();

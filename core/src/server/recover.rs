@@ -48,10 +48,14 @@ pub(super) fn recover(config: ServerConfig, seed: [u8; 32], recovered: Recovered
         pending: PendingTable::default(),
         outputs: VecDeque::new(),
         uneven: VecDeque::new(),
+        spare_inbound: Vec::new(),
         drain: None,
         files: Files::default(),
         counters: Stats::default(),
     };
+    if server.config.limits.file_kept.is_some() {
+        server.peers.timers.arm(now.monotonic, Timer::Files);
+    }
     for guest in recovered.guests {
         server.recover_guest(guest, now);
     }

@@ -26,6 +26,7 @@ impl Server {
                 Timer::Guest(user) => self.expire(user),
                 Timer::Presence(room) => self.tell_changes(room),
                 Timer::Upload(upload) => self.look_at_upload(upload),
+                Timer::Files => self.look_for_old_files(),
                 Timer::Drain => self.end_drain(),
             }
         }

@@ -100,6 +100,14 @@ pub enum FileOperation {
         /// Stop before the one whose names would go past so many bytes, but read at least one.
         bytes_max: u32,
     },
+    /// Find files that were stored before a time, the oldest first; those of a time by place, shelves before rooms, and by name. Answer:
+    /// [`FileOutcome::Page`].
+    Older {
+        /// Before when.
+        than: WallTime,
+        /// At most so many.
+        files_max: u32,
+    },
     /// Delete a file, if it has this version, with the event about it. Answer: [`FileOutcome::Deleted`].
     Delete {
         /// Where.
@@ -244,9 +252,9 @@ pub enum FileOutcome {
         /// Its content, if it was wanted and storage has it.
         content: Option<Vec<u8>>,
     },
-    /// To [`FileOperation::List`].
+    /// To [`FileOperation::List`] and [`FileOperation::Older`].
     Page {
-        /// Ascending by name.
+        /// In the order that was asked for.
         files: Vec<FileRecord>,
         /// Whether there are more.
         more: bool,

@@ -17,12 +17,27 @@ pub struct SharedFile {
     pub hash: BlobHash,
 }
 
+/// The fifth line of the event about a file whose time is over.
+const EXPIRED: &str = "expired";
+
 impl SharedFile {
     /// The text of the event.
     #[must_use]
     pub fn to_text(&self) -> String {
         let Self { name, version, size, hash } = self;
         format!("{name}\n{version}\n{size}\n{hash}")
+    }
+
+    /// The text of the event about a file whose time is over (U16).
+    #[must_use]
+    pub fn to_text_of_expired(&self) -> String {
+        format!("{}\n{EXPIRED}", self.to_text())
+    }
+
+    /// Whether the text of an event says that the file's time was over.
+    #[must_use]
+    pub fn has_expired(text: &str) -> bool {
+        text.split('\n').nth(4) == Some(EXPIRED)
     }
 
     /// The file that the text of an event is about, if it is about one.
@@ -50,7 +65,10 @@ mod tests {
             hash: BlobHash([0xa5; 32]),
         };
         assert_eq!(SharedFile::parse(&file.to_text()), Some(file.clone()));
-        assert_eq!(SharedFile::parse(&format!("{}\nlater", file.to_text())), Some(file));
+        assert_eq!(SharedFile::parse(&format!("{}\nlater", file.to_text())), Some(file.clone()));
+        let text = file.to_text_of_expired();
+        assert_eq!(SharedFile::parse(&text), Some(file.clone()));
+        assert!(SharedFile::has_expired(&text) && !SharedFile::has_expired(&file.to_text()));
         for text in ["", "a", "a\n1\n2", "../x\n1\n2\n00", "a\n1\n2\nzz"] {
             assert_eq!(SharedFile::parse(text), None, "{text:?}");
         }

@@ -47,6 +47,16 @@ pub fn split_frame(bytes: &[u8], frame_bytes_max: u32) -> Result<Option<(Frame<'
     Ok(Some((Frame { kind: *kind, body }, rest)))
 }
 
+/// How many bytes are missing to the header, or to the frame, that `bytes` begin with; `None` if it is whole, or none that is taken.
+#[inline]
+pub(crate) fn missing_bytes(bytes: &[u8], frame_bytes_max: u32) -> Option<usize> {
+    let Ok(None) = split_frame(bytes, frame_bytes_max) else { return None };
+    let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
+        return Some(HEADER_BYTES.saturating_sub(bytes.len()));
+    };
+    Some((u32::from_be_bytes(*header) as usize).saturating_sub(rest.len()))
+}
+
 /// Appends a frame whose body `write` appends.
 #[inline]
 pub(super) fn write_frame(out: &mut Vec<u8>, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {

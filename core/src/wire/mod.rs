@@ -13,6 +13,7 @@ mod part;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::frame::missing_bytes;
 pub use self::{
     frame::{
         FRAME_BYTES_MAX, FRAME_BYTES_MAX_BEFORE_READY, FRAMES_BEFORE_READY_MAX, Frame, FrameDecoder,

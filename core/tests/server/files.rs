@@ -1,11 +1,14 @@
 //! Who may take, see and delete files (`PROTOCOL.md` U1, U11, U12), and from when on not any more.
 
+use std::time::Duration;
+
 use palabre_core::{
     config::FilesConfig,
     error::RefusalCode,
     ids::ConnectionId,
+    limits::Limits,
     storage::EventKind,
-    transfer::Version,
+    transfer::{SharedFile, Version},
     wire::{self, kind},
 };
 
@@ -265,4 +268,38 @@ fn a_listing_goes_on_where_the_page_before_ended() {
     world.say(ana, wire::Files { id: 6, room: TEA, after: None });
     world.say(ana, wire::Files { id: 6, room: TEA, after: Some("b") });
     assert_eq!(listen(&mut world, ana).listed, ["a/z", "b", "c"]);
+}
+
+#[test]
+fn files_are_kept_for_as_long_as_the_server_says_and_their_rooms_are_told() {
+    let kept = Some(Duration::from_secs(60));
+    let mut world = world(Limits { file_kept: kept, ..limits() });
+    let (ana, bob) = (guest(&mut world, "ana"), guest(&mut world, "bob"));
+    for number in 0..40_u8 {
+        let name = format!("{number}");
+        assert_eq!(bring(&mut world, ana, u32::from(number) + 1, &name, &[number]).stored.len(), 1);
+    }
+    world.pass(Duration::from_secs(50));
+    assert_eq!(bring(&mut world, ana, 50, "newer", b"newer").stored.len(), 1);
+    listen(&mut world, bob);
+    world.pass(Duration::from_secs(9));
+    assert_eq!(listen(&mut world, bob).told, []);
+    for _ in 0..20 {
+        world.pass(Duration::from_secs(1));
+    }
+    let told = listen(&mut world, bob).told;
+    assert_eq!(told.len(), 40);
+    assert!(told.iter().all(|(kind, text)| *kind == kind::FILE_DELETED && SharedFile::has_expired(text)));
+    assert_eq!(world.store.files.entries.len(), 1);
+    assert_eq!((world.server.stats().files_bytes, world.disk.blobs.len()), (5, 1));
+}
+
+#[test]
+fn unless_the_server_says_so_files_are_kept_for_ever() {
+    let (mut world, _, bob) = with_file(9);
+    for _ in 0..100 {
+        world.pass(Duration::from_secs(7 * 24 * 3_600));
+    }
+    assert_eq!(listen(&mut world, bob).told, []);
+    assert_eq!(world.store.files.entries.len(), 1);
 }

@@ -60,6 +60,7 @@ pub(super) const LIMITS_KEYS: &[&str] = &[
     "recent-bytes",
     "file-mib",
     "user-files-mib",
+    "file-kept-days",
     "window-bytes",
     "windows-bytes",
 ];
@@ -113,6 +114,7 @@ pub(super) struct FileLimits {
     pub(super) recent_bytes: Option<u32>,
     pub(super) file_mib: Option<u32>,
     pub(super) user_files_mib: Option<u32>,
+    pub(super) file_kept_days: Option<u32>,
     pub(super) window_bytes: Option<u32>,
     pub(super) windows_bytes: Option<u32>,
 }

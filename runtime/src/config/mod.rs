@@ -250,7 +250,8 @@ fn read_manual(path: &Path, bytes_max: usize) -> Result<Arc<str>, ConfigError> {
 /// Puts what the file says in place of the preset's values.
 fn apply(file: &FileLimits, limits: &mut Limits) -> Result<(), ConfigError> {
     const ANY: u64 = u32::MAX as u64;
-    const YEAR_SECONDS: u64 = 366 * 24 * 60 * 60;
+    const DAY_SECONDS: u64 = 24 * 60 * 60;
+    const YEAR_SECONDS: u64 = 366 * DAY_SECONDS;
     let text_bytes_max = limits.text_bytes_max as u64;
     let seconds = |value: u64| Duration::from_secs(value);
     set("posts-per-second", file.posts_per_second, 0, ANY, &mut limits.posts_per_second)?;
@@ -271,6 +272,9 @@ fn apply(file: &FileLimits, limits: &mut Limits) -> Result<(), ConfigError> {
     set("file-mib", file.file_mib, 1, ANY, &mut file_mib)?;
     let mut user_files_mib = limits.user_files_bytes_max >> 20;
     set("user-files-mib", file.user_files_mib, 0, ANY, &mut user_files_mib)?;
+    let mut file_days = 0_u64;
+    set("file-kept-days", file.file_kept_days, 0, 36_500, &mut file_days)?;
+    limits.file_kept = (file_days > 0).then(|| Duration::from_secs(file_days * DAY_SECONDS));
     (limits.file_bytes_max, limits.user_files_bytes_max) = (file_mib << 20, user_files_mib << 20);
     let mut kept = limits.guest_kept.as_secs();
     set("guest-kept-seconds", file.guest_kept_seconds, 0, YEAR_SECONDS, &mut kept)?;

@@ -41,8 +41,8 @@ use crate::{
 const EVENTS_PER_TURN_MAX: usize = 1_024;
 /// Connections that one turn takes from one listener.
 const ACCEPTS_PER_TURN_MAX: usize = 64;
-/// What one turn reads from one socket.
-const RECEIVE_BYTES_MAX: usize = 64 << 10;
+/// What one turn reads from one socket: two of the longest frames.
+const RECEIVE_BYTES_MAX: usize = 128 << 10;
 /// How often one turn asks storage and hears its answers. Only a storage that answers at once comes so far.
 const ROUNDS_MAX: usize = 8;
 

@@ -228,6 +228,7 @@ fn bytes_of(operation: &StorageOperation) -> usize {
             | FileOperation::Commit { .. }
             | FileOperation::Put { content: PutContent::OfFileIn(_), .. }
             | FileOperation::Find { content: false, .. }
+            | FileOperation::Older { .. }
             | FileOperation::Delete { .. }
             | FileOperation::IsUsed { .. } => 0,
         },

@@ -48,6 +48,9 @@ use crate::{
 /// The names that files are given: few, so that they meet.
 const NAMES: [&str; 3] = ["a", "b.txt", "c/d"];
 
+/// How long a server keeps files, if not for ever: longer than faults last, shorter than what comes after.
+const FILE_KEPT: Duration = Duration::from_secs(3_600);
+
 /// What is wrong, in a sentence, if anything is.
 type Found = Result<(), String>;
 
@@ -135,6 +138,9 @@ impl World {
         let now = Now { monotonic: Monotonic::from_millis(1_000), wall: WallTime::from_millis(1_000_000) };
         let mut tables = Tables::new(Incarnation::new(7));
         let owner = account("c1", &mut tables)?;
+        // Every third server keeps files for a time only.
+        let file_kept = seed.is_multiple_of(3).then_some(FILE_KEPT);
+        let limits = Limits { file_kept, ..limits };
         let mut world = Self {
             choices: Choices::seeded(seed),
             limits,
@@ -799,6 +805,9 @@ impl World {
     }
 
     fn check_end(&self) -> Found {
+        if self.limits.file_kept.is_some() && self.tables.files().next().is_some() {
+            return Err("files are there although their time is over".into());
+        }
         let stored: u64 = self.tables.files().map(|file| file.size).sum();
         let stats = self.server.as_ref().map(Server::stats).unwrap_or_default();
         if (stats.uploads, stats.files_bytes, stats.window_bytes) != (0, stored, 0) {

@@ -389,6 +389,7 @@ impl Rights {
             | FileOperation::DropUpload { .. }
             | FileOperation::Find { .. }
             | FileOperation::List { .. }
+            | FileOperation::Older { .. }
             | FileOperation::IsUsed { .. } => Ok(()),
         }
     }

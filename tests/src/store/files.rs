@@ -148,6 +148,15 @@ pub(super) fn execute(
             let listed: Vec<_> = tables.files.files.values().filter(here).cloned().collect();
             page(listed, *files_max as usize, *bytes_max as usize)
         }
+        FileOperation::Older { than, files_max } => {
+            let mut files: Vec<_> =
+                tables.files.files.values().filter(|file| file.at < *than).cloned().collect();
+            let is_room = |place| matches!(place, Place::Room(_));
+            files.sort_by_key(|file| (file.at, is_room(file.place), file.place, file.name.clone()));
+            let more = files.len() > *files_max as usize;
+            files.truncate(*files_max as usize);
+            FileOutcome::Page { files, more }
+        }
         FileOperation::Delete { place, name, version, by, event } => {
             delete(tables, *place, name, (*version, *by), event.as_ref())?
         }

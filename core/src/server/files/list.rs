@@ -1,6 +1,6 @@
 //! Which files there are, and how they are deleted (`PROTOCOL.md` U12).
 
-use alloc::{format, sync::Arc, vec::Vec};
+use alloc::{format, string::String, sync::Arc, vec::Vec};
 
 use rand_core::RngCore as _;
 
@@ -95,11 +95,31 @@ impl Server {
             Err(refusal) => return self.refuse_file(asked, &refusal),
         };
         let Some(nick) = self.users.get(user).map(|user| user.nick.shared()) else { return };
+        let text = shared(&file).to_text();
+        self.start_deletion(Some(asked), (user, nick), file, text);
+    }
+
+    /// Has a file deleted, and its room told in somebody's name.
+    pub(super) fn start_deletion(
+        &mut self,
+        asked: Option<Asked>,
+        (author, nick): (UserId, Arc<str>),
+        file: FileRecord,
+        text: String,
+    ) {
         let event = match file.place {
             Place::Shelf(_) => None,
             Place::Room(room) => {
                 self.hold(room, 1);
-                Some(self.deletion_event(user, nick, &file))
+                Some(NewEvent {
+                    author,
+                    nick,
+                    nonce: Nonce::new(self.rng.next_u64()),
+                    at: self.peers.now.wall,
+                    kind: EventKind::FileDeleted,
+                    text: text.into(),
+                    about: None,
+                })
             }
         };
         let FileRecord { place, name, version, by, .. } = file;
@@ -107,19 +127,6 @@ impl Server {
             FileOperation::Delete { place, name: name.clone(), version, by, event: event.clone() };
         let pending = Pending::DeleteFile { asked, place, name, event: event.map(Into::into) };
         self.ask_storage(pending, StorageOperation::Files(operation.into()));
-    }
-
-    fn deletion_event(&mut self, author: UserId, nick: Arc<str>, file: &FileRecord) -> NewEvent {
-        let FileRecord { name, version, size, hash, .. } = file.clone();
-        NewEvent {
-            author,
-            nick,
-            nonce: Nonce::new(self.rng.next_u64()),
-            at: self.peers.now.wall,
-            kind: EventKind::FileDeleted,
-            text: SharedFile { name, version, size, hash }.to_text().into(),
-            about: None,
-        }
     }
 
     fn check_delete(
@@ -150,7 +157,7 @@ impl Server {
     /// Storage has deleted a file, or has not.
     pub(in crate::server) fn file_deleted(
         &mut self,
-        asked: Asked,
+        asked: Option<Asked>,
         place: Place,
         name: &FileName,
         event: Option<NewEvent>,
@@ -162,15 +169,14 @@ impl Server {
         match result {
             Ok(FileOutcome::Deleted { event: appended, existed, unused, usage }) => {
                 self.files.note_usage(&usage);
-                if existed {
-                    self.finish(asked);
-                    self.peers.answer(
-                        asked.connection,
-                        wire::Done { id: asked.request },
-                        &self.config.limits,
-                    );
-                } else {
-                    self.refuse_file(asked, &no_such_file(name));
+                match asked {
+                    Some(asked) if existed => {
+                        self.finish(asked);
+                        let done = wire::Done { id: asked.request };
+                        self.peers.answer(asked.connection, done, &self.config.limits);
+                    }
+                    Some(asked) => self.refuse_file(asked, &no_such_file(name)),
+                    None => {}
                 }
                 if let (Some(event), Some(appended)) = (event, appended) {
                     self.append_about_file(room_of(place), event, appended);
@@ -179,11 +185,21 @@ impl Server {
             }
             other => {
                 let failure = other.err().unwrap_or(StorageFailure::Failed);
-                self.storage_refused(asked, "delete the file", failure);
+                match asked {
+                    Some(asked) => self.storage_refused(asked, "delete the file", failure),
+                    // It is tried again when old files are next looked for.
+                    None => drop(self.storage_refusal("delete an old file", failure)),
+                }
             }
         }
         if let Place::Room(room) = place {
             self.drop_if_deserted(room);
         }
     }
+}
+
+/// What events say about a file.
+pub(super) fn shared(file: &FileRecord) -> SharedFile {
+    let FileRecord { name, version, size, hash, .. } = file.clone();
+    SharedFile { name, version, size, hash }
 }

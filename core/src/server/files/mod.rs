@@ -15,6 +15,7 @@ mod bulk;
 mod commit;
 mod data;
 mod download;
+mod expiry;
 mod list;
 mod put;
 mod removal;

@@ -77,7 +77,8 @@ impl Server {
         let content = match put.content {
             Some(content) => PutContent::Bytes(content.to_vec()),
             None => {
-                let rooms = self.users.get(file.by).into_iter().flat_map(|user| &user.rooms);
+                let rooms = self.users.get(file.by).into_iter();
+                let rooms = rooms.flat_map(|user| user.rooms.iter().chain(&user.directs));
                 let mut places: Vec<_> = rooms.copied().map(Place::Room).collect();
                 places.push(Place::Shelf(file.by));
                 if crate::seeded_bug!("content-of-anybody") {

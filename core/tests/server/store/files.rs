@@ -90,6 +90,11 @@ impl Store {
                 files.truncate(files_max as usize);
                 FileOutcome::Page { files, more }
             }
+            FileOperation::Older { than, files_max } => {
+                let old = self.files.entries.values().filter(|file| file.at < than);
+                let files: Vec<_> = old.take(files_max as usize).cloned().collect();
+                FileOutcome::Page { files, more: false }
+            }
             FileOperation::Delete { place, name, version, by, event } => {
                 let found = self.files.entries.get(&(place, name.clone())).cloned();
                 let found = found.filter(|file| file.version == version);

@@ -65,6 +65,7 @@ pub(super) fn execute(
         FileOperation::List { place, after, files_max, bytes_max } => {
             list(connection, *place, after.as_ref(), *files_max, *bytes_max)?
         }
+        FileOperation::Older { than, files_max } => older(connection, *than, *files_max)?,
         FileOperation::Delete { place, name, version, by, event } => {
             delete(connection, rooms, *place, name, (*version, *by), event.as_ref())?
         }
@@ -79,6 +80,7 @@ pub(super) const fn only_reads(operation: &FileOperation) -> bool {
         FileOperation::LookUp { .. }
         | FileOperation::Find { .. }
         | FileOperation::List { .. }
+        | FileOperation::Older { .. }
         | FileOperation::IsUsed { .. } => true,
         FileOperation::OpenUpload { .. }
         | FileOperation::Checkpoint { .. }
@@ -359,6 +361,17 @@ fn list(
         files.push(file);
     }
     Ok(FileOutcome::Page { files, more: false })
+}
+
+fn older(connection: &Connection, than: WallTime, files_max: u32) -> rusqlite::Result<FileOutcome> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {FILE} FROM files WHERE at < ?1 ORDER BY at, room, shelf, name LIMIT ?2"
+    ))?;
+    let limits = params![signed(than.as_millis()), files_max.saturating_add(1)];
+    let mut files = statement.query_map(limits, file_record)?.collect::<Result<Vec<_>, _>>()?;
+    let more = files.len() > files_max as usize;
+    files.truncate(files_max as usize);
+    Ok(FileOutcome::Page { files, more })
 }
 
 fn delete(

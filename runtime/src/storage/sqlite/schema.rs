@@ -289,12 +289,15 @@ const ADD_REVISIONS: &str = "
     CREATE INDEX edits_by_message ON events (room, about_id) WHERE kind = 30;
 ";
 
-/// Version 9. The contents of small files are here, so that one transaction stores all there is of a file.
+/// Version 9. The contents of small files are here, so that one transaction stores all there is of a file. Old files are found by
+/// their time.
 const ADD_CONTENTS: &str = "
     CREATE TABLE contents (
         hash BLOB PRIMARY KEY NOT NULL,
         bytes BLOB NOT NULL
     ) STRICT;
+
+    CREATE INDEX files_by_time ON files (at);
 ";
 
 #[cfg(test)]
