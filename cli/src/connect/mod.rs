@@ -7,6 +7,8 @@ mod screen;
 
 use palabre_core::name::RoomName;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::screen::fuzz as fuzz_screen;
 pub(crate) use self::screen::{Background, Depth, Way};
 use crate::{context::Context, failure::Failure};
 

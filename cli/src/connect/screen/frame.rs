@@ -24,6 +24,12 @@ impl Frames {
         self.shown = None;
     }
 
+    /// What the terminal shows, and where its cursor is.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn shown(&self) -> Option<(&Buffer, Option<Position>)> {
+        self.shown.as_ref().map(|(buffer, cursor)| (buffer, *cursor))
+    }
+
     /// What makes the terminal show how things are now; nothing if it does already.
     pub(crate) fn draw(&mut self, app: &App) -> Vec<u8> {
         let (width, height) = app.size;

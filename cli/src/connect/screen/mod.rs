@@ -8,8 +8,12 @@ mod app;
 mod draw;
 mod editor;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzzing;
 mod keys;
 mod notice;
+#[cfg(any(test, feature = "fuzzing"))]
+mod seat;
 mod terminal;
 mod text;
 mod theme;
@@ -20,6 +24,8 @@ use std::{io, sync::Arc, time::Duration};
 use jiff::tz::TimeZone;
 use palabre_core::{name::RoomName, time::Monotonic};
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::fuzzing::fuzz;
 use self::{
     app::{App, Effect},
     editor::Editing,

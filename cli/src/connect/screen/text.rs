@@ -56,8 +56,10 @@ impl Row {
         if row.width() <= width {
             return row;
         }
-        while !row.glyphs.is_empty() && row.width() + 1 > width {
-            row.glyphs.pop();
+        let mut left = row.width();
+        while left + 1 > width {
+            let Some(glyph) = row.glyphs.pop() else { break };
+            left -= glyph.width;
         }
         if width > 0 {
             let style = row.glyphs.last().map(|glyph| glyph.style).unwrap_or_default();
@@ -220,6 +222,12 @@ mod tests {
 
     fn rows(text: &str, width: usize) -> Vec<String> {
         wrap(&[Span::new(text, Style::new())], width).iter().map(Row::text).collect()
+    }
+
+    #[test]
+    fn a_row_is_cut_in_steps_as_many_as_it_has_characters() {
+        let row = Row::cut(&[Span::new(&"x".repeat(500_000), Style::new())], 5);
+        assert_eq!(row.text(), "xxxx…");
     }
 
     #[test]

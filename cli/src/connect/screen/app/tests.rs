@@ -1,123 +1,35 @@
 //! The screen as a person sees it, without a terminal.
 
 use palabre_core::{
-    client::{MemberInfo, RoomInfo, TransferProgress},
+    client::TransferProgress,
     storage::{About, EventKind, StoredEvent},
-    time::WallTime,
-    wire::state,
 };
 use proptest::prelude::*;
 use ratatui::{Terminal, backend::TestBackend};
 
 use super::*;
 use crate::connect::{
-    chat::{self, Shown, Time, Views},
+    chat::{self, Shown},
     screen::{
         draw,
-        frame::Frames,
-        theme::{Background, Depth, Palette},
+        seat::{HOSTILE, KEYS, Seat, here, hit},
     },
 };
 
-/// 2026-11-21, 20:00 in UTC.
-const EVENING: u64 = 1_795_291_200_000;
-
-/// A screen with the rooms that it is about.
-struct Seat {
-    app: App,
-    views: Views,
-    last: u64,
-}
-
+/// What is said about messages, and what a person reads.
 impl Seat {
-    fn new(columns: u16, rows: u16) -> Self {
-        let theme = Theme::new(&Palette::of(Background::Dark), Depth::None);
-        let bindings = Bindings::new([]).unwrap();
-        let now = Now { monotonic: Monotonic::ZERO, wall: WallTime::from_millis(EVENING) };
-        let mut app = App::new(theme, bindings, TimeZone::UTC, "chat.example".into(), now);
-        app.size = (columns, rows);
-        app.me = Me { user: Some(UserId::new(1)), nick: "ana".into() };
-        app.link = Link::Ready;
-        let mut seat = Self { app, views: Views::default(), last: 0 };
-        seat.enter(1, "#lobby");
-        seat
-    }
-
-    fn enter(&mut self, id: u64, name: &str) {
-        let info = RoomInfo {
-            id: RoomId::new(id),
-            name: name.into(),
-            topic: "".into(),
-            first: Seq::new(1),
-            last: Seq::new(0),
-            with: name.strip_prefix('@').map(|name| (UserId::new(9), name.into())),
-        };
-        self.views.update(info);
-        self.app.take(Shown::Switched(RoomId::new(id)), &self.views);
-    }
-
-    fn people(&mut self, names: &[&str]) {
-        let members: Vec<MemberInfo> = (1..)
-            .zip(names)
-            .map(|(user, name)| MemberInfo {
-                user: UserId::new(user),
-                nick: (*name).into(),
-                state: state::HERE,
-                is_guest: true,
-                role: palabre_core::rights::Role::Member,
-            })
-            .collect();
-        self.views.find(RoomId::new(1)).unwrap().roster.replace(&members);
-        self.app.take(Shown::People { room: RoomId::new(1), tell: false }, &self.views);
-        self.app.prepare(&self.views);
-    }
-
-    fn says(&mut self, room: u64, nick: &str, text: &str) {
-        self.last += 1;
-        let event = StoredEvent {
-            seq: Seq::new(self.last),
-            author: UserId::new(if nick == "ana" { 1 } else { 2 }),
-            nick: nick.into(),
-            at: WallTime::from_millis(EVENING + self.last * 1_000),
-            kind: EventKind::Posted,
-            text: text.into(),
-            about: None,
-            revised: None,
-        };
-        self.app.take(Shown::Event { room: RoomId::new(room), event, time: Time::Now }, &self.views);
-    }
-
     /// What became of a message: another text, or none.
     fn revises(&mut self, nick: &str, message: u64, text: &str) {
-        self.last += 1;
         let kind = if text.is_empty() { EventKind::Deleted } else { EventKind::Edited };
-        let event = StoredEvent {
-            seq: Seq::new(self.last),
-            author: UserId::new(if nick == "ana" { 1 } else { 2 }),
-            nick: nick.into(),
-            at: WallTime::from_millis(EVENING + self.last * 1_000),
-            kind,
-            text: text.into(),
-            about: Some(About { id: message, name: "".into(), until: None }),
-            revised: None,
-        };
-        self.app.take(Shown::Event { room: RoomId::new(1), event, time: Time::Now }, &self.views);
+        let event = self.next_event(nick, kind, text);
+        self.happens(1, StoredEvent { about: Some(about(message)), ..event });
     }
 
     /// Somebody thinks this of a message, or does not any more.
     fn reacts(&mut self, nick: &str, message: u64, reaction: &str, stands: bool) {
-        self.last += 1;
-        let event = StoredEvent {
-            seq: Seq::new(self.last),
-            author: UserId::new(if nick == "ana" { 1 } else { 2 }),
-            nick: nick.into(),
-            at: WallTime::from_millis(EVENING + self.last * 1_000),
-            kind: if stands { EventKind::Reacted } else { EventKind::Unreacted },
-            text: reaction.into(),
-            about: Some(About { id: message, name: "".into(), until: None }),
-            revised: None,
-        };
-        self.app.take(Shown::Event { room: RoomId::new(1), event, time: Time::Now }, &self.views);
+        let kind = if stands { EventKind::Reacted } else { EventKind::Unreacted };
+        let event = self.next_event(nick, kind, reaction);
+        self.happens(1, StoredEvent { about: Some(about(message)), ..event });
     }
 
     /// The lines that were sent since.
@@ -131,13 +43,6 @@ impl Seat {
     fn types(&mut self, text: &str) -> &mut Self {
         for char in text.chars() {
             self.app.hear(Heard::Key(Key::plain(Code::Char(char))));
-        }
-        self
-    }
-
-    fn presses(&mut self, keys: &str) -> &mut Self {
-        for key in keys.split(' ') {
-            self.app.hear(Heard::Key(key.parse().unwrap()));
         }
         self
     }
@@ -175,6 +80,11 @@ impl Seat {
     }
 }
 
+/// A message that something is about.
+fn about(message: u64) -> About {
+    About { id: message, name: "".into(), until: None }
+}
+
 #[test]
 fn files_on_their_way_have_a_row_each_as_far_as_there_is_place() {
     let mut seat = Seat::new(60, 12);
@@ -204,7 +114,7 @@ fn a_chat_looks_like_this() {
     seat.enter(2, "@cleo");
     seat.enter(1, "#lobby");
     seat.app.go_to(RoomId::new(1));
-    seat.people(&["ana", "bob"]);
+    seat.people(1, &["ana", "bob"].map(here));
     seat.says(
         1,
         "bob",
@@ -361,7 +271,7 @@ fn a_mention_elsewhere_makes_a_noise_unless_it_is_not_wanted() {
 fn what_was_not_read_in_an_earlier_run_is_marked() {
     let mut seat = Seat::new(80, 24);
     seat.says(1, "bob", "read before");
-    seat.app.take(Shown::Read { room: RoomId::new(1), up_to: Seq::new(1) }, &seat.views);
+    seat.shown(Shown::Read { room: RoomId::new(1), up_to: Seq::new(1) });
     seat.says(1, "bob", "not yet");
     let rows = seat.rows();
     let at = |part| rows.iter().position(|row| row.contains(part)).unwrap();
@@ -390,86 +300,21 @@ fn a_full_room_costs_no_more_than_what_is_seen() {
     assert!(seat.shows("message 12920"));
 }
 
-/// What the terminal is told, without the sequences that we write ourselves.
-fn without_sequences(bytes: &[u8]) -> Vec<u8> {
-    let mut rest = bytes.iter().copied();
-    let mut text = Vec::new();
-    while let Some(byte) = rest.next() {
-        if byte != 0x1b {
-            text.push(byte);
-            continue;
-        }
-        assert_eq!(rest.next(), Some(b'['), "only control sequences are written");
-        for byte in rest.by_ref() {
-            assert!(byte.is_ascii_graphic(), "{byte}");
-            if byte.is_ascii_alphabetic() {
-                break;
-            }
-        }
-    }
-    text
-}
-
-fn any_key() -> impl Strategy<Value = String> {
-    const NAMES: &[&str] = &[
-        "enter",
-        "tab",
-        "shift-tab",
-        "up",
-        "down",
-        "left",
-        "right",
-        "pageup",
-        "pagedown",
-        "escape",
-        "backspace",
-        "alt-enter",
-        "ctrl-f",
-        "ctrl-p",
-        "ctrl-r",
-        "ctrl-w",
-        "ctrl-k",
-        "ctrl-y",
-        "ctrl-_",
-        "f1",
-        "alt-a",
-        "alt-1",
-        "alt-2",
-        "alt-right",
-        "alt-m",
-        "alt-r",
-        "alt-n",
-        "shift-up",
-        "shift-down",
-        "a",
-        ":",
-        "/",
-        "é",
-        "你",
-        "?",
-    ];
-    proptest::sample::select(NAMES).prop_map(str::to_owned)
+fn any_key() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(KEYS)
 }
 
 /// Text with what might break a frame.
 fn hostile() -> impl Strategy<Value = String> {
-    let part = prop_oneof![
-        any::<String>(),
-        "[a-z ]{0,30}",
-        Just("\x1b[2J\x1b]0;x\x07".to_owned()),
-        Just("\u{202e}\u{200b}\u{feff}\u{9b}31m".to_owned()),
-        Just("👩\u{200d}👩\u{200d}👧❤\u{fe0f}".to_owned()),
-        Just("\u{301}\u{301}e\u{301}".to_owned()),
-        Just("שלום (1) مرحبا".to_owned()),
-        Just("你好\n\t\r".to_owned()),
-    ];
+    let piece = proptest::sample::select(HOSTILE).prop_map(str::to_owned);
+    let part = prop_oneof![any::<String>(), "[a-z ]{0,30}", piece];
     proptest::collection::vec(part, 0..4).prop_map(|parts| parts.concat())
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     Says { room: u64, nick: String, text: String },
-    Presses(String),
+    Presses(&'static str),
     Pastes(String),
     Resizes(u16, u16),
     Points(u16, u16),
@@ -495,53 +340,18 @@ proptest! {
     fn the_screen_takes_anything(steps in proptest::collection::vec(any_step(), 0..40)) {
         let mut seat = Seat::new(80, 24);
         seat.enter(2, "#tea");
-        seat.people(&["ana", "bob", "\u{1b}[2J"]);
-        let mut frames = Frames::default();
+        seat.people(1, &["ana", "bob", "\u{1b}[2J"].map(here));
         for step in steps {
             match step {
                 Step::Says { room, nick, text } => seat.says(room, &nick, &text),
-                Step::Presses(key) => { seat.presses(&key); }
+                Step::Presses(key) => { seat.presses(key); }
                 Step::Pastes(text) => seat.app.hear(Heard::Paste(text)),
                 Step::Resizes(columns, rows) => seat.app.size = (columns.max(1), rows.max(1)),
                 Step::Points(column, row) => seat.app.hear(Heard::Click(Click::Press { column, row })),
-                Step::Told(text) => seat.app.take(Shown::Warning(text), &seat.views),
+                Step::Told(text) => seat.shown(Shown::Warning(text)),
             }
-            seat.app.take_effects();
-            let text = without_sequences(&frames.draw(&seat.app));
-            let text = String::from_utf8(text).unwrap();
-            prop_assert!(!text.chars().any(char::is_control), "{text:?}");
+            seat.looks();
         }
-    }
-}
-
-fn hit(room: u64, seq: u64, text: &str) -> palabre_core::storage::Hit {
-    let event = StoredEvent {
-        seq: Seq::new(seq),
-        author: UserId::new(2),
-        nick: "bob".into(),
-        at: WallTime::from_millis(EVENING),
-        kind: EventKind::Posted,
-        text: text.into(),
-        about: None,
-        revised: None,
-    };
-    palabre_core::storage::Hit { room: RoomId::new(room), event }
-}
-
-impl Seat {
-    fn finds(&mut self, text: &str, hits: Vec<palabre_core::storage::Hit>) {
-        let shown = Shown::Found { text: text.into(), hits, more: false };
-        self.app.take(shown, &self.views);
-    }
-
-    /// A page of what was said before: the numbers from one to another.
-    fn hears_of_before(&mut self, room: u64, seqs: std::ops::Range<u64>) {
-        let id = RoomId::new(room);
-        for seq in seqs {
-            let event = hit(room, seq, &format!("line {seq}.")).event;
-            self.app.take(Shown::Event { room: id, event, time: Time::Before }, &self.views);
-        }
-        self.app.take(Shown::PastEnd { room: id, first: Seq::new(1) }, &self.views);
     }
 }
 
