@@ -85,9 +85,11 @@ impl Server {
     fn put_back(&mut self, id: ConnectionId, mut held: Vec<u8>) {
         let Some(connection) = self.peers.connections.get_mut(id) else { return };
         if held.is_empty() {
-            // Whoever sends a lot begins the next frame at once.
-            held.shrink_to(SPARE_BYTES_MAX);
-            self.spare_inbound = held;
+            // Whoever sends a lot begins the next frame at once; what others say in between needs none.
+            if held.capacity() > self.spare_inbound.capacity() {
+                held.shrink_to(SPARE_BYTES_MAX);
+                self.spare_inbound = held;
+            }
         } else if !connection.is_closing() {
             connection.inbound = held;
         }
@@ -372,8 +374,10 @@ impl Server {
             self.peers.pause(id, Pause::Answers, limits);
             return false;
         }
-        // Nobody but its owner sees a shelf.
-        let is_free = matches!(message, ToServer::Put(put) if put.room == SHELF);
+        // Nobody but its owner sees a shelf, and what is brought counts against a quota. To ask for what is there is no less work
+        // than any request, and an empty file counts nothing.
+        let brings = |put: &wire::Put<'_>| put.content.is_some_and(|content| !content.is_empty());
+        let is_free = matches!(message, ToServer::Put(put) if put.room == SHELF && brings(put));
         requests.bucket.refill(now);
         if is_free || requests.bucket.take(1) {
             return true;

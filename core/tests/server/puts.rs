@@ -237,3 +237,21 @@ fn files_of_a_room_are_limited_like_requests_and_those_of_a_shelf_are_not() {
         assert_eq!(listen(&mut world, ana).stored.len(), stored, "joining was a request, too");
     }
 }
+
+#[test]
+fn what_counts_against_no_quota_is_limited_like_requests_on_a_shelf_too() {
+    let there = content(900);
+    for bytes in [None, Some(&[][..])] {
+        let mut world = world(Limits { request_burst: 7, requests_per_second: 1, ..limits() });
+        let ana = guest(&mut world, "ana");
+        world.say(ana, put(100, "there", &there));
+        listen(&mut world, ana);
+        for number in 1..=20 {
+            let name = format!("{number}");
+            let wanted =
+                wire::Put { room: SHELF, content: bytes, ..put(number, &name, bytes.unwrap_or(&there)) };
+            world.say(ana, wanted);
+        }
+        assert_eq!(listen(&mut world, ana).stored.len(), 5);
+    }
+}

@@ -222,14 +222,13 @@ fn put(
     if let Some(finished) = finished {
         return answer_again(connection, rooms, finished, event);
     }
-    match content {
-        PutContent::Bytes(bytes) if !leaves_reserve(connection, bytes.len()) => return Err(Problem::NoSpace),
-        PutContent::Bytes(_) => {}
-        PutContent::OfFileIn(places) => {
-            if !any_has(connection, places, new)? {
-                return Ok(FileOutcome::NoContent);
-            }
-        }
+    let bytes = match content {
+        PutContent::Bytes(bytes) => bytes.len(),
+        PutContent::OfFileIn(places) if any_has(connection, places, new)? => 0,
+        PutContent::OfFileIn(_) => return Ok(FileOutcome::NoContent),
+    };
+    if !leaves_reserve(connection, bytes) {
+        return Err(Problem::NoSpace);
     }
     let outcome = store(connection, rooms, (upload, key), new, event)?;
     if let (FileOutcome::Committed { .. }, PutContent::Bytes(bytes)) = (&outcome, content) {
