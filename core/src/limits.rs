@@ -169,6 +169,8 @@ pub struct Limits {
     pub file_kept: Option<Duration>,
     /// What one user may have stored and announced (U10).
     pub user_files_bytes_max: u64,
+    /// How many files one user may have stored and announced (U10).
+    pub user_files_max: u64,
     /// Transfers of one connection at once (U10).
     pub transfers_max: usize,
     /// Uploads of one user that are not files yet.
@@ -285,6 +287,7 @@ impl Default for Limits {
             file_bytes_max: 4 << 30,
             file_kept: None,
             user_files_bytes_max: 20 << 30,
+            user_files_max: 100_000,
             transfers_max: 8,
             uploads_max: 1_024,
             window_bytes: 1 << 20,

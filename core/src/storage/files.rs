@@ -236,7 +236,7 @@ pub enum FileOutcome {
         /// Contents that no file has any more.
         unused: Option<BlobHash>,
         /// What those have stored now whose files changed.
-        usage: Vec<(UserId, u64)>,
+        usage: Vec<(UserId, Usage)>,
     },
     /// To [`FileOperation::Commit`] and [`FileOperation::Put`]: nothing was changed.
     Conflict {
@@ -268,10 +268,19 @@ pub enum FileOutcome {
         /// Contents that no file has any more.
         unused: Option<BlobHash>,
         /// What those have stored now whose files changed.
-        usage: Vec<(UserId, u64)>,
+        usage: Vec<(UserId, Usage)>,
     },
     /// To [`FileOperation::IsUsed`].
     Used(bool),
+}
+
+/// What counts against the quota of a user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// How many files.
+    pub files: u64,
+    /// Their sizes together.
+    pub bytes: u64,
 }
 
 /// What storage knows of files at start.
@@ -280,5 +289,5 @@ pub struct RecoveredFiles {
     /// The uploads that are not files yet, ascending by id.
     pub uploads: Vec<UploadRecord>,
     /// What users have stored, ascending by id.
-    pub usage: Vec<(UserId, u64)>,
+    pub usage: Vec<(UserId, Usage)>,
 }

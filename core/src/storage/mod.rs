@@ -10,7 +10,7 @@ mod files;
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 pub use self::files::{
-    FileOperation, FileOutcome, FileRecord, NewFile, Place, PutContent, RecoveredFiles, UploadRecord,
+    FileOperation, FileOutcome, FileRecord, NewFile, Place, PutContent, RecoveredFiles, UploadRecord, Usage,
 };
 use crate::{
     ids::{DeviceId, Incarnation, Nonce, Position, RoomId, Seq, UserId},

@@ -172,6 +172,28 @@ fn the_quota_holds_to_the_byte_whatever_is_under_way() {
     is_quiet(&world, 2_000);
 }
 
+#[test]
+fn as_many_files_as_one_may_have_count_those_under_way() {
+    let mut world = world(Limits { user_files_max: 3, ..limits() });
+    let ana = guest(&mut world, "ana");
+    world.say(ana, wish(1, "in parts", Some(500)));
+    assert_eq!(listen(&mut world, ana).offset, Some(0), "an upload that was begun counts");
+    world.prompt = false;
+    world.say(ana, put(2, "a", &[]));
+    world.say(ana, put(3, "b", &[]));
+    let heard = refused_now(&mut world, ana, put(4, "c", &[]));
+    assert_eq!(heard, code(RefusalCode::Quota), "what storage is being given counts");
+    world.prompt = true;
+    world.settle();
+    assert_eq!(listen(&mut world, ana).stored.len(), 2);
+    let bo = guest(&mut world, "bo");
+    assert_eq!(refused(&mut world, bo, put(1, "c", &[])), [], "it is for each user");
+    world.say(ana, wire::Delete { id: 5, room: TEA, name: "a", version: None });
+    world.settle();
+    assert_eq!(refused(&mut world, ana, put(6, "e", &[])), []);
+    assert_eq!(refused(&mut world, ana, put(7, "d", &[])), code(RefusalCode::Quota));
+}
+
 fn refused_now(world: &mut World, id: ConnectionId, put: wire::Put<'_>) -> Vec<u16> {
     world.say(id, put);
     listen(world, id).refused

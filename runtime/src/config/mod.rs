@@ -272,6 +272,7 @@ fn apply(file: &FileLimits, limits: &mut Limits) -> Result<(), ConfigError> {
     set("file-mib", file.file_mib, 1, ANY, &mut file_mib)?;
     let mut user_files_mib = limits.user_files_bytes_max >> 20;
     set("user-files-mib", file.user_files_mib, 0, ANY, &mut user_files_mib)?;
+    set("user-files", file.user_files, 0, ANY, &mut limits.user_files_max)?;
     let mut file_days = 0_u64;
     set("file-kept-days", file.file_kept_days, 0, 36_500, &mut file_days)?;
     limits.file_kept = (file_days > 0).then(|| Duration::from_secs(file_days * DAY_SECONDS));

@@ -1,6 +1,7 @@
 use palabre_core::{
     ids::{Incarnation, UserId},
     rights::{RightChange, Role, RoomChange, RoomMode},
+    storage::Usage,
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -103,4 +104,43 @@ fn a_database_that_was_migrated_has_the_tables_of_a_new_one() {
     for version in versions {
         assert_eq!(tables(&left_by(version)), tables(&new));
     }
+}
+
+/// What version 10 changed, as it was since version 6.
+const USAGE_OF_VERSION_9: &str = "
+    DROP TRIGGER file_added;
+    DROP TRIGGER file_removed;
+    DROP TABLE usage;
+    CREATE TABLE usage (user INTEGER PRIMARY KEY, bytes INTEGER NOT NULL) STRICT;
+    CREATE TRIGGER file_added AFTER INSERT ON files BEGIN
+        INSERT INTO usage (user, bytes) VALUES (new.by, new.size)
+        ON CONFLICT (user) DO UPDATE SET bytes = bytes + new.size;
+    END;
+    CREATE TRIGGER file_removed AFTER DELETE ON files BEGIN
+        UPDATE usage SET bytes = bytes - old.size WHERE user = old.by;
+    END;
+    INSERT INTO files (room, shelf, name, version, size, hash, executable, by, nick, at) VALUES
+        (0, 1, 'a', 1, 10, x'01', 0, 1, 'ada', 5),
+        (0, 1, 'b', 2, 0, x'02', 0, 1, 'ada', 5),
+        (0, 2, 'a', 3, 7, x'01', 0, 2, 'bob', 5),
+        (0, 3, 'gone', 4, 9, x'03', 0, 3, 'cid', 5);
+    DELETE FROM files WHERE name = 'gone';
+    PRAGMA user_version = 9;
+";
+
+#[test]
+fn the_files_of_a_database_of_version_9_are_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()));
+    let connection = Connection::open(directory.path().join("palabre.db")).unwrap();
+    connection.execute_batch(USAGE_OF_VERSION_9).unwrap();
+    drop(connection);
+    let (storage, recovered) = open(directory.path());
+    let expected = [(1, Usage { files: 2, bytes: 10 }), (2, Usage { files: 1, bytes: 7 })];
+    assert_eq!(recovered.files.usage, expected.map(|(user, usage)| (UserId::new(user), usage)));
+    let connection = Connection::open(directory.path().join("palabre.db")).unwrap();
+    connection.execute_batch("DELETE FROM files WHERE name = 'a'").unwrap();
+    drop((storage, connection));
+    let (_, recovered) = open(directory.path());
+    assert_eq!(recovered.files.usage, [(UserId::new(1), Usage { files: 1, bytes: 0 })]);
 }

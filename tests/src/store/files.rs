@@ -9,7 +9,7 @@ use palabre_core::{
     ids::{RoomId, UserId},
     storage::{
         Appended, FileOperation, FileOutcome, FileRecord, NewEvent, NewFile, Place, PutContent,
-        RecoveredFiles, StorageFailure, StorageOutcome, UploadRecord,
+        RecoveredFiles, StorageFailure, StorageOutcome, UploadRecord, Usage,
     },
     transfer::{BlobHash, FileName, SharedFile, UploadId, UploadKey, Version},
 };
@@ -43,19 +43,23 @@ impl FileTables {
     }
 
     pub(super) fn recovered(&self) -> RecoveredFiles {
-        let mut usage: BTreeMap<UserId, u64> = BTreeMap::new();
+        let mut usage: BTreeMap<UserId, Usage> = BTreeMap::new();
         for file in self.files.values() {
-            *usage.entry(file.by).or_default() += file.size;
+            add(usage.entry(file.by).or_default(), file);
         }
         RecoveredFiles {
             uploads: self.uploads.values().cloned().collect(),
-            usage: usage.into_iter().filter(|(_, bytes)| *bytes > 0).collect(),
+            usage: usage.into_iter().collect(),
         }
     }
 
     /// What users have stored, ascending and each once.
-    fn usage(&self, users: [UserId; 2]) -> Vec<(UserId, u64)> {
-        let of = |user| self.files.values().filter(|file| file.by == user).map(|file| file.size).sum();
+    fn usage(&self, users: [UserId; 2]) -> Vec<(UserId, Usage)> {
+        let of = |user| {
+            let mut usage = Usage::default();
+            self.files.values().filter(|file| file.by == user).for_each(|file| add(&mut usage, file));
+            usage
+        };
         BTreeSet::from(users).into_iter().map(|user| (user, of(user))).collect()
     }
 
@@ -168,6 +172,11 @@ pub(super) fn execute(
 }
 
 /// As many as there is room for, but one at least.
+fn add(usage: &mut Usage, file: &FileRecord) {
+    usage.files += 1;
+    usage.bytes += file.size;
+}
+
 fn page(mut listed: Vec<FileRecord>, files_max: usize, bytes_max: usize) -> FileOutcome {
     let all = listed.len();
     let mut bytes = 0;

@@ -37,7 +37,7 @@ use crate::{
     config::FilesConfig,
     error::{Refusal, RefusalCode},
     ids::{ConnectionId, RoomId, UserId},
-    storage::{FileRecord, Place, UploadRecord},
+    storage::{FileRecord, Place, UploadRecord, Usage},
     time::Monotonic,
     transfer::{BlobHash, Checkpoints, FileName, Receiving, UploadId, UploadKey, Version},
     wire,
@@ -51,9 +51,9 @@ pub(crate) struct Files {
     /// Keys that storage is asked about.
     looking_up: BTreeSet<(UserId, UploadKey)>,
     /// What users have stored.
-    pub(crate) usage: BTreeMap<UserId, u64>,
+    pub(crate) usage: BTreeMap<UserId, Usage>,
     /// What their uploads may become.
-    reserved: BTreeMap<UserId, u64>,
+    reserved: BTreeMap<UserId, Usage>,
     /// Memory that senders were promised, and that of contents that storage is being given.
     pub(crate) windows_bytes: u64,
     /// Uploads that were promised none for lack of it.
@@ -158,9 +158,13 @@ impl Files {
     }
 
     /// What a user has stored and announced.
-    fn charged(&self, user: UserId) -> u64 {
-        let of = |table: &BTreeMap<UserId, u64>| table.get(&user).copied().unwrap_or(0);
-        of(&self.usage).saturating_add(of(&self.reserved))
+    fn charged(&self, user: UserId) -> Usage {
+        let of = |table: &BTreeMap<UserId, Usage>| table.get(&user).copied().unwrap_or_default();
+        let (stored, announced) = (of(&self.usage), of(&self.reserved));
+        Usage {
+            files: stored.files.saturating_add(announced.files),
+            bytes: stored.bytes.saturating_add(announced.bytes),
+        }
     }
 
     /// Whether an upload of this key is under way.
@@ -168,35 +172,44 @@ impl Files {
         self.by_key.contains_key(&(user, key)) || self.looking_up.contains(&(user, key))
     }
 
+    /// A file is announced.
     fn reserve(&mut self, user: UserId, bytes: u64) {
-        *self.reserved.entry(user).or_default() += bytes;
+        self.reserved.entry(user).or_default().files += 1;
+        self.reserve_more(user, bytes);
     }
 
+    /// A file that is announced may have so many bytes more.
+    fn reserve_more(&mut self, user: UserId, bytes: u64) {
+        self.reserved.entry(user).or_default().bytes += bytes;
+    }
+
+    /// A file that was announced has become one, or will not.
     fn release(&mut self, user: UserId, bytes: u64) {
         if crate::seeded_bug!("quota-kept-on-abort") {
             return;
         }
         if let Some(reserved) = self.reserved.get_mut(&user) {
-            *reserved = reserved.saturating_sub(bytes);
-            if *reserved == 0 {
+            reserved.files = reserved.files.saturating_sub(1);
+            reserved.bytes = reserved.bytes.saturating_sub(bytes);
+            if *reserved == Usage::default() {
                 self.reserved.remove(&user);
             }
         }
     }
 
-    fn note_usage(&mut self, usage: &[(UserId, u64)]) {
-        for (user, bytes) in usage {
-            if *bytes == 0 {
+    fn note_usage(&mut self, usage: &[(UserId, Usage)]) {
+        for (user, usage) in usage {
+            if usage.files == 0 {
                 self.usage.remove(user);
             } else {
-                self.usage.insert(*user, *bytes);
+                self.usage.insert(*user, *usage);
             }
         }
     }
 
     /// All that counts against quotas.
     pub(crate) fn bytes(&self) -> u64 {
-        self.usage.values().chain(self.reserved.values()).sum()
+        self.usage.values().chain(self.reserved.values()).map(|usage| usage.bytes).sum()
     }
 }
 

@@ -168,11 +168,14 @@ impl Server {
         self.check_charge(record.user, &record.name, record.size.unwrap_or(1))
     }
 
-    /// Whether a user may store so much more (U10).
+    /// Whether a user may store one file more, of so many bytes (U10).
     pub(super) fn check_charge(&self, user: UserId, name: &FileName, bytes: u64) -> Result<(), Refusal> {
-        let (charged, most) = (self.files.charged(user), self.config.limits.user_files_bytes_max);
-        if charged.saturating_add(bytes) > most {
-            return Err(over_quota(name, charged, most));
+        let (charged, limits) = (self.files.charged(user), &self.config.limits);
+        if charged.files >= limits.user_files_max {
+            return Err(too_many(name, limits.user_files_max));
+        }
+        if charged.bytes.saturating_add(bytes) > limits.user_files_bytes_max {
+            return Err(over_quota(name, charged.bytes, limits.user_files_bytes_max));
         }
         Ok(())
     }
@@ -180,7 +183,8 @@ impl Server {
     fn add_upload(&mut self, asked: Asked, transfer: u32, record: UploadRecord) {
         let now = self.peers.now.monotonic;
         let (id, size) = (record.id, record.size);
-        let left = self.config.limits.user_files_bytes_max.saturating_sub(self.files.charged(record.user));
+        let left =
+            self.config.limits.user_files_bytes_max.saturating_sub(self.files.charged(record.user).bytes);
         let reserved = size.unwrap_or_else(|| self.config.limits.reserved_step_bytes.min(left));
         self.files.reserve(record.user, reserved);
         self.files.by_key.insert((record.user, record.key), id);
@@ -661,12 +665,12 @@ impl Server {
             return;
         };
         let received = upload.receiving().map_or(0, Receiving::received);
-        let left = limits.user_files_bytes_max.saturating_sub(self.files.charged(upload.record.user));
+        let left = limits.user_files_bytes_max.saturating_sub(self.files.charged(upload.record.user).bytes);
         let wanted = received.saturating_add(step).min(most);
         let more = wanted.saturating_sub(upload.reserved).min(left);
         let ended = received > upload.reserved.saturating_add(more);
         let (user, name) = (upload.record.user, upload.record.name.clone());
-        self.files.reserve(user, more);
+        self.files.reserve_more(user, more);
         if let Some(upload) = self.files.uploads.get_mut(&id) {
             upload.reserved += more;
         }
@@ -676,11 +680,18 @@ impl Server {
                 let text = format!("{name} has more than the {most} bytes that a file may have here.");
                 Refusal::new(RefusalCode::FileTooLarge, text).about(name.as_str())
             } else {
-                over_quota(&name, self.files.charged(user), limits.user_files_bytes_max)
+                over_quota(&name, self.files.charged(user).bytes, limits.user_files_bytes_max)
             };
             self.stop_stream(id, &refusal);
         }
     }
+}
+
+fn too_many(name: &FileName, most: u64) -> Refusal {
+    let text = format!(
+        "{name} does not fit: you have, or have announced, {most} files, which is as many as you may; delete some, or share a folder as one file."
+    );
+    Refusal::new(RefusalCode::Quota, text).about(name.as_str())
 }
 
 pub(super) fn over_quota(name: &FileName, charged: u64, most: u64) -> Refusal {

@@ -1,13 +1,13 @@
 //! What the storage of the tests knows of files.
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for some among many")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use palabre_core::{
     ids::UserId,
     storage::{
         Appended, FileOperation, FileOutcome, FileRecord, NewEvent, NewFile, Place, PutContent,
-        RecoveredFiles, StorageFailure, StorageOperation, StorageOutcome, UploadRecord,
+        RecoveredFiles, StorageFailure, StorageOperation, StorageOutcome, UploadRecord, Usage,
     },
     transfer::{BlobHash, FileName, SharedFile, UploadId, UploadKey, Version},
 };
@@ -25,18 +25,18 @@ pub(crate) struct Files {
 
 impl Files {
     pub(crate) fn recovered(&self) -> RecoveredFiles {
-        let mut usage: BTreeMap<UserId, u64> = BTreeMap::new();
-        for file in self.entries.values() {
-            *usage.entry(file.by).or_default() += file.size;
-        }
-        RecoveredFiles {
-            uploads: self.uploads.values().cloned().collect(),
-            usage: usage.into_iter().collect(),
-        }
+        let users: BTreeSet<UserId> = self.entries.values().map(|file| file.by).collect();
+        RecoveredFiles { uploads: self.uploads.values().cloned().collect(), usage: self.usage(users) }
     }
 
-    fn usage(&self, users: [UserId; 2]) -> Vec<(UserId, u64)> {
-        let of = |user| self.entries.values().filter(|file| file.by == user).map(|file| file.size).sum();
+    fn usage(&self, users: impl IntoIterator<Item = UserId>) -> Vec<(UserId, Usage)> {
+        let of = |user| {
+            let sizes = self.entries.values().filter(|file| file.by == user).map(|file| file.size);
+            sizes.fold(Usage::default(), |Usage { files, bytes }, size| Usage {
+                files: files + 1,
+                bytes: bytes + size,
+            })
+        };
         users.into_iter().map(|user| (user, of(user))).collect()
     }
 

@@ -8,7 +8,7 @@ use palabre_core::{
     ids::{RoomId, UserId},
     storage::{
         Appended, FileOperation, FileOutcome, FileRecord, NewEvent, NewFile, Place, PutContent,
-        RecoveredFiles, StorageOutcome, UploadRecord,
+        RecoveredFiles, StorageOutcome, UploadRecord, Usage,
     },
     time::WallTime,
     transfer::{BlobHash, FileName, SharedFile, UploadId, UploadKey, Version},
@@ -96,7 +96,8 @@ pub(super) fn recover(connection: &Connection) -> rusqlite::Result<RecoveredFile
     let mut uploads = connection.prepare(
         "SELECT id, user, key, room, shelf, name, size, executable, over, durable, at FROM uploads ORDER BY id",
     )?;
-    let mut usage = connection.prepare("SELECT user, bytes FROM usage WHERE bytes > 0 ORDER BY user")?;
+    let mut usage =
+        connection.prepare("SELECT user, files, bytes FROM usage WHERE files > 0 ORDER BY user")?;
     Ok(RecoveredFiles {
         uploads: uploads.query_map([], upload_record)?.collect::<Result<_, _>>()?,
         usage: usage.query_map([], usage_of)?.collect::<Result<_, _>>()?,
@@ -445,17 +446,18 @@ fn remove(connection: &Connection, file: &FileRecord) -> rusqlite::Result<()> {
 }
 
 /// What two users, who may be one, have stored; ascending, and each once.
-fn usage(connection: &Connection, users: [UserId; 2]) -> rusqlite::Result<Vec<(UserId, u64)>> {
-    let mut statement = connection.prepare_cached("SELECT bytes FROM usage WHERE user = ?1")?;
+fn usage(connection: &Connection, users: [UserId; 2]) -> rusqlite::Result<Vec<(UserId, Usage)>> {
+    let mut statement = connection.prepare_cached("SELECT user, files, bytes FROM usage WHERE user = ?1")?;
     let mut of = |user: UserId| {
-        let bytes = statement.query_row([signed(user.get())], |row| row.get::<_, i64>(0)).optional()?;
-        Ok((user, bytes.unwrap_or(0).cast_unsigned()))
+        let usage = statement.query_row([signed(user.get())], usage_of).optional()?;
+        Ok(usage.unwrap_or_else(|| (user, Usage::default())))
     };
     BTreeSet::from(users).into_iter().map(&mut of).collect()
 }
 
-fn usage_of(row: &Row<'_>) -> rusqlite::Result<(UserId, u64)> {
-    Ok((UserId::new(row.get::<_, i64>(0)?.cast_unsigned()), row.get::<_, i64>(1)?.cast_unsigned()))
+fn usage_of(row: &Row<'_>) -> rusqlite::Result<(UserId, Usage)> {
+    let number = |index| row.get::<_, i64>(index).map(i64::cast_unsigned);
+    Ok((UserId::new(number(0)?), Usage { files: number(1)?, bytes: number(2)? }))
 }
 
 /// A place as it is stored: as a room, or as the user whose shelf it is.

@@ -25,6 +25,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { apply: |connection, _| add_search(connection) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_REVISIONS) },
     Migration { apply: |connection, _| connection.execute_batch(ADD_CONTENTS) },
+    Migration { apply: |connection, _| connection.execute_batch(COUNT_FILES) },
 ];
 
 /// Brings a database of version `version` to the newest, each step in a transaction of its own.
@@ -298,6 +299,30 @@ const ADD_CONTENTS: &str = "
     ) STRICT;
 
     CREATE INDEX files_by_time ON files (at);
+";
+
+/// Version 10. Quotas count files, too.
+const COUNT_FILES: &str = "
+    DROP TRIGGER file_added;
+    DROP TRIGGER file_removed;
+    DROP TABLE usage;
+
+    CREATE TABLE usage (
+        user INTEGER PRIMARY KEY,
+        files INTEGER NOT NULL,
+        bytes INTEGER NOT NULL
+    ) STRICT;
+
+    INSERT INTO usage (user, files, bytes) SELECT by, count(*), sum(size) FROM files GROUP BY by;
+
+    CREATE TRIGGER file_added AFTER INSERT ON files BEGIN
+        INSERT INTO usage (user, files, bytes) VALUES (new.by, 1, new.size)
+        ON CONFLICT (user) DO UPDATE SET files = files + 1, bytes = bytes + new.size;
+    END;
+
+    CREATE TRIGGER file_removed AFTER DELETE ON files BEGIN
+        UPDATE usage SET files = files - 1, bytes = bytes - old.size WHERE user = old.by;
+    END;
 ";
 
 #[cfg(test)]
