@@ -30,6 +30,7 @@ mod printable;
 #[cfg(feature = "server")]
 pub mod program;
 mod readiness;
+pub mod saved_hash;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod server_key;

@@ -16,9 +16,8 @@ use crate::{
     output::Printable,
     session::{Session, with_session},
     transfer::{
-        FileSource, Held, Job, Kind, Links, Manner, Offer, Place, Records, Showing, StandardInput,
-        TreeSource, folder_name, go_on, new_key, not_readable, own_name, own_stored_name, run, share,
-        stored_name,
+        FileSource, Held, Job, Kind, Links, Manner, Offer, Place, Records, Showing, StandardInput, go_on,
+        new_key, not_readable, offer_folder, own_name, run, share,
     },
 };
 
@@ -156,13 +155,7 @@ impl Source {
     }
 
     fn open_folder(folder: &Path, arguments: &Arguments) -> Result<Self, Failure> {
-        let name = match &arguments.name {
-            Some(name) => stored_name(name.as_str())
-                .map_err(|error| Failure::usage(format!("{name}: {error}; say another one with --as")))?,
-            None => own_stored_name(folder)?,
-        };
-        let path = std::fs::canonicalize(folder).map_err(|error| not_readable(folder, &error))?;
-        let source = TreeSource::open(&path, folder_name(&name), arguments.links)?;
+        let (path, name, source) = offer_folder(folder, arguments.name.as_ref(), arguments.links)?;
         let shown = folder.display();
         let warnings = source.warnings().map(|warning| format!("{shown}: {warning}")).collect();
         Ok(Self::File { path, name, offer: source.into(), warnings })

@@ -50,7 +50,7 @@ pub(crate) fn into_file(
     let Place { room, shown: place, .. } = from;
     let label = format!("{place}{name}");
     let record = held.as_ref().map_or(record, |held| held.record.clone());
-    let Opened { file, path, offset, verdict } = match open(&record, held.is_some()) {
+    let Opened { file, path, offset, verdict } = match open(&record, held.as_ref()) {
         Ok(opened) => opened,
         Err(failure) => {
             // Nothing has arrived, so that there is nothing to go on with.
@@ -75,7 +75,8 @@ struct Opened {
     verdict: Verdict,
 }
 
-fn open(record: &Record, resume: bool) -> Result<Opened, Failure> {
+fn open(record: &Record, held: Option<&Held>) -> Result<Opened, Failure> {
+    let resume = held.is_some();
     let fail = |failure: LocalFailure| not_writable(&record.local, &failure);
     let (folder, Some(own_name), Some(part)) = (
         record.local.parent(),
@@ -86,10 +87,13 @@ fn open(record: &Record, resume: bool) -> Result<Opened, Failure> {
     };
     let folder = folder.unwrap_or_else(|| Path::new("/"));
     let mut file = Destination::open(folder, own_name, &part, resume, record.force).map_err(fail)?;
-    if record.content().is_none() {
-        file.restart().map_err(|error| Failure::local(record.local.display(), &error))?;
-    }
-    let (path, offset) = (file.path().to_path_buf(), file.written());
+    let system = |error: &std::io::Error| Failure::local(record.local.display(), error);
+    // Of whose content is not known nothing is of use.
+    let offset = if record.content().is_none() { Ok(0) } else { file.length() };
+    let offset = offset.map_err(|error| system(&error))?;
+    let hasher = held.map(|held| held.hasher(offset)).unwrap_or_default();
+    file.go_on(offset, hasher).map_err(|error| system(&error))?;
+    let path = file.path().to_path_buf();
     let verdict = Verdict::default();
     let file: Box<dyn LocalFile> = match record.hidden_name() {
         Some(hidden) => Box::new(TreeDestination::new(file, hidden, resume, verdict.clone()).map_err(fail)?),

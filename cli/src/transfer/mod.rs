@@ -14,12 +14,12 @@ mod tree;
 
 pub(crate) use self::{
     incoming::{fetch, into_file},
-    outgoing::{Manner, go_on, new_key, not_readable, own_name, own_stored_name, share},
+    outgoing::{Manner, go_on, new_key, not_readable, offer_folder, own_name, share},
     progress::Showing,
     record::{Direction, Held, Record, Records},
     run::run,
     running::{Job, Kind, NAMES_MAX, Place, Running, numbered, resumable, to_go_on},
     sink::{Destination, StandardOutput, delete_parts},
     source::{FileSource, Offer, StandardInput},
-    tree::{Links, TreeSource, Verdict, folder_name, stored_name},
+    tree::{Links, Verdict, folder_name, stored_name},
 };

@@ -1,6 +1,6 @@
 //! Files of ours that are to be shared.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use palabre_core::{
     client::{PUT_BYTES_MAX, UploadWish},
@@ -10,7 +10,7 @@ use palabre_runtime::entropy;
 
 use super::{
     Direction, FileSource, Held, Job, Kind, Offer, Place, Record, Records,
-    tree::{ENDING, TreeSource, folder_name},
+    tree::{ENDING, Links, TreeSource, folder_name, stored_name},
 };
 use crate::failure::{ExitStatus, Failure};
 
@@ -88,7 +88,10 @@ fn upload(
     manner: Manner,
     held: Option<Held>,
 ) -> Job {
-    let Offer { file, stamp, executable, .. } = offer;
+    let Offer { mut file, stamp, executable, .. } = offer;
+    if let Some(held) = &held {
+        file.save_hash(held.hasher(stamp.size));
+    }
     let ask_first = stamp.size > PUT_BYTES_MAX && (manner.ask_first || stamp.size <= ASK_FIRST_BYTES_MAX);
     let (size, keep_both) = (Some(stamp.size), manner.keep_both);
     let over = if manner.force { None } else { Some(Version::default()) };
@@ -106,7 +109,7 @@ pub(crate) fn own_name(file: &Path) -> Result<FileName, Failure> {
 }
 
 /// The name that a folder has there if none is said; it has one here even if it is written as `.`.
-pub(crate) fn own_stored_name(folder: &Path) -> Result<FileName, Failure> {
+fn own_stored_name(folder: &Path) -> Result<FileName, Failure> {
     let path = match folder.file_name() {
         Some(_) => folder.to_path_buf(),
         None => std::fs::canonicalize(folder).map_err(|error| not_readable(folder, &error))?,
@@ -114,6 +117,22 @@ pub(crate) fn own_stored_name(folder: &Path) -> Result<FileName, Failure> {
     let name = own_name(&path)?;
     FileName::parse(&format!("{name}{ENDING}"))
         .map_err(|error| Failure::usage(format!("{name}: {error}; say --as NAME")))
+}
+
+/// A folder with all that is in it, called so or as it is here: its path, its name there and what is offered.
+pub(crate) fn offer_folder(
+    folder: &Path,
+    name: Option<&FileName>,
+    links: Links,
+) -> Result<(PathBuf, FileName, TreeSource), Failure> {
+    let name = match name {
+        Some(name) => stored_name(name.as_str())
+            .map_err(|error| Failure::usage(format!("{name}: {error}; say another one with --as")))?,
+        None => own_stored_name(folder)?,
+    };
+    let path = std::fs::canonicalize(folder).map_err(|error| not_readable(folder, &error))?;
+    let source = TreeSource::open(&path, folder_name(&name), links)?;
+    Ok((path, name, source))
 }
 
 pub(crate) fn new_key() -> Result<UploadKey, Failure> {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use palabre_core::transfer::{BlobHash, UploadKey};
+use palabre_runtime::saved_hash::SavedHasher;
 use serde::{Deserialize, Serialize};
 
 use super::tree::Links;
@@ -112,8 +113,21 @@ impl Held {
         replace(&self.file, &serde_json::to_vec(&self.record)?)
     }
 
+    /// Sums up its content, of which the first `end` bytes are what they were; what was saved of that in an earlier run is gone on with.
+    pub(crate) fn hasher(&self, end: u64) -> SavedHasher {
+        let Record { server, remote, key, .. } = &self.record;
+        let about = format!("{server}\n{remote}\n{}", key.as_deref().unwrap_or_default());
+        SavedHasher::open(&self.sums(), about.as_bytes(), end)
+    }
+
+    fn sums(&self) -> PathBuf {
+        self.file.with_extension("sums")
+    }
+
     /// The transfer is done, or given up.
     pub(crate) fn forget(self) -> io::Result<()> {
+        // First: another transfer may have the number next.
+        remove(&self.sums())?;
         remove(&self.file)?;
         remove(&self.file.with_extension("lock"))
     }

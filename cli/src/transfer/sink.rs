@@ -14,17 +14,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use palabre_core::{client::LocalFailure, transfer::BlobHash};
-use palabre_runtime::client::LocalFile;
+use palabre_core::{
+    client::LocalFailure,
+    transfer::{BlobHash, ContentHasher},
+};
+use palabre_runtime::{client::LocalFile, saved_hash::SavedHasher};
 use rustix::{
     fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags},
     io::Errno,
 };
 
 use super::{Record, tree};
-
-/// What is read at a time to sum up what is here already.
-const CHUNK_BYTES: usize = 1 << 20;
 
 /// A file of a folder, and the part of it that is here.
 pub(crate) struct Destination {
@@ -34,13 +34,11 @@ pub(crate) struct Destination {
     part: String,
     file: File,
     overwrite: bool,
-    hasher: blake3::Hasher,
-    written: u64,
+    hasher: SavedHasher,
 }
 
 impl Destination {
-    /// Opens the folder, and in it the part of a file that is to be called `name`: as it was left, if it is said that something of
-    /// it is to be there.
+    /// Opens the folder, and in it the part of a file that is to be called `name`, which may be there only if that is said.
     ///
     /// # Errors
     /// [`LocalFailure::Exists`], or what the system says.
@@ -70,32 +68,27 @@ impl Destination {
         let file = rustix::fs::openat(&root, part, flags, Mode::from_raw_mode(0o666)).map_err(fail)?;
         let file = File::from(file);
         take_alone(&root, part, &file)?;
-        let length = file.metadata().map_err(|error| local_failure(&error))?.len();
-        let mut destination = Self {
+        Ok(Self {
             folder: root,
             path: folder.join(name),
             name: name.to_owned(),
             part: part.to_owned(),
             file,
             overwrite,
-            hasher: blake3::Hasher::new(),
-            written: 0,
-        };
-        destination.sum_up(length).map_err(|error| local_failure(&error))?;
-        Ok(destination)
+            hasher: SavedHasher::default(),
+        })
     }
 
     /// How much of it is here.
-    pub(crate) const fn written(&self) -> u64 {
-        self.written
+    pub(crate) fn length(&self) -> io::Result<u64> {
+        self.file.metadata().map(|metadata| metadata.len())
     }
 
-    /// What is here is of no use.
-    pub(crate) fn restart(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.hasher.reset();
-        self.written = 0;
-        Ok(())
+    /// Goes on behind the first `end` bytes of what is here, of which the hasher may know some.
+    pub(crate) fn go_on(&mut self, end: u64, hasher: SavedHasher) -> io::Result<()> {
+        self.file.set_len(end)?;
+        self.hasher = hasher;
+        self.hasher.sum_up(end, |chunk, at| self.file.read_at(chunk, at))
     }
 
     /// Where the whole will be.
@@ -124,7 +117,7 @@ impl Destination {
 
     /// Whether all has arrived, and nothing else. What is something else is of no use to anybody.
     pub(super) fn verify(&self, size: u64, hash: BlobHash) -> Result<(), LocalFailure> {
-        if self.written != size || *self.hasher.finalize().as_bytes() != hash.0 {
+        if self.hasher.length() != size || self.hasher.hash() != hash {
             self.discard();
             return Err(LocalFailure::Mismatch);
         }
@@ -135,19 +128,6 @@ impl Destination {
     pub(super) fn discard(&self) {
         // What is left of it is hidden, and written over if it is taken again.
         let _ = rustix::fs::unlinkat(&self.folder, self.part.as_str(), AtFlags::empty());
-    }
-
-    fn sum_up(&mut self, end: u64) -> io::Result<()> {
-        let mut chunk = vec![0; CHUNK_BYTES];
-        while self.written < end {
-            let count = self.file.read_at(&mut chunk, self.written)?;
-            if count == 0 {
-                return Ok(());
-            }
-            self.hasher.update(&chunk[..count]);
-            self.written += count as u64;
-        }
-        Ok(())
     }
 
     fn put_into_place(&self) -> Result<(), LocalFailure> {
@@ -201,12 +181,16 @@ pub(crate) fn delete_parts(record: &Record) -> io::Result<()> {
 
 impl LocalFile for Destination {
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), LocalFailure> {
-        if offset != self.written {
+        if offset != self.hasher.length() {
             return Err(LocalFailure::Failed("these bytes do not belong behind those that are there".into()));
         }
         self.file.write_all_at(bytes, offset).map_err(|error| local_failure(&error))?;
         self.hasher.update(bytes);
-        self.written += bytes.len() as u64;
+        if self.hasher.has_unsaved() {
+            // What a crash may take must not be counted on later.
+            self.file.sync_data().map_err(|error| local_failure(&error))?;
+            self.hasher.save();
+        }
         Ok(())
     }
 
@@ -227,13 +211,12 @@ impl LocalFile for Destination {
 
 /// Standard output: what does not turn out to be right was written nevertheless, and the exit code says so.
 pub(crate) struct StandardOutput {
-    hasher: blake3::Hasher,
-    written: u64,
+    hasher: ContentHasher,
 }
 
 impl StandardOutput {
     pub(crate) fn new() -> Self {
-        Self { hasher: blake3::Hasher::new(), written: 0 }
+        Self { hasher: ContentHasher::new() }
     }
 }
 
@@ -241,13 +224,12 @@ impl LocalFile for StandardOutput {
     fn write(&mut self, _: u64, bytes: &[u8]) -> Result<(), LocalFailure> {
         io::stdout().lock().write_all(bytes).map_err(|error| local_failure(&error))?;
         self.hasher.update(bytes);
-        self.written += bytes.len() as u64;
         Ok(())
     }
 
     fn keep(&mut self, size: u64, hash: BlobHash, _: bool) -> Result<(), LocalFailure> {
         io::stdout().lock().flush().map_err(|error| local_failure(&error))?;
-        if self.written == size && *self.hasher.finalize().as_bytes() == hash.0 {
+        if self.hasher.length() == size && self.hasher.hash() == hash {
             Ok(())
         } else {
             Err(LocalFailure::Mismatch)

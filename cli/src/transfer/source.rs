@@ -7,8 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use palabre_core::{client::LocalFailure, transfer::BlobHash};
-use palabre_runtime::client::LocalFile;
+use palabre_core::{
+    client::LocalFailure,
+    transfer::{BlobHash, ContentHasher},
+};
+use palabre_runtime::{client::LocalFile, saved_hash::SavedHasher};
 
 use super::{
     sink::local_failure,
@@ -16,9 +19,15 @@ use super::{
     tree::{Links, TreeSource},
 };
 
+/// What is uploaded and can be read again, in another run, too.
+pub(crate) trait Source: LocalFile {
+    /// Has its hash gone on with, and saved, before anything is read.
+    fn save_hash(&mut self, hasher: SavedHasher);
+}
+
 /// What is to be uploaded, and by what it is known to be the same still.
 pub(crate) struct Offer {
-    pub(super) file: Box<dyn LocalFile>,
+    pub(super) file: Box<dyn Source>,
     pub(super) stamp: Stamp,
     pub(super) executable: bool,
     /// What becomes of links, if it is a folder.
@@ -107,6 +116,12 @@ impl Stamp {
     }
 }
 
+impl Source for FileSource {
+    fn save_hash(&mut self, hasher: SavedHasher) {
+        self.file.save_hash(hasher);
+    }
+}
+
 impl LocalFile for FileSource {
     fn read(&mut self, offset: u64, count: usize) -> Result<Vec<u8>, LocalFailure> {
         self.file.read(offset, count)
@@ -123,9 +138,9 @@ impl LocalFile for FileSource {
 /// Standard input. What was read is kept in a file without a name, for a connection that is cut.
 pub(crate) struct StandardInput {
     spool: File,
-    spooled: u64,
     ended: bool,
-    hasher: blake3::Hasher,
+    /// Of what is in the spool.
+    hasher: ContentHasher,
 }
 
 impl StandardInput {
@@ -136,22 +151,22 @@ impl StandardInput {
             rustix::fs::OFlags::TMPFILE | rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
             rustix::fs::Mode::from_raw_mode(0o600),
         )?;
-        Ok(Self { spool: spool.into(), spooled: 0, ended: false, hasher: blake3::Hasher::new() })
+        Ok(Self { spool: spool.into(), ended: false, hasher: ContentHasher::new() })
     }
 
     fn spool_up_to(&mut self, end: u64) -> io::Result<()> {
         let mut chunk = vec![0; 64 << 10];
         let mut input = io::stdin().lock();
-        while self.spooled < end && !self.ended {
-            let wanted = chunk.len().min(usize::try_from(end - self.spooled).unwrap_or(usize::MAX));
+        while self.hasher.length() < end && !self.ended {
+            let spooled = self.hasher.length();
+            let wanted = chunk.len().min(usize::try_from(end - spooled).unwrap_or(usize::MAX));
             let count = match input.read(&mut chunk[..wanted]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             };
             self.ended = count == 0;
-            self.spool.write_all_at(&chunk[..count], self.spooled)?;
+            self.spool.write_all_at(&chunk[..count], spooled)?;
             self.hasher.update(&chunk[..count]);
-            self.spooled += count as u64;
         }
         Ok(())
     }
@@ -168,9 +183,6 @@ impl LocalFile for StandardInput {
     }
 
     fn hash(&mut self, size: u64) -> Result<BlobHash, LocalFailure> {
-        if self.spooled != size {
-            return Err(LocalFailure::Changed);
-        }
-        Ok(BlobHash(*self.hasher.finalize().as_bytes()))
+        if self.hasher.length() == size { Ok(self.hasher.hash()) } else { Err(LocalFailure::Changed) }
     }
 }

@@ -3,12 +3,10 @@
 use std::{fs::File, io, os::unix::fs::FileExt as _};
 
 use palabre_core::{client::LocalFailure, transfer::BlobHash};
+use palabre_runtime::saved_hash::SavedHasher;
 use rustix::{buffer::spare_capacity, io::Errno};
 
 use super::sink::local_failure;
-
-/// What is read at a time to sum up what need not be sent.
-const CHUNK_BYTES: usize = 1 << 20;
 
 /// What can be read at any place. Content that is not what it was says so by [`io::ErrorKind::UnexpectedEof`].
 pub(super) trait Content: Send {
@@ -48,24 +46,29 @@ impl Content for File {
 /// Content with its hash, which is taken as it is read; what the server has already is read for that alone.
 pub(super) struct Summed<C> {
     pub(super) content: C,
-    hasher: blake3::Hasher,
-    /// How much of it the hasher has.
-    hashed: u64,
+    hasher: SavedHasher,
 }
 
 impl<C: Content> Summed<C> {
     pub(super) fn new(content: C) -> Self {
-        Self { content, hasher: blake3::Hasher::new(), hashed: 0 }
+        Self { content, hasher: SavedHasher::default() }
+    }
+
+    /// Has the hash gone on with, and saved, before anything is read.
+    pub(super) fn save_hash(&mut self, hasher: SavedHasher) {
+        self.hasher = hasher;
     }
 
     /// Reads up to `count` bytes; less only where it ends.
     pub(super) fn read(&mut self, offset: u64, count: usize) -> Result<Vec<u8>, LocalFailure> {
         self.hash_up_to(offset).map_err(|error| changed_or(&error))?;
         let bytes = self.content.read_up_to(offset, count).map_err(|error| changed_or(&error))?;
-        let new = usize::try_from(self.hashed.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let new = usize::try_from(self.hasher.length().saturating_sub(offset)).unwrap_or(usize::MAX);
         if let Some(unhashed) = bytes.get(new..) {
             self.hasher.update(unhashed);
-            self.hashed += unhashed.len() as u64;
+        }
+        if self.hasher.has_unsaved() {
+            self.hasher.save();
         }
         Ok(bytes)
     }
@@ -73,27 +76,15 @@ impl<C: Content> Summed<C> {
     /// The hash of all that was read, which must be so much.
     pub(super) fn hash(&mut self, size: u64) -> Result<BlobHash, LocalFailure> {
         self.hash_up_to(size).map_err(|error| changed_or(&error))?;
-        if self.hashed != size {
+        if self.hasher.length() != size {
             return Err(LocalFailure::Changed);
         }
-        Ok(BlobHash(*self.hasher.finalize().as_bytes()))
+        Ok(self.hasher.hash())
     }
 
     fn hash_up_to(&mut self, end: u64) -> io::Result<()> {
-        if self.hashed >= end {
-            return Ok(());
-        }
-        let mut chunk = vec![0; CHUNK_BYTES];
-        while self.hashed < end {
-            let count = chunk.len().min(usize::try_from(end - self.hashed).unwrap_or(usize::MAX));
-            let count = self.content.read_at(self.hashed, &mut chunk[..count])?;
-            if count == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            self.hasher.update(&chunk[..count]);
-            self.hashed += count as u64;
-        }
-        Ok(())
+        self.hasher.sum_up(end, |chunk, at| self.content.read_at(at, chunk))?;
+        if self.hasher.length() < end { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 }
 

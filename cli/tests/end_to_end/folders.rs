@@ -9,7 +9,7 @@ use std::{
 use palabre_core::{config::FilesConfig, limits::Limits};
 use rustix::process::Signal;
 
-use super::support::{Finished, House, until};
+use super::support::{Finished, House, Running, until};
 
 /// A house whose server takes files, in which somebody has an account, and a folder.
 fn house() -> (House, PathBuf) {
@@ -225,4 +225,24 @@ fn a_stream_that_means_ill_makes_nothing() {
     assert_eq!(fs::read_dir(house.path("around")).unwrap().count(), 1);
     assert_eq!(fs::read_dir(house.path("around/within")).unwrap().count(), 0);
     assert_eq!(run(&house, &["transfers"]).output, "");
+}
+
+#[test]
+fn a_folder_is_shared_and_taken_while_one_chats() {
+    let (house, base) = house();
+    symlink("/etc/passwd", base.join("link")).unwrap();
+    let shared = house.run_with(["connect"], &format!("/upload {}\n", text(&base)));
+    assert_eq!(shared.code, 0, "{shared:?}");
+    assert!(shared.errors.contains("is shared as #lobby/proj.tar"), "{shared:?}");
+    assert!(shared.errors.contains("link"), "what was left out is said: {shared:?}");
+    fs::remove_file(base.join("link")).unwrap();
+    let folder = house.path("taken");
+    fs::create_dir_all(folder.join("proj")).unwrap();
+    let mut command = house.command(["connect"]);
+    command.current_dir(&folder);
+    let mut chat = Running::start(command);
+    chat.write("/download -r proj\n/quit\n");
+    assert_eq!(chat.wait(), 0);
+    assert_eq!(listed(&folder.join("proj (2)")), listed(&base));
+    assert_eq!(fs::read_dir(folder.join("proj")).unwrap().count(), 0, "what was there is left alone");
 }

@@ -1,8 +1,9 @@
 //! Files on their way (`PROTOCOL.md` section U): what they are called, and the machines at either end of a transfer.
 //!
-//! The machines know offsets only. Bytes are read, written, hashed and made durable by whoever drives the core, who says
-//! when that is done: see [`blob`](crate::blob) for the server, [`client`](crate::client) for the client.
+//! The machines know offsets only. Bytes are read, written, hashed (by a [`ContentHasher`]) and made durable by whoever drives
+//! the core, who says when that is done: see [`blob`](crate::blob) for the server, [`client`](crate::client) for the client.
 
+mod hash;
 mod name;
 mod receive;
 mod send;
@@ -11,6 +12,7 @@ mod share;
 use core::fmt;
 
 pub use self::{
+    hash::{ContentHasher, SUBTREE_BYTES, Subtree, TreeHasher},
     name::{FILE_NAME_BYTES_MAX, FileName, FileNameError, PART_BYTES_MAX},
     share::SharedFile,
 };

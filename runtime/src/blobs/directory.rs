@@ -6,6 +6,7 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt as _, FileExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use palabre_core::{
@@ -14,11 +15,14 @@ use palabre_core::{
 };
 use rustix::io::Errno;
 
-use super::upload::OpenUpload;
+use super::{removal::Remover, upload::OpenUpload};
 use crate::disk_space;
 
 /// Blobs that are kept open for reading.
 const READERS_MAX: usize = 64;
+
+/// What a file is called by, beside the upload whose hash so far it has.
+const SUMS_ENDING: &str = ".sums";
 
 /// The directory, and what of it is open. Several may work on one directory as long as each has uploads and blobs of its own.
 #[derive(Debug)]
@@ -29,6 +33,7 @@ pub struct BlobDirectory {
     readers: HashMap<BlobHash, File>,
     /// Folders for blobs, by the first two bytes of their hashes, that are known to be durable.
     durable_folders: HashSet<[u8; 2]>,
+    remover: Arc<Remover>,
 }
 
 impl BlobDirectory {
@@ -49,7 +54,20 @@ impl BlobDirectory {
             open: HashMap::new(),
             readers: HashMap::new(),
             durable_folders: HashSet::new(),
+            remover: Arc::new(Remover::start()?),
         })
+    }
+
+    /// Another that works on the same files.
+    pub(super) fn another(&self) -> Self {
+        Self {
+            uploads: self.uploads.clone(),
+            blobs: self.blobs.clone(),
+            open: HashMap::new(),
+            readers: HashMap::new(),
+            durable_folders: HashSet::new(),
+            remover: Arc::clone(&self.remover),
+        }
     }
 
     /// Deletes what a crash left behind: uploads that nobody knows, and contents that no file has.
@@ -60,7 +78,9 @@ impl BlobDirectory {
         let known: HashSet<String> = uploads.iter().map(ToString::to_string).collect();
         for entry in fs::read_dir(&self.uploads)? {
             let entry = entry?;
-            if !entry.file_name().to_str().is_some_and(|name| known.contains(name)) {
+            let name = entry.file_name();
+            let upload = name.to_str().map(|name| name.strip_suffix(SUMS_ENDING).unwrap_or(name));
+            if !upload.is_some_and(|upload| known.contains(upload)) {
                 fs::remove_file(entry.path())?;
             }
         }
@@ -102,18 +122,23 @@ impl BlobDirectory {
             }
             BlobOperation::Discard { upload } => {
                 self.open.remove(&upload);
-                done(fs::remove_file(self.upload_path(upload)))
+                let sums = done(fs::remove_file(self.sums_path(upload)));
+                done(self.remover.remove(&self.upload_path(upload))).and(sums)
             }
             BlobOperation::Read { blob, offset, count } => self.read(blob, offset, count),
             BlobOperation::Remove { blob } => {
                 self.readers.remove(&blob);
-                done(fs::remove_file(self.blob_path(blob)))
+                done(self.remover.remove(&self.blob_path(blob)))
             }
         }
     }
 
     fn upload_path(&self, upload: UploadId) -> PathBuf {
         self.uploads.join(upload.to_string())
+    }
+
+    fn sums_path(&self, upload: UploadId) -> PathBuf {
+        self.uploads.join(format!("{upload}{SUMS_ENDING}"))
     }
 
     fn blob_path(&self, blob: BlobHash) -> PathBuf {
@@ -131,8 +156,9 @@ impl BlobDirectory {
         self.open.remove(&upload);
         let wanted = size.unwrap_or(offset).saturating_sub(offset);
         self.check_space(wanted)?;
-        let opened = OpenUpload::open(&self.upload_path(upload), epoch, offset, size)
-            .map_err(|error| told("opened", &error))?;
+        let opened =
+            OpenUpload::open(&self.upload_path(upload), &self.sums_path(upload), epoch, offset, size)
+                .map_err(|error| told("opened", &error))?;
         let offset = opened.length();
         self.open.insert(upload, opened);
         Ok(BlobOutcome::Opened { offset })
@@ -157,6 +183,10 @@ impl BlobDirectory {
 
     /// The database must never lack space for the sake of files.
     fn check_space(&self, wanted: u64) -> Result<(), BlobFailure> {
+        if disk_space::leaves_reserve(&self.uploads, wanted) {
+            return Ok(());
+        }
+        self.remover.finish();
         if disk_space::leaves_reserve(&self.uploads, wanted) { Ok(()) } else { Err(BlobFailure::NoSpace) }
     }
 

@@ -1,13 +1,15 @@
 //! The disk that keeps the content of files, behind the port of [`palabre_core::blob`].
 //!
 //! ```text
-//! files/uploads/<upload>        what has arrived of an upload
-//! files/blobs/ab/cd/<hash>      contents, called by their hash: written once, never changed
+//! files/uploads/<upload>         what has arrived of an upload
+//! files/uploads/<upload>.sums   what that comes to, in stretches, so that little of it is read again
+//! files/blobs/ab/cd/<hash>       contents, called by their hash: written once, never changed
 //! ```
 //!
 //! Threads of their own wait for it, so that neither the poll loop nor the database ever does.
 
 mod directory;
+mod removal;
 mod threads;
 mod upload;
 

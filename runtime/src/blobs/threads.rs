@@ -2,7 +2,6 @@
 
 use std::{
     fmt, io,
-    path::Path,
     sync::mpsc::{Receiver, Sender, channel},
     thread::{self, JoinHandle},
 };
@@ -10,6 +9,10 @@ use std::{
 use palabre_core::blob::{BlobFailure, BlobOperation, BlobReply, BlobRequest};
 
 use super::BlobDirectory;
+
+/// Some third of the share that a thread has otherwise.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
 
 /// So many files are worked on at a time; a slow one keeps no more than its share of the others waiting.
 const THREADS: usize = 4;
@@ -22,20 +25,23 @@ pub struct BlobThreads {
 }
 
 impl BlobThreads {
-    /// Starts the threads on a data directory. They call `wake` whenever there is something to collect.
+    /// Starts the threads on a directory. They call `wake` whenever there is something to collect.
     ///
     /// # Errors
-    /// The directory cannot be made, or the system has no thread to give.
-    pub fn start(data: &Path, wake: impl Fn() + Clone + Send + 'static) -> io::Result<Self> {
+    /// The system has no thread to give.
+    pub fn start(directory: &BlobDirectory, wake: impl Fn() + Clone + Send + 'static) -> io::Result<Self> {
         let (outgoing, replies) = channel();
         let (mut requests, mut threads) = (Vec::new(), Vec::new());
         for number in 0..THREADS {
             let (sender, incoming) = channel();
-            let worker =
-                Worker { directory: BlobDirectory::open(data)?, incoming, outgoing: outgoing.clone() };
+            let worker = Worker { directory: directory.another(), incoming, outgoing: outgoing.clone() };
             let wake = wake.clone();
             let name = format!("files-{number}");
-            threads.push(thread::Builder::new().name(name).spawn(move || worker.run(wake))?);
+            let run = move || {
+                give_way();
+                worker.run(wake);
+            };
+            threads.push(thread::Builder::new().name(name).spawn(run)?);
             requests.push(sender);
         }
         Ok(Self { requests, replies, threads })
@@ -87,6 +93,15 @@ impl Worker {
             }
             wake();
         }
+    }
+}
+
+/// Where there is too little of the processor for all, chat goes first: the calling thread takes a smaller share.
+fn give_way() {
+    // On Linux this is the thread's alone; elsewhere it would be the whole server's.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "files have the same priority as chat");
     }
 }
 

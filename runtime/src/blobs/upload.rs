@@ -1,29 +1,32 @@
 //! What has arrived of one upload.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File, OpenOptions},
     io,
+    num::NonZeroU64,
     os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::Path,
 };
 
 use palabre_core::transfer::BlobHash;
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{Advice, FallocateFlags, fallocate};
 
 use super::directory::sync_directory;
+use crate::saved_hash::SavedHasher;
 
-/// What is read at a time to sum up what is there already.
-const CHUNK_BYTES: usize = 1 << 20;
+/// After so many bytes the disk is told to begin with them. What it has not begun with when chat makes something durable, chat
+/// waits for.
+const WRITE_BEHIND_BYTES: u64 = 1 << 20;
 
 /// An upload that is open for writing, with the hash of what is there.
 #[derive(Debug)]
 pub(super) struct OpenUpload {
     file: File,
     epoch: u32,
-    length: u64,
     /// Up to where the file system has promised space.
     promised: u64,
-    hasher: blake3::Hasher,
+    hasher: SavedHasher,
     /// Whether its name is durable.
     named: bool,
     /// Whether it is a blob by another name, which must not change any more.
@@ -31,9 +34,15 @@ pub(super) struct OpenUpload {
 }
 
 impl OpenUpload {
-    /// Opens what has arrived of an upload and cuts it off behind `offset`; less is there only if the disk has lost something, and
-    /// then nothing of it is believed.
-    pub(super) fn open(path: &Path, epoch: u32, offset: u64, size: Option<u64>) -> io::Result<Self> {
+    /// Opens what has arrived of an upload and cuts it off behind `offset`, which is durable; less is there only if the disk has lost
+    /// something, and then nothing of it is believed. What it comes to is saved in the file `sums`.
+    pub(super) fn open(
+        path: &Path,
+        sums: &Path,
+        epoch: u32,
+        offset: u64,
+        size: Option<u64>,
+    ) -> io::Result<Self> {
         let file = open_own(path, offset)?;
         let offset = if file.metadata()?.len() < offset { 0 } else { offset };
         file.set_len(offset)?;
@@ -46,49 +55,54 @@ impl OpenUpload {
                 Err(error) => return Err(error.into()),
             }
         }
-        let (hasher, named) = (blake3::Hasher::new(), offset > 0);
-        let mut upload = Self { file, epoch, length: 0, promised, hasher, named, sealed: false };
-        upload.sum_up(offset)?;
-        Ok(upload)
-    }
-
-    fn sum_up(&mut self, end: u64) -> io::Result<()> {
-        let mut chunk = vec![0; CHUNK_BYTES.min(usize::try_from(end).unwrap_or(CHUNK_BYTES))];
-        while self.length < end {
-            let count = chunk.len().min(usize::try_from(end - self.length).unwrap_or(usize::MAX));
-            self.file.read_exact_at(&mut chunk[..count], self.length)?;
-            self.hasher.update(&chunk[..count]);
-            self.length += count as u64;
+        let about = path.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();
+        let mut hasher = SavedHasher::open(sums, about, offset);
+        hasher.sum_up(offset, |chunk, at| file.read_at(chunk, at))?;
+        if hasher.length() != offset {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(())
+        Ok(Self { file, epoch, promised, hasher, named: offset > 0, sealed: false })
     }
 
     pub(super) const fn epoch(&self) -> u32 {
         self.epoch
     }
 
-    pub(super) const fn length(&self) -> u64 {
-        self.length
+    pub(super) fn length(&self) -> u64 {
+        self.hasher.length()
     }
 
     /// Whether so many bytes more would take space that nobody has promised.
-    pub(super) const fn takes_space(&self, more: u64) -> bool {
-        self.length.saturating_add(more) > self.promised
+    pub(super) fn takes_space(&self, more: u64) -> bool {
+        self.length().saturating_add(more) > self.promised
     }
 
     pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        if offset != self.length || self.sealed {
+        if offset != self.length() || self.sealed {
             return Err(io::Error::other("these bytes do not belong behind those that are there"));
         }
         self.file.write_all_at(bytes, offset)?;
         self.hasher.update(bytes);
-        self.length += bytes.len() as u64;
+        self.write_behind(offset);
         Ok(())
+    }
+
+    /// Has the disk begin with what stands before this, if that is worth it.
+    fn write_behind(&self, before: u64) {
+        let (from, to) = (before / WRITE_BEHIND_BYTES, self.length() / WRITE_BEHIND_BYTES);
+        if let Some(stretches) = NonZeroU64::new(to - from) {
+            let length = stretches.checked_mul(const { NonZeroU64::new(WRITE_BEHIND_BYTES).unwrap() });
+            // Linux begins to write back what it is told will not be read again. Where that is not so, nothing is lost.
+            let _ = rustix::fs::fadvise(&self.file, from * WRITE_BEHIND_BYTES, length, Advice::DontNeed);
+        }
     }
 
     /// Makes durable what was written, and, the first time, that there is such a file.
     pub(super) fn sync(&mut self, directory: &Path) -> io::Result<()> {
         self.file.sync_data()?;
+        if self.hasher.has_unsaved() {
+            self.hasher.save();
+        }
         if !self.named {
             sync_directory(directory)?;
             self.named = true;
@@ -98,7 +112,7 @@ impl OpenUpload {
 
     /// Whether it has this size and hash.
     pub(super) fn is(&self, size: u64, hash: BlobHash) -> bool {
-        self.length == size && *self.hasher.finalize().as_bytes() == hash.0
+        self.length() == size && self.hasher.hash() == hash
     }
 
     pub(super) const fn seal(&mut self) {
@@ -132,6 +146,6 @@ fn open_own(path: &Path, offset: u64) -> io::Result<File> {
     options.open(path)
 }
 
-const fn nofollow() -> i32 {
+pub(super) const fn nofollow() -> i32 {
     rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
 }

@@ -272,7 +272,7 @@ fn open_files(
     let directory = BlobDirectory::open(storage.directory()).map_err(fail)?;
     directory.tidy(&uploads, |hash| storage.uses_blob(hash)).map_err(fail)?;
     let waker = Arc::clone(poller);
-    BlobThreads::start(storage.directory(), move || drop(waker.notify())).map_err(fail)
+    BlobThreads::start(&directory, move || drop(waker.notify())).map_err(fail)
 }
 
 /// Calls back when it is dropped, also by a panic.

@@ -15,8 +15,8 @@ use crate::{
     failure::{ExitStatus, Failure},
     output::{Printable, Size},
     transfer::{
-        FileSource, Job, Manner, NAMES_MAX, Place, Records, Running, fetch, not_readable, numbered, own_name,
-        resumable, share, to_go_on,
+        FileSource, Job, Links, Manner, NAMES_MAX, Place, Records, Running, fetch, folder_name, not_readable,
+        numbered, offer_folder, own_name, resumable, share, stored_name, to_go_on,
     },
 };
 
@@ -70,19 +70,27 @@ impl Chat {
     pub(super) fn upload(&mut self, path: &str, line: &str) {
         let path = self.transfers.paths.path(path);
         let job = self.place().and_then(|to| {
-            let source = FileSource::open(&path).map_err(|error| not_readable(&path, &error))?;
-            let name = own_name(&path)?;
             let manner = Manner { keep_both: true, ..Manner::default() };
-            share(&path, source.into(), &name, to, &self.transfers.records, manner)
+            let records = self.transfers.records.clone();
+            if path.is_dir() {
+                let (path, name, source) = offer_folder(&path, None, Links::default())?;
+                source.warnings().for_each(|warning| self.show(Shown::Warning(warning)));
+                return share(&path, source.into(), &name, to, &records, manner);
+            }
+            let source = FileSource::open(&path).map_err(|error| not_readable(&path, &error))?;
+            share(&path, source.into(), &own_name(&path)?, to, &records, manner)
         });
         self.begin(job, line);
     }
 
     pub(super) fn download(&mut self, name: &str, line: &str) {
         let job = self.place().and_then(|from| {
-            let name = FileName::parse(name)
-                .map_err(|error| Failure::usage(format!("{}: {error}", Printable::new(name))))?;
-            let own = name.parts().last().and_then(|own| FileName::parse(own).ok());
+            let (name, folder) = name.strip_prefix("-r ").map_or((name, false), |name| (name.trim(), true));
+            let parsed = if folder { stored_name(name) } else { FileName::parse(name) };
+            let name =
+                parsed.map_err(|error| Failure::usage(format!("{}: {error}", Printable::new(name))))?;
+            let own = if folder { Some(folder_name(&name)) } else { name.parts().last() };
+            let own = own.and_then(|own| FileName::parse(own).ok());
             let own = own.unwrap_or_else(|| name.clone());
             // What is there already is left alone.
             let mut names = (2..NAMES_MAX).filter_map(|number| numbered(&own, number));
@@ -91,7 +99,7 @@ impl Chat {
                 let Some(next) = names.next() else { break };
                 to = next;
             }
-            fetch(name, from, Path::new(to.as_str()), &self.transfers.records, false, false)
+            fetch(name, from, Path::new(to.as_str()), &self.transfers.records, false, folder)
         });
         self.begin(job, line);
     }

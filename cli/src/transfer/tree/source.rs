@@ -3,7 +3,7 @@
 use std::{fs::File, io, path::Path};
 
 use palabre_core::{client::LocalFailure, transfer::BlobHash};
-use palabre_runtime::client::LocalFile;
+use palabre_runtime::{client::LocalFile, saved_hash::SavedHasher};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     failure::Failure,
     transfer::{
-        source::Stamp,
+        source::{Source, Stamp},
         summed::{Content, Summed},
     },
 };
@@ -48,6 +48,12 @@ impl TreeSource {
 
     pub(crate) const fn links(&self) -> Links {
         self.stream.content.links
+    }
+}
+
+impl Source for TreeSource {
+    fn save_hash(&mut self, hasher: SavedHasher) {
+        self.stream.save_hash(hasher);
     }
 }
 
