@@ -41,7 +41,7 @@ pub const PUT_BYTES_MAX: u64 = wire::PUT_BYTES_MAX as u64;
 const OPEN_MAX: usize = 4;
 
 /// Files that are stored in one request each at a time, beside those. A server takes 64 requests before it answers any.
-const PUTS_MAX: usize = 32;
+const PUTS_MAX: usize = 48;
 
 /// Content is sent while less than this waits to be sent (U14).
 const BULK_BYTES_MAX: usize = 64 << 10;
