@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use crate::transfer::{BlobHash, UploadId};
+use crate::transfer::{BlobHash, Subtree, UploadId};
 
 /// Names a request, so that its answer is recognised. Never reused while the server lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,6 +98,11 @@ pub enum BlobOperation {
         /// How many bytes.
         count: u32,
     },
+    /// Say what the stretches of a blob come to. Answer: [`BlobOutcome::Outline`].
+    Outline {
+        /// Which.
+        blob: BlobHash,
+    },
     /// Delete a blob. One that does not exist is deleted already. Answer: [`BlobOutcome::Done`].
     Remove {
         /// Which.
@@ -132,6 +137,8 @@ pub enum BlobOutcome {
     Mismatched,
     /// To [`BlobOperation::Read`].
     Read(Vec<u8>),
+    /// To [`BlobOperation::Outline`]: as [`ContentHasher::outline`](crate::transfer::ContentHasher::outline) has it.
+    Outline(Vec<Subtree>),
     /// To the operations that only do something.
     Done,
 }

@@ -1,6 +1,6 @@
 //! The hash of content that arrives or is sent over days, saved beside it: whoever goes on with it reads little of it again.
 //!
-//! The file has a record of 64 bytes for each whole [`SUBTREE_BYTES`](palabre_core::transfer::SUBTREE_BYTES): what they come to, and
+//! The file has a record of 64 bytes for each whole [`SUBTREE_BYTES`]: what they come to, and
 //! a check of that, so that what a crash left of a record is not believed. It is a help only: whatever is wrong with it, the
 //! content is read instead.
 
@@ -68,6 +68,12 @@ impl SavedHasher {
     #[must_use]
     pub fn hash(&self) -> BlobHash {
         self.hasher.hash()
+    }
+
+    /// The outline of what is summed up.
+    #[must_use]
+    pub fn outline(&self) -> Vec<Subtree> {
+        self.hasher.outline()
     }
 
     /// More of it.

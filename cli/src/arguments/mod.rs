@@ -16,7 +16,7 @@ pub(crate) use self::{
     address::Address,
     ancestor::rewrite,
     duration::parse_duration,
-    remote::{Remote, Shelf, parse_bytes},
+    remote::{Remote, Shelf, parse_bytes, parse_offset},
     target::{Target, parse_room},
 };
 use crate::{

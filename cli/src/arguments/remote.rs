@@ -89,6 +89,12 @@ impl From<FileNameError> for RemoteError {
 
 /// Reads a number of bytes: `500`, `64k`, `10M`, `1.5G`, by 1,024 each.
 pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+    let bytes = parse_offset(text)?;
+    if bytes == 0 { Err(format!("{text} is too little; write 500, 64k, 10M or 1G")) } else { Ok(bytes) }
+}
+
+/// The same, where 0 is as good as any.
+pub(crate) fn parse_offset(text: &str) -> Result<u64, String> {
     let explain = || format!("{text} is no number of bytes; write 500, 64k, 10M or 1G");
     let (number, shift) = match text.char_indices().last() {
         Some((at, unit)) if !unit.is_ascii_digit() => {
@@ -103,7 +109,7 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
         Some(_) | None => (text, 0),
     };
     let number: u64 = number.parse().map_err(|_| explain())?;
-    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(explain)
+    number.checked_mul(1 << shift).ok_or_else(explain)
 }
 
 #[cfg(test)]

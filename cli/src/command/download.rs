@@ -12,8 +12,8 @@ use crate::{
     failure::Failure,
     session::{Session, with_session},
     transfer::{
-        Held, Job, Kind, Place, Records, StandardOutput, Verdict, fetch, folder_name, into_file, run,
-        stored_name,
+        Held, Job, Kind, Place, Range, Records, StandardOutput, Verdict, fetch, fetch_range, folder_name,
+        into_file, run, stored_name,
     },
 };
 
@@ -24,7 +24,8 @@ Examples:
   cli download report.iso                    from #lobby, into this folder
   cli download '#holiday/beach.jpg' -o pictures/
   cli download -r '#dev/src'                 the folder, which is there as src.tar
-  cli download '~/notes.txt' -o - | less")]
+  cli download '~/notes.txt' -o - | less
+  cli download disk.img --range 1G..1025M -o part.img")]
 pub(crate) struct Arguments {
     /// The files: #room/name, @name/name, ~/name, or a name in #lobby
     #[arg(required = true, value_name = "REMOTE")]
@@ -32,6 +33,10 @@ pub(crate) struct Arguments {
     /// Where to: a file, or a folder; - for standard output
     #[arg(short, long, value_name = "DEST")]
     output: Option<PathBuf>,
+    /// Only some of its bytes, verified like all: from one, up to another, which is left out. Other than all of a file that is
+    /// not gone on with in another run
+    #[arg(long, value_name = "FROM..TO")]
+    range: Option<Range>,
     /// They are folders; each appears when all of it is there
     #[arg(short, long)]
     recursive: bool,
@@ -62,6 +67,9 @@ pub(crate) fn run_command(arguments: &Arguments, context: &mut Context) -> Resul
     if to_stdout && arguments.recursive {
         return Err(Failure::usage("leave -r out: what goes to standard output is the folder's tar stream"));
     }
+    if arguments.range.is_some() && (arguments.recursive || arguments.files.len() > 1) {
+        return Err(Failure::usage("--range takes a part of one file"));
+    }
     if to_stdout && arguments.files.len() > 1 {
         return Err(Failure::usage("-o - takes one file"));
     }
@@ -73,7 +81,8 @@ pub(crate) fn run_command(arguments: &Arguments, context: &mut Context) -> Resul
         let mut jobs = Vec::new();
         for remote in &wanted {
             let room = session.shelf_existing(&remote.shelf)?;
-            if to_stdout {
+            let from = place(session, remote, room);
+            if to_stdout && arguments.range.is_none() {
                 jobs.push(into_standard_output(remote, room));
                 continue;
             }
@@ -84,8 +93,12 @@ pub(crate) fn run_command(arguments: &Arguments, context: &mut Context) -> Resul
                 remote.name.parts().last().unwrap_or_default()
             };
             let local = destination(arguments.output.as_deref(), own, several)?;
-            let from = place(session, remote, room);
             let name = remote.name.clone();
+            if let Some(range) = arguments.range {
+                let to = (!to_stdout).then_some(&*local);
+                jobs.push(fetch_range(name, from, range, to, arguments.force)?);
+                continue;
+            }
             jobs.push(fetch(name, from, &local, &records, arguments.force, arguments.recursive)?);
         }
         run(session, jobs, showing)
@@ -93,7 +106,7 @@ pub(crate) fn run_command(arguments: &Arguments, context: &mut Context) -> Resul
 }
 
 fn into_standard_output(remote: &Remote, room: Option<RoomId>) -> Job {
-    let wish = DownloadWish { room, name: remote.name.clone(), hash: None, offset: 0 };
+    let wish = DownloadWish { room, name: remote.name.clone(), hash: None, offset: 0, end: None };
     let kind = Kind::Download {
         wish,
         file: Box::new(StandardOutput::new()),

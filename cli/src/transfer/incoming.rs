@@ -9,7 +9,7 @@ use palabre_core::{
 use palabre_runtime::client::LocalFile;
 
 use super::{
-    Destination, Direction, Held, Job, Kind, Place, Record, Records,
+    Destination, Direction, Held, Job, Kind, Place, Range, RangeDestination, Record, Records, StandardOutput,
     tree::{Links, TreeDestination, Verdict},
 };
 use crate::failure::{ExitStatus, Failure};
@@ -23,7 +23,19 @@ pub(crate) fn fetch(
     force: bool,
     folder: bool,
 ) -> Result<Job, Failure> {
-    let record = Record {
+    let record = new_record(&name, &from, to, force, folder)?;
+    let held = records.find_or_add(record.clone())?;
+    into_file(name, from, held, record)
+}
+
+fn new_record(
+    name: &FileName,
+    from: &Place,
+    to: &Path,
+    force: bool,
+    folder: bool,
+) -> Result<Record, Failure> {
+    Ok(Record {
         direction: Direction::Download,
         server: from.server.clone(),
         remote: format!("{}{name}", from.shown),
@@ -35,9 +47,38 @@ pub(crate) fn fetch(
         size: None,
         hash: None,
         force,
+    })
+}
+
+/// Has a part of a file taken, into a file or, where none is said, standard output. It is not gone on with in another run.
+pub(crate) fn fetch_range(
+    name: FileName,
+    from: Place,
+    range: Range,
+    to: Option<&Path>,
+    force: bool,
+) -> Result<Job, Failure> {
+    let (output, path): (Box<dyn LocalFile>, _) = match to {
+        Some(to) => {
+            let mut record = new_record(&name, &from, to, force, false)?;
+            // What has arrived of it is not what has arrived of all.
+            record.remote = format!("{} {range}", record.remote);
+            let Opened { file, path, .. } = open(&record, None, true)?;
+            (file, Some(path))
+        }
+        None => (Box::new(StandardOutput::new()), None),
     };
-    let held = records.find_or_add(record.clone())?;
-    into_file(name, from, held, record)
+    let file = Box::new(RangeDestination::new(range, output));
+    let Place { room, shown: place, .. } = from;
+    let label = format!("{place}{name}");
+    let (offset, end) = range.stretches();
+    let wish = DownloadWish { room, name, hash: None, offset, end: Some(end) };
+    Ok(Job {
+        label,
+        place,
+        kind: Kind::Download { wish, file, path, verdict: Verdict::default() },
+        held: None,
+    })
 }
 
 /// Into a file, behind what is there of the same content.
@@ -50,7 +91,7 @@ pub(crate) fn into_file(
     let Place { room, shown: place, .. } = from;
     let label = format!("{place}{name}");
     let record = held.as_ref().map_or(record, |held| held.record.clone());
-    let Opened { file, path, offset, verdict } = match open(&record, held.as_ref()) {
+    let Opened { file, path, offset, verdict } = match open(&record, held.as_ref(), held.is_some()) {
         Ok(opened) => opened,
         Err(failure) => {
             // Nothing has arrived, so that there is nothing to go on with.
@@ -61,7 +102,7 @@ pub(crate) fn into_file(
         }
     };
     let hash = record.content().filter(|_| offset > 0);
-    let wish = DownloadWish { room, name, hash, offset };
+    let wish = DownloadWish { room, name, hash, offset, end: None };
     let kind = Kind::Download { wish, file, path: Some(path), verdict };
     Ok(Job { label, place, kind, held })
 }
@@ -75,8 +116,8 @@ struct Opened {
     verdict: Verdict,
 }
 
-fn open(record: &Record, held: Option<&Held>) -> Result<Opened, Failure> {
-    let resume = held.is_some();
+/// With `resume` there may be something of it, left by an earlier run.
+fn open(record: &Record, held: Option<&Held>, resume: bool) -> Result<Opened, Failure> {
     let fail = |failure: LocalFailure| not_writable(&record.local, &failure);
     let (folder, Some(own_name), Some(part)) = (
         record.local.parent(),

@@ -4,6 +4,7 @@
 mod incoming;
 mod outgoing;
 mod progress;
+mod range;
 mod record;
 mod run;
 mod running;
@@ -13,9 +14,10 @@ mod summed;
 mod tree;
 
 pub(crate) use self::{
-    incoming::{fetch, into_file},
+    incoming::{fetch, fetch_range, into_file},
     outgoing::{Manner, go_on, new_key, not_readable, offer_folder, own_name, share},
     progress::Showing,
+    range::{Range, RangeDestination},
     record::{Direction, Held, Record, Records},
     run::run,
     running::{Job, Kind, NAMES_MAX, Place, Running, numbered, resumable, to_go_on},

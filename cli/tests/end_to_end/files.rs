@@ -215,6 +215,64 @@ fn a_download_goes_on_after_an_interruption_and_what_is_cancelled_leaves_nothing
 }
 
 #[test]
+fn a_part_of_a_file_is_taken_and_verified_without_the_rest() {
+    let house = house();
+    // More than one stretch, of which the last is short.
+    let big = file(&house, "big", (64 << 20) + 5_000);
+    assert_eq!(run(&house, &["upload", text(&big)]).code, 0);
+    let content = fs::read(&big).unwrap();
+    let part = house.path("part");
+    let take = |range: &str| run(&house, &["download", "big", "--range", range, "-f", "-o", text(&part)]);
+    let edge = 64 << 20;
+    for (range, expected) in
+        [("64M..", &content[edge..]), ("67108868..67108964", &content[edge + 4..edge + 100])]
+    {
+        let taken = take(range);
+        assert_eq!(taken.code, 0, "{taken:?}");
+        assert!(fs::read(&part).unwrap() == expected, "{range}");
+    }
+    assert_eq!(run(&house, &["transfers"]).output, "");
+    let past = take("65M..");
+    assert!(past.code == 1 && past.errors.contains("has only 67113864 bytes"), "{past:?}");
+    // On the disk of the server a byte of each stretch changes, and what is known of them is lost.
+    let blobs = |ending: &'static str| {
+        let mut folders = vec![house.path("data/files/blobs")];
+        let mut found = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.to_str().unwrap().ends_with(".sums") == (ending == ".sums") {
+                    found.push(path);
+                }
+            }
+        }
+        found
+    };
+    let blob = blobs("").remove(0);
+    let mut damaged = content.clone();
+    damaged[edge + 50] ^= 1;
+    fs::write(&blob, &damaged).unwrap();
+    let refused = take("64M..");
+    assert_eq!(refused.code, 9, "{refused:?}");
+    assert!(fs::read(&part).unwrap() == content[edge + 4..edge + 100], "nothing takes its place");
+    let outline = blobs(".sums").remove(0);
+    let known = fs::read(&outline).unwrap();
+    fs::write(&blob, &content).unwrap();
+    fs::write(&outline, "nonsense").unwrap();
+    let taken = take("64M..67108874");
+    assert_eq!(taken.code, 0, "{taken:?}");
+    assert!(fs::read(&part).unwrap() == content[edge..edge + 10]);
+    let piped = run(&house, &["download", "big", "--range", "64M..67108874", "-o", "-"]);
+    assert!(piped.code == 0 && !piped.output.is_empty() && piped.output.len() < 100, "{piped:?}");
+    assert!(fs::read(&outline).unwrap() == known, "it was found out once more");
+    assert_eq!(run(&house, &["rm", "big"]).code, 0);
+    until("nothing is left of it", || blobs("").is_empty() && blobs(".sums").is_empty());
+    assert_eq!(run(&house, &["download", "a", "b", "--range", "1..2"]).code, 2);
+}
+
+#[test]
 fn two_that_share_one_name_at_once_do_not_mix() {
     let house = house();
     let (one, other) = (file(&house, "one", 3 << 20), file(&house, "other", 3 << 20));

@@ -135,7 +135,7 @@ impl Lies {
             (ToServer::Download(download), Some(text)) => say(refuse(download.id, text).into()),
             (ToServer::Download(download), None) => {
                 let (id, transfer) = (download.id, download.transfer);
-                say(wire::Sending { id, transfer, file: self.file(), offset: 0 }.into());
+                say(wire::Sending { id, transfer, file: self.file(), offset: 0, outline: None }.into());
             }
             (ToServer::Window(window), _) => {
                 say(wire::Data { transfer: window.transfer, offset: 0, bytes: &self.content }.into());

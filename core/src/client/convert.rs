@@ -9,7 +9,7 @@ use crate::{
     name::RoomName,
     rights::Role,
     storage::{About, EventKind, Hit, StoredEvent},
-    transfer::FileName,
+    transfer::{FileName, Subtree},
     wire::{self, Change, Device, File, Listed, LogEvent, Member, Refused, Room, Standing, role, state},
 };
 
@@ -104,6 +104,16 @@ pub(super) fn file(file: &File<'_>) -> Result<FileInfo, ProtocolError> {
         nick: file.nick.into(),
         at: file.at,
     })
+}
+
+/// The outline of a file's content.
+pub(super) fn outline(bytes: &[u8]) -> Result<Vec<Subtree>, ProtocolError> {
+    let (stretches, rest) = bytes.as_chunks();
+    if rest.is_empty() {
+        Ok(stretches.iter().copied().map(Subtree).collect())
+    } else {
+        Err(ProtocolError::MalformedBody)
+    }
 }
 
 /// The changes whose state is known; others are to be ignored.

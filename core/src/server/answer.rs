@@ -101,7 +101,7 @@ impl Server {
             }
             Pending::Put { asked, put } => self.put_answered(asked, *put, files(result)),
             Pending::Discard { asked, upload } => self.discarded(asked, upload, done(result)),
-            Pending::Download { asked, wish } => self.download_found(asked, &wish, files(result)),
+            Pending::Download { asked, wish } => self.download_found(asked, *wish, files(result)),
             Pending::Files { asked, room } => self.files_listed(asked, room, files(result)),
             Pending::FindToDelete { asked, room, name, version } => {
                 self.found_to_delete(asked, room, &name, version, files(result));

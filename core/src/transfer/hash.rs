@@ -75,20 +75,45 @@ impl<const BYTES: u64> TreeHasher<BYTES> {
         }
     }
 
+    /// All stretches so far, the last one as long as it is. They are no content by themselves if there is one alone.
+    #[must_use]
+    pub fn stretches(&self) -> Vec<Subtree> {
+        let mut stretches = self.before.clone();
+        if self.last.count() > 0 {
+            stretches.push(Subtree(self.last.finalize_non_root()));
+        }
+        stretches
+    }
+
+    /// The outline of all of it: its stretches, or nothing where one has all.
+    #[must_use]
+    pub fn outline(&self) -> Vec<Subtree> {
+        if self.before.is_empty() { Vec::new() } else { self.stretches() }
+    }
+
     /// The hash of all of it.
     #[must_use]
     pub fn hash(&self) -> BlobHash {
-        if self.before.is_empty() {
-            return BlobHash(*self.last.finalize().as_bytes());
-        }
-        let mut stretches: Vec<ChainingValue> = self.before.iter().map(|subtree| subtree.0).collect();
-        if self.last.count() > 0 {
-            stretches.push(self.last.finalize_non_root());
-        }
-        debug_assert!(stretches.len() > 1, "something follows what was summed up before");
-        let (left, right) = halves(&stretches);
-        BlobHash(*merge_subtrees_root(&merged(left), &merged(right), Mode::Hash).as_bytes())
+        let of_outline = hash_of_outline(&self.outline());
+        debug_assert!(of_outline.is_some() || self.before.is_empty(), "something follows what came before");
+        of_outline.unwrap_or_else(|| BlobHash(*self.last.finalize().as_bytes()))
     }
+}
+
+/// The hash of the content that has this outline; none follows from fewer than two stretches.
+#[must_use]
+pub fn hash_of_outline(outline: &[Subtree]) -> Option<BlobHash> {
+    if outline.len() < 2 {
+        return None;
+    }
+    let (left, right) = halves(outline);
+    Some(BlobHash(*merge_subtrees_root(&merged(left), &merged(right), Mode::Hash).as_bytes()))
+}
+
+/// How many stretches the outline of content of this size has.
+#[must_use]
+pub const fn outline_length(size: u64) -> u64 {
+    if size <= SUBTREE_BYTES { 0 } else { size.div_ceil(SUBTREE_BYTES) }
 }
 
 impl<const BYTES: u64> Default for TreeHasher<BYTES> {
@@ -98,9 +123,9 @@ impl<const BYTES: u64> Default for TreeHasher<BYTES> {
 }
 
 /// What several stretches come to that are not all of the content.
-fn merged(stretches: &[ChainingValue]) -> ChainingValue {
+fn merged(stretches: &[Subtree]) -> ChainingValue {
     match stretches {
-        [only] => *only,
+        [only] => only.0,
         several => {
             let (left, right) = halves(several);
             merge_subtrees_non_root(&merged(left), &merged(right), Mode::Hash)
@@ -109,7 +134,7 @@ fn merged(stretches: &[ChainingValue]) -> ChainingValue {
 }
 
 /// The left half of a node has as many stretches as a power of two can while the right one has any.
-fn halves(stretches: &[ChainingValue]) -> (&[ChainingValue], &[ChainingValue]) {
+fn halves(stretches: &[Subtree]) -> (&[Subtree], &[Subtree]) {
     stretches.split_at(stretches.len().div_ceil(2).next_power_of_two())
 }
 

@@ -12,7 +12,7 @@ mod share;
 use core::fmt;
 
 pub use self::{
-    hash::{ContentHasher, SUBTREE_BYTES, Subtree, TreeHasher},
+    hash::{ContentHasher, SUBTREE_BYTES, Subtree, TreeHasher, hash_of_outline, outline_length},
     name::{FILE_NAME_BYTES_MAX, FileName, FileNameError, PART_BYTES_MAX},
     share::SharedFile,
 };

@@ -483,6 +483,7 @@ Download<'a> {
     /** The content it must have. */ hash: Option<BlobHash>,
     /** Where to begin. */ offset: u64,
     /** Up to where it may be sent. */ limit: u64,
+    /** Whether its outline is wanted, too. */ outline: Option<bool>,
 } }
 record! { /// Raises how far a transfer may be sent (U4, U11).
 Window { /** Which. */ transfer: u32, /** Up to where. */ limit: u64, } }
@@ -533,6 +534,7 @@ Sending<'a> {
     /** Of the request. */ transfer: u32,
     /** The file. */ file: File<'a>,
     /** Where its content begins to be sent. */ offset: u64,
+    /** What its stretches come to, 32 bytes each, if that was wanted (U17). */ outline: Option<&'a [u8]>,
 } }
 record! { /// A transfer was ended by the server (U9).
 Stopped<'a> {

@@ -107,7 +107,7 @@ fn samples() -> Vec<ToClient<'static>> {
         Stored { id, room, file: file() }.into(),
         Window { transfer: 999, limit: 1 }.into(),
         Durable { transfer: 999, offset: 1 }.into(),
-        Sending { id, transfer: 999, file: file(), offset: 0 }.into(),
+        Sending { id, transfer: 999, file: file(), offset: 0, outline: None }.into(),
         Stopped { transfer: 999, code: 67, text: "elsewhere" }.into(),
         FilesPage { id, room, files: vec![], next: None }.into(),
         Data { transfer: 999, offset: 0, bytes: b"x" }.into(),

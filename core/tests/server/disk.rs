@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use palabre_core::{
     blob::{BlobFailure, BlobOperation, BlobOutcome, BlobReply, BlobRequest},
-    transfer::{BlobHash, UploadId},
+    transfer::{BlobHash, Subtree, UploadId},
 };
 
 /// What of an upload is there.
@@ -26,6 +26,8 @@ pub(crate) struct Disk {
     pub(crate) waiting: VecDeque<BlobRequest>,
     pub(crate) uploads: BTreeMap<UploadId, File>,
     pub(crate) blobs: BTreeMap<BlobHash, Vec<u8>>,
+    /// Those of contents that are too large for a test.
+    pub(crate) outlines: BTreeMap<BlobHash, Vec<Subtree>>,
 }
 
 impl Disk {
@@ -102,6 +104,9 @@ impl Disk {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
                 let end = (start + count as usize).min(bytes.len());
                 Ok(BlobOutcome::Read(bytes[start..end].to_vec()))
+            }
+            BlobOperation::Outline { blob } => {
+                self.outlines.get(&blob).cloned().map(BlobOutcome::Outline).ok_or(BlobFailure::Missing)
             }
             BlobOperation::Close { .. } | BlobOperation::Discard { .. } | BlobOperation::Remove { .. } => {
                 unreachable!("done above")

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use palabre_core::{
+    blob::BlobFailure,
     config::FilesConfig,
     error::RefusalCode,
     ids::ConnectionId,
     limits::Limits,
     storage::EventKind,
-    transfer::{SharedFile, Version},
+    transfer::{SUBTREE_BYTES, SharedFile, Subtree, Version, hash_of_outline},
     wire::{self, kind},
 };
 
@@ -57,8 +58,16 @@ fn a_download_has_what_its_credit_allows_and_goes_on_with_more() {
 fn a_download_goes_on_from_where_it_was_if_the_content_is_the_same() {
     let (mut world, ana, bob) = with_file(900);
     let hash = hash_of(&content(900));
-    let wish =
-        wire::Download { id: 5, transfer: 1, room: TEA, name: "a", hash: Some(hash), offset: 400, limit: 0 };
+    let wish = wire::Download {
+        id: 5,
+        transfer: 1,
+        room: TEA,
+        name: "a",
+        hash: Some(hash),
+        offset: 400,
+        limit: 0,
+        outline: None,
+    };
     world.say(bob, wish.clone());
     world.say(bob, wire::Window { transfer: 1, limit: 900 });
     let heard = world.heard(bob);
@@ -73,7 +82,16 @@ fn a_download_goes_on_from_where_it_was_if_the_content_is_the_same() {
     world.say(ana, finish(2, &[7; 900]));
     world.say(bob, wire::Download { transfer: 2, ..wish });
     assert_eq!(listen(&mut world, bob).refused, [code(RefusalCode::FileChanged)]);
-    let past = wire::Download { id: 5, transfer: 3, room: TEA, name: "a", hash: None, offset: 901, limit: 0 };
+    let past = wire::Download {
+        id: 5,
+        transfer: 3,
+        room: TEA,
+        name: "a",
+        hash: None,
+        offset: 901,
+        limit: 0,
+        outline: None,
+    };
     world.say(bob, past);
     assert_eq!(listen(&mut world, bob).refused, [code(RefusalCode::FileChanged)]);
 }
@@ -124,7 +142,16 @@ fn a_download_being_looked_up_when_its_reader_is_kicked_is_refused() {
     world.prompt = false;
     world.say(
         bob,
-        wire::Download { id: 5, transfer: 1, room: TEA, name: "a", hash: None, offset: 0, limit: 900 },
+        wire::Download {
+            id: 5,
+            transfer: 1,
+            room: TEA,
+            name: "a",
+            hash: None,
+            offset: 0,
+            limit: 900,
+            outline: None,
+        },
     );
     world.say(bob, wire::Files { id: 6, room: TEA, after: None });
     world.say(
@@ -302,4 +329,62 @@ fn unless_the_server_says_so_files_are_kept_for_ever() {
     }
     assert_eq!(listen(&mut world, bob).told, []);
     assert_eq!(world.store.files.entries.len(), 1);
+}
+
+/// Asks for the outline of a file, and for nothing of its content.
+fn outline_of(world: &mut World, id: ConnectionId, transfer: u32, offset: u64) {
+    let (limit, hash, outline) = (offset, None, Some(true));
+    let id_of = 300 + transfer;
+    world.say(id, wire::Download { id: id_of, transfer, room: TEA, name: "a", hash, offset, limit, outline });
+}
+
+/// Makes the only file one of so many stretches, with another content, too large for a test.
+fn enlarge(world: &mut World, stretches: u8) -> Vec<u8> {
+    let outline: Vec<Subtree> = (0..stretches).map(|number| Subtree([number; 32])).collect();
+    let file = world.store.files.entries.values_mut().next().expect("a file");
+    file.size = u64::from(stretches) * SUBTREE_BYTES;
+    file.hash = hash_of_outline(&outline).expect("two stretches or more");
+    world.disk.blobs.insert(file.hash, vec![]);
+    world.disk.outlines.insert(file.hash, outline.clone());
+    outline.iter().flat_map(|subtree| subtree.0).collect()
+}
+
+#[test]
+fn the_outline_of_a_file_comes_where_it_is_wanted() {
+    let (mut world, _, bob) = with_file(900);
+    outline_of(&mut world, bob, 1, 0);
+    assert_eq!(listen(&mut world, bob).outline, Some(vec![]), "one stretch has all of it");
+    let outline = enlarge(&mut world, 4);
+    outline_of(&mut world, bob, 2, 2 * SUBTREE_BYTES);
+    assert_eq!(listen(&mut world, bob).outline, Some(outline));
+    assert_eq!(take(&mut world, bob, 3, "a", 0).outline, None);
+    outline_of(&mut world, bob, 4, 4 * SUBTREE_BYTES + 1);
+    assert_eq!(listen(&mut world, bob).refused, [code(RefusalCode::FileChanged)]);
+    let file = world.store.files.entries.values_mut().next().expect("a file");
+    file.size = 1_024 * SUBTREE_BYTES + 1;
+    outline_of(&mut world, bob, 5, 0);
+    assert_eq!(listen(&mut world, bob).refused, [code(RefusalCode::FileTooLarge)]);
+}
+
+#[test]
+fn whoever_may_not_read_a_file_when_its_outline_is_there_is_not_told_it() {
+    let (mut world, ana, bob) = with_file(900);
+    enlarge(&mut world, 3);
+    world.disk.fails = Some(BlobFailure::Failed);
+    outline_of(&mut world, bob, 1, 0);
+    assert_eq!(listen(&mut world, bob).refused, [code(RefusalCode::StorageFailed)]);
+    world.disk.slow = true;
+    outline_of(&mut world, bob, 2, 0);
+    world.say(ana, wire::Delete { id: 9, room: TEA, name: "a", version: None });
+    govern(&mut world, ana, EventKind::Kicked, "bob");
+    world.disk.slow = false;
+    world.settle();
+    let heard = listen(&mut world, bob);
+    assert_eq!((heard.outline, heard.refused), (None, vec![code(RefusalCode::NotAMember)]));
+    assert_eq!(world.disk.blobs.len(), 1, "what was deleted meanwhile is gone when nobody reads it");
+    world.join(bob, "#tea");
+    bring(&mut world, ana, 3, "b", &content(10));
+    for transfer in 3..=10 {
+        assert_eq!(take(&mut world, bob, transfer, "b", 9).refused, [], "nothing counts as open");
+    }
 }

@@ -70,8 +70,19 @@ fn a_small_file_is_taken_from_anywhere_as_credit_allows() {
     world.say(ana, put(1, "a", &content(1_000)));
     listen(&mut world, ana);
     let hash = Some(hash_of(&content(1_000)));
-    world
-        .say(ana, wire::Download { id: 5, transfer: 1, room: TEA, name: "a", hash, offset: 400, limit: 500 });
+    world.say(
+        ana,
+        wire::Download {
+            id: 5,
+            transfer: 1,
+            room: TEA,
+            name: "a",
+            hash,
+            offset: 400,
+            limit: 500,
+            outline: None,
+        },
+    );
     world.say(ana, wire::Window { transfer: 1, limit: 1_000 });
     let stream = world.streams.get_mut(&ana).expect("a stream");
     let mut bytes = Vec::<u8>::new();

@@ -121,7 +121,16 @@ pub(crate) fn send_rest(world: &mut World, id: ConnectionId, transfer: u32, byte
 pub(crate) fn take(world: &mut World, id: ConnectionId, transfer: u32, name: &str, limit: u64) -> Heard {
     world.say(
         id,
-        wire::Download { id: 300 + transfer, transfer, room: TEA, name, hash: None, offset: 0, limit },
+        wire::Download {
+            id: 300 + transfer,
+            transfer,
+            room: TEA,
+            name,
+            hash: None,
+            offset: 0,
+            limit,
+            outline: None,
+        },
     );
     listen(world, id)
 }
@@ -139,8 +148,9 @@ pub(crate) struct Heard {
     pub(crate) refused: Vec<u16>,
     pub(crate) stopped: Vec<(u32, u16)>,
     pub(crate) accused: Vec<u16>,
-    /// The content that arrived.
+    /// The content that arrived, and its outline.
     pub(crate) content: Vec<u8>,
+    pub(crate) outline: Option<Vec<u8>>,
     /// Texts of events about files, with their kind.
     pub(crate) told: Vec<(u8, String)>,
     /// Requests that were done.
@@ -168,6 +178,7 @@ impl Heard {
                 ToClient::Stored(stored) => {
                     self.stored.push((stored.file.name.to_owned(), stored.file.version.get()));
                 }
+                ToClient::Sending(sending) => self.outline = sending.outline.map(<[u8]>::to_vec),
                 ToClient::Refused(refused) => self.refused.push(refused.code),
                 ToClient::Stopped(stopped) => self.stopped.push((stopped.transfer, stopped.code)),
                 ToClient::Error(error) => self.accused.push(error.code),

@@ -444,7 +444,10 @@ fn what_no_name_may_be_is_refused_before_anything_is_asked_for() {
             world.trace.iter().filter(|line| line.contains("Storage(") || line.contains("Blob(")).count();
         world.say(ana, wish(number * 3, name, Some(1)));
         let (id, room, transfer) = (5, TEA, number * 3 + 1);
-        world.say(ana, wire::Download { id, transfer, room, name, hash: None, offset: 0, limit: 9 });
+        world.say(
+            ana,
+            wire::Download { id, transfer, room, name, hash: None, offset: 0, limit: 9, outline: None },
+        );
         world.say(ana, wire::Delete { id, room, name, version: None });
         let heard: Heard = listen(&mut world, ana);
         assert_eq!(heard.refused, [code(RefusalCode::FileNameInvalid); 3], "{name:?}");

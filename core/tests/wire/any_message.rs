@@ -127,6 +127,7 @@ pub(crate) fn to_server() -> BoxedStrategy<ToServer<'static>> {
             hash: option::of(hash()),
             offset: number(),
             limit: number(),
+            outline: option::of(any::<bool>()),
         }),
         any_of!(Window { transfer: any::<u32>(), limit: number() }),
         any_of!(Files { id: any::<u32>(), room: room_id(), after: option::of(text()) }),
@@ -231,7 +232,13 @@ pub(crate) fn to_client() -> BoxedStrategy<ToClient<'static>> {
         any_of!(Stored { id: any::<u32>(), room: room_id(), file: file() }),
         any_of!(Window { transfer: any::<u32>(), limit: number() }),
         any_of!(Durable { transfer: any::<u32>(), offset: number() }),
-        any_of!(Sending { id: any::<u32>(), transfer: any::<u32>(), file: file(), offset: number() }),
+        any_of!(Sending {
+            id: any::<u32>(),
+            transfer: any::<u32>(),
+            file: file(),
+            offset: number(),
+            outline: option::of(content()),
+        }),
         any_of!(Stopped { transfer: any::<u32>(), code: any::<u16>(), text: text() }),
         any_of!(FilesPage {
             id: any::<u32>(),

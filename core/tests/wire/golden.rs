@@ -235,8 +235,17 @@ fn accounts_to_server() -> Vec<Named<ToServer<'static>>> {
         ("discard", Discard { id: 5, key: key() }.into()),
         (
             "download",
-            Download { id: 6, transfer: 3, room: TEA, name: "b", hash: None, offset: 0, limit: 1 << 20 }
-                .into(),
+            Download {
+                id: 6,
+                transfer: 3,
+                room: TEA,
+                name: "b",
+                hash: None,
+                offset: 0,
+                limit: 1 << 20,
+                outline: None,
+            }
+            .into(),
         ),
         (
             "download-of-the-same",
@@ -248,6 +257,7 @@ fn accounts_to_server() -> Vec<Named<ToServer<'static>>> {
                 hash: Some(hash()),
                 offset: 65_536,
                 limit: 65_536,
+                outline: Some(true),
             }
             .into(),
         ),
@@ -371,7 +381,11 @@ fn accounts_to_client() -> Vec<Named<ToClient<'static>>> {
         ("stored", Stored { id: 3, room: TEA, file: file() }.into()),
         ("window-of-an-upload", Window { transfer: 1, limit: 2 << 20 }.into()),
         ("durable", Durable { transfer: 1, offset: 1_000_000 }.into()),
-        ("sending", Sending { id: 6, transfer: 3, file: file(), offset: 0 }.into()),
+        ("sending", Sending { id: 6, transfer: 3, file: file(), offset: 0, outline: None }.into()),
+        (
+            "sending-outline",
+            Sending { id: 7, transfer: 4, file: file(), offset: 65_536, outline: Some(&[7; 64]) }.into(),
+        ),
         ("stopped", Stopped { transfer: 1, code: 67, text: "elsewhere" }.into()),
         ("files-page", FilesPage { id: 8, room: TEA, files: vec![file()], next: Some("report.iso") }.into()),
         ("files-page-last", FilesPage { id: 9, room: SHELF, files: vec![], next: None }.into()),

@@ -11,17 +11,17 @@ use std::{
 
 use palabre_core::{
     blob::{BlobFailure, BlobOperation, BlobOutcome},
-    transfer::{BlobHash, UploadId},
+    transfer::{BlobHash, Subtree, UploadId, hash_of_outline},
 };
 use rustix::io::Errno;
 
 use super::{removal::Remover, upload::OpenUpload};
-use crate::disk_space;
+use crate::{disk_space, saved_hash::SavedHasher};
 
 /// Blobs that are kept open for reading.
 const READERS_MAX: usize = 64;
 
-/// What a file is called by, beside the upload whose hash so far it has.
+/// What a file is called by, beside the upload whose hash so far it has, or the blob whose outline.
 const SUMS_ENDING: &str = ".sums";
 
 /// The directory, and what of it is open. Several may work on one directory as long as each has uploads and blobs of its own.
@@ -88,7 +88,9 @@ impl BlobDirectory {
             for inner in folders_in(&outer)? {
                 for entry in fs::read_dir(inner)? {
                     let entry = entry?;
-                    let hash = entry.file_name().to_str().and_then(BlobHash::parse);
+                    let name = entry.file_name();
+                    let name = name.to_str().map(|name| name.strip_suffix(SUMS_ENDING).unwrap_or(name));
+                    let hash = name.and_then(BlobHash::parse);
                     if hash.is_some_and(|hash| !is_used(hash)) {
                         fs::remove_file(entry.path())?;
                     }
@@ -126,8 +128,11 @@ impl BlobDirectory {
                 done(self.remover.remove(&self.upload_path(upload))).and(sums)
             }
             BlobOperation::Read { blob, offset, count } => self.read(blob, offset, count),
+            BlobOperation::Outline { blob } => self.outline(blob),
             BlobOperation::Remove { blob } => {
                 self.readers.remove(&blob);
+                // It is no more than a help, and a start would delete it.
+                let _ = fs::remove_file(self.outline_path(blob));
                 done(self.remover.remove(&self.blob_path(blob)))
             }
         }
@@ -144,6 +149,12 @@ impl BlobDirectory {
     fn blob_path(&self, blob: BlobHash) -> PathBuf {
         let name = blob.to_string();
         self.blobs.join(&name[..2]).join(&name[2..4]).join(name)
+    }
+
+    fn outline_path(&self, blob: BlobHash) -> PathBuf {
+        let mut path = self.blob_path(blob).into_os_string();
+        path.push(SUMS_ENDING);
+        path.into()
     }
 
     fn open_upload(
@@ -214,18 +225,17 @@ impl BlobDirectory {
     ) -> Result<BlobOutcome, BlobFailure> {
         let from = self.upload_path(upload);
         let directory = self.uploads.clone();
-        let kept = self.with_upload(upload, epoch, |upload| {
+        let sealed = self.with_upload(upload, epoch, |upload| {
             if !upload.is(size, hash) {
-                return Ok(false);
+                return Ok(None);
             }
             upload.sync(&directory)?;
             upload.seal();
-            Ok(true)
+            Ok(Some(upload.outline()))
         })?;
-        if !kept {
-            return Ok(BlobOutcome::Mismatched);
-        }
+        let Some(outline) = sealed else { return Ok(BlobOutcome::Mismatched) };
         self.link(&from, hash).map_err(|error| told("kept", &error))?;
+        self.save_outline(hash, &outline);
         Ok(BlobOutcome::Sealed)
     }
 
@@ -245,6 +255,33 @@ impl BlobDirectory {
         }
         or_there(fs::hard_link(from, &to))?;
         sync_directory(inner)
+    }
+
+    /// Keeps the outline of a blob, where it has one. That is a help only, so nothing waits for it to be durable.
+    fn save_outline(&self, blob: BlobHash, outline: &[Subtree]) {
+        if outline.is_empty() {
+            return;
+        }
+        let bytes: Vec<u8> = outline.iter().flat_map(|subtree| subtree.0).collect();
+        if let Err(error) = fs::write(self.outline_path(blob), bytes) {
+            tracing::debug!(%error, "the outline of a file is not kept");
+        }
+    }
+
+    /// What is kept is believed if the hash follows from it, and else found out once more.
+    fn outline(&self, blob: BlobHash) -> Result<BlobOutcome, BlobFailure> {
+        let kept = fs::read(self.outline_path(blob)).unwrap_or_default();
+        let kept: Vec<Subtree> = kept.as_chunks().0.iter().copied().map(Subtree).collect();
+        if hash_of_outline(&kept) == Some(blob) {
+            return Ok(BlobOutcome::Outline(kept));
+        }
+        let file = File::open(self.blob_path(blob)).map_err(|error| told("read", &error))?;
+        let mut hasher = SavedHasher::default();
+        let read = hasher.sum_up(u64::MAX, |chunk, at| file.read_at(chunk, at));
+        read.map_err(|error| told("read", &error))?;
+        let outline = hasher.outline();
+        self.save_outline(blob, &outline);
+        Ok(BlobOutcome::Outline(outline))
     }
 
     fn read(&mut self, blob: BlobHash, offset: u64, count: u32) -> Result<BlobOutcome, BlobFailure> {

@@ -4,6 +4,7 @@
 //! files/uploads/<upload>         what has arrived of an upload
 //! files/uploads/<upload>.sums   what that comes to, in stretches, so that little of it is read again
 //! files/blobs/ab/cd/<hash>       contents, called by their hash: written once, never changed
+//! files/blobs/ab/cd/<hash>.sums  what stretches of it come to, so that one can be verified without the rest
 //! ```
 //!
 //! Threads of their own wait for it, so that neither the poll loop nor the database ever does.

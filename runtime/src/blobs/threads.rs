@@ -114,7 +114,9 @@ fn thread_of(operation: &BlobOperation) -> usize {
         | BlobOperation::Seal { upload, .. }
         | BlobOperation::Close { upload }
         | BlobOperation::Discard { upload } => upload.0[0].into(),
-        BlobOperation::Read { blob, .. } | BlobOperation::Remove { blob } => blob.0[0].into(),
+        BlobOperation::Read { blob, .. }
+        | BlobOperation::Outline { blob }
+        | BlobOperation::Remove { blob } => blob.0[0].into(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use palabre_core::transfer::BlobHash;
+use palabre_core::transfer::{BlobHash, Subtree};
 use rustix::fs::{Advice, FallocateFlags, fallocate};
 
 use super::directory::sync_directory;
@@ -113,6 +113,11 @@ impl OpenUpload {
     /// Whether it has this size and hash.
     pub(super) fn is(&self, size: u64, hash: BlobHash) -> bool {
         self.length() == size && self.hasher.hash() == hash
+    }
+
+    /// The outline of what has arrived.
+    pub(super) fn outline(&self) -> Vec<Subtree> {
+        self.hasher.outline()
     }
 
     pub(super) const fn seal(&mut self) {

@@ -9,7 +9,7 @@ use std::{
 
 use palabre_core::{
     client::{LocalDone, LocalFailure, LocalOperation, LocalOutcome, LocalRequest, TransferId},
-    transfer::BlobHash,
+    transfer::{BlobHash, Subtree},
 };
 use polling::Poller;
 
@@ -32,6 +32,15 @@ pub trait LocalFile: Send {
     fn hash(&mut self, size: u64) -> Result<BlobHash, LocalFailure> {
         let _ = size;
         Err(LocalFailure::Failed("it is only written".into()))
+    }
+
+    /// Takes note of what only a part is taken of, before any of it is written.
+    ///
+    /// # Errors
+    /// Why that part of it cannot be had.
+    fn begin(&mut self, size: u64, hash: BlobHash, outline: Vec<Subtree>) -> Result<(), LocalFailure> {
+        let _ = (size, hash, outline);
+        Err(LocalFailure::Failed("only the whole of it can be verified".into()))
     }
 
     /// Writes bytes where they belong.
@@ -144,6 +153,9 @@ fn execute(file: &mut dyn LocalFile, operation: LocalOperation) -> Result<LocalO
     match operation {
         LocalOperation::Read { offset, count } => file.read(offset, count as usize).map(LocalOutcome::Read),
         LocalOperation::Hash { size } => file.hash(size).map(LocalOutcome::Hashed),
+        LocalOperation::Begin { size, hash, outline } => {
+            file.begin(size, hash, outline).map(|()| LocalOutcome::Begun)
+        }
         LocalOperation::Write { offset, bytes } => file.write(offset, &bytes).map(|()| LocalOutcome::Written),
         LocalOperation::Keep { size, hash, executable } => {
             file.keep(size, hash, executable).map(|()| LocalOutcome::Kept)

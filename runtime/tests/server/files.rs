@@ -142,7 +142,8 @@ fn no_name_that_a_stranger_sends_becomes_a_path() {
         transfer += 1;
         assert_eq!(refused(&mut mallory, wish(room, 1, transfer, name)), invalid, "{name:?}");
         transfer += 1;
-        let download = wire::Download { id: 6, transfer, room, name, hash: None, offset: 0, limit: 100 };
+        let download =
+            wire::Download { id: 6, transfer, room, name, hash: None, offset: 0, limit: 100, outline: None };
         assert_eq!(refused(&mut mallory, download), invalid, "{name:?}");
         let delete = wire::Delete { id: 7, room, name, version: None };
         assert_eq!(refused(&mut mallory, delete), invalid, "{name:?}");

@@ -95,6 +95,10 @@ impl Transfer {
             (Self::Upload { content, .. }, LocalOperation::Hash { .. }) => {
                 Ok(LocalOutcome::Hashed(hash(content)))
             }
+            (Self::Download { .. }, LocalOperation::Begin { outline, .. }) => {
+                assert_eq!(outline, [], "one stretch has all of it");
+                Ok(LocalOutcome::Begun)
+            }
             (Self::Download { content }, LocalOperation::Write { offset, bytes }) => {
                 assert_eq!(offset, content.len() as u64, "writes come in order");
                 content.extend(bytes);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use palabre_core::{
     blob::{BlobFailure, BlobOperation, BlobOutcome, BlobReply, BlobRequest},
-    transfer::{BlobHash, UploadId},
+    transfer::{BlobHash, ContentHasher, UploadId},
 };
 
 use super::Marks;
@@ -116,6 +116,12 @@ impl Disk {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
                 let end = (start + count as usize).min(bytes.len());
                 Ok(BlobOutcome::Read(bytes[start..end].to_vec()))
+            }
+            BlobOperation::Outline { blob } => {
+                let bytes = self.blobs.get(&blob).ok_or(BlobFailure::Missing)?;
+                let mut hasher = ContentHasher::new();
+                hasher.update(bytes);
+                Ok(BlobOutcome::Outline(hasher.outline()))
             }
             BlobOperation::Remove { blob } => {
                 let there = self.blobs.remove(&blob).is_some();

@@ -30,7 +30,7 @@ use palabre_core::{
         StoredEvent, Ticket,
     },
     time::{Monotonic, Now, WallTime},
-    transfer::{BlobHash, FileName, UploadKey, Version},
+    transfer::{BlobHash, FileName, SUBTREE_BYTES, UploadKey, Version},
 };
 
 pub use self::script::{Mishap, Played, Way, play};
@@ -564,7 +564,9 @@ impl World {
         match self.choices.below(Subsystem::Operations, 9) {
             0..4 if self.actors[index].transfers.len() < 4 => self.begin_upload(index, room, name),
             4 | 5 if self.actors[index].transfers.len() < 4 => {
-                let wish = DownloadWish { room, name, hash: None, offset: 0 };
+                // Some ask for what it takes to verify a part.
+                let end = name.as_str().len().is_multiple_of(2).then_some(SUBTREE_BYTES);
+                let wish = DownloadWish { room, name, hash: None, offset: 0, end };
                 if let Ok(id) = self.actors[index].client.download(wish, self.now) {
                     self.actors[index].transfers.insert(id, Transfer::Download { content: Vec::new() });
                 }

@@ -161,7 +161,7 @@ impl Story {
         let size = (self.way == Way::AtOnce).then_some(content.len() as u64);
         let room = Some(room);
         if told {
-            let wish = DownloadWish { room, name, hash: None, offset: 0 };
+            let wish = DownloadWish { room, name, hash: None, offset: 0, end: None };
             if let Ok(id) = actor.client.download(wish, now) {
                 actor.transfers.insert(id, Transfer::Download { content: Vec::new() });
             }

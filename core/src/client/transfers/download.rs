@@ -71,7 +71,7 @@ impl Download {
             done: self.written,
             moved: self.wish.offset,
             from: self.from,
-            size: self.file.as_ref().map(|file| file.size),
+            size: self.end(),
             is_open: matches!(self.state, State::Receiving { .. } | State::Keeping),
         }
     }
@@ -89,6 +89,12 @@ impl Download {
         wire
     }
 
+    /// Where it ends, once the file is known.
+    fn end(&self) -> Option<u64> {
+        let file = self.file.as_ref()?;
+        Some(self.wish.end.map_or(file.size, |end| end.min(file.size)))
+    }
+
     pub(super) fn open(&mut self, id: u32, wire: u32) -> wire::Download<'_> {
         self.state = State::Opening { wire };
         let offset = self.wish.offset;
@@ -101,6 +107,7 @@ impl Download {
             offset,
             // Nothing before the file is known: then the rate is kept from the first byte on.
             limit: offset,
+            outline: self.wish.end.map(|_| true),
         }
     }
 }
@@ -131,10 +138,21 @@ impl Session {
         download.file = Some(file.clone());
         let window = if rate { WINDOW_BYTES_MIN } else { WINDOW_BYTES };
         let window = Window::new(window, if rate { window } else { WINDOW_BYTES_MAX }, now);
-        let receiving = Receiving::new(offset, Some(file.size), window);
+        let end = download.end().unwrap_or(file.size);
+        let receiving = Receiving::new(offset, Some(end), window);
         download.state = State::Receiving { wire: sending.transfer, receiving };
-        let size = Some(file.size);
+        let begin = match download.wish.end {
+            Some(_) => {
+                let outline = convert::outline(sending.outline.unwrap_or_default())?;
+                Some(LocalOperation::Begin { size: file.size, hash: file.hash, outline })
+            }
+            None => None,
+        };
+        let size = Some(end);
         self.tell(ClientEvent::Transfer(TransferEvent::Found { transfer: id, file }));
+        if let Some(begin) = begin {
+            self.ask_file(id, 0, begin);
+        }
         self.tell(ClientEvent::Transfer(TransferEvent::Begun { transfer: id, offset, size }));
         self.keep_if_whole(id);
         Ok(())
@@ -209,11 +227,16 @@ impl Session {
         let Some(download) = self.transfers.download_mut(id) else { return };
         let Some(file) = &download.file else { return };
         let (size, hash, executable) = (file.size, file.hash, file.executable);
-        let whole = download.wish.offset == size && download.written == size;
+        let end = download.end().unwrap_or(size);
+        // A part may have begun behind the end of the file; who asked for it is told the size.
+        let whole = download.wish.offset >= end && download.written == download.wish.offset;
         let State::Receiving { wire, .. } = download.state else { return };
         if whole {
             download.state = State::Keeping;
             self.transfers.open.remove(&wire);
+            if end < size {
+                self.send(wire::Stop { transfer: wire });
+            }
             self.ask_file(id, 0, LocalOperation::Keep { size, hash, executable });
         }
     }

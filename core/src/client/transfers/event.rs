@@ -6,7 +6,7 @@ use crate::{
     error::Refusal,
     ids::{RoomId, UserId},
     time::WallTime,
-    transfer::{BlobHash, FileName, UploadKey, Version},
+    transfer::{BlobHash, FileName, Subtree, UploadKey, Version},
 };
 
 /// Names a transfer of the application.
@@ -50,8 +50,11 @@ pub struct DownloadWish {
     pub name: FileName,
     /// The content it must have, where some of it is here already.
     pub hash: Option<BlobHash>,
-    /// How much of it is here already.
+    /// How much of it is here already, or where a part of it begins.
     pub offset: u64,
+    /// Where a part of it ends that is wanted alone, if that is before its end; both ends of such a part are multiples of
+    /// [`SUBTREE_BYTES`](crate::transfer::SUBTREE_BYTES). What it takes to verify it comes by [`LocalOperation::Begin`].
+    pub end: Option<u64>,
 }
 
 /// A file on the server.
@@ -176,6 +179,16 @@ pub enum LocalOperation {
         /// How many bytes it has.
         size: u64,
     },
+    /// A part of a file is downloaded alone, which has this size and content. May come again, with the same, after a cut. Answer:
+    /// [`LocalOutcome::Begun`].
+    Begin {
+        /// How many bytes the file has.
+        size: u64,
+        /// The hash of all of it.
+        hash: BlobHash,
+        /// Its outline, as the server says: see [`ContentHasher::outline`](crate::transfer::ContentHasher::outline).
+        outline: Vec<Subtree>,
+    },
     /// Write some of what is downloaded. Answer: [`LocalOutcome::Written`].
     Write {
         /// Where.
@@ -212,6 +225,8 @@ pub enum LocalOutcome {
     Read(Vec<u8>),
     /// To `Hash`.
     Hashed(BlobHash),
+    /// To `Begin`.
+    Begun,
     /// To `Write`.
     Written,
     /// To `Keep`.

@@ -293,6 +293,7 @@ impl Session {
         match result {
             Ok(LocalOutcome::Read(bytes)) => self.was_read(transfer, bytes),
             Ok(LocalOutcome::Hashed(hash)) => self.was_hashed(transfer, hash),
+            Ok(LocalOutcome::Begun) => {}
             Ok(LocalOutcome::Written) => self.was_written(transfer),
             Ok(LocalOutcome::Kept) => self.was_kept(transfer),
             Err(failure) => self.fail_transfer(transfer, TransferFailure::Local(failure)),

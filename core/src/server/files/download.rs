@@ -1,6 +1,6 @@
 //! How content is taken (`PROTOCOL.md` U11).
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{collections::VecDeque, format, vec::Vec};
 
 use super::{Work, no_such_file, wire_file};
 use crate::{
@@ -10,12 +10,15 @@ use crate::{
     ids::{ConnectionId, RoomId, UserId},
     server::{Pending, Server, pending::Asked, receive::Taken},
     storage::{FileOperation, FileOutcome, FileRecord, Place, StorageFailure, StorageOperation},
-    transfer::{BlobHash, FileName, Sending},
+    transfer::{BlobHash, FileName, Sending, Subtree, outline_length},
     wire,
 };
 
 /// Reads of one download that the disk is asked for at a time.
 const READS_MAX: u32 = 2;
+
+/// The stretches of the largest content whose outline is told: 32 KiB of them.
+const OUTLINE_MAX: u64 = 1_024;
 
 /// A download that is being opened.
 #[derive(Debug)]
@@ -26,6 +29,16 @@ pub(crate) struct DownloadWish {
     hash: Option<BlobHash>,
     offset: u64,
     limit: u64,
+    /// Whether its outline is wanted, too.
+    outline: bool,
+}
+
+/// A download that is being opened, and waits for the outline of its content.
+#[derive(Debug)]
+pub(crate) struct Outlining {
+    asked: Asked,
+    wish: DownloadWish,
+    file: FileRecord,
 }
 
 impl Server {
@@ -38,8 +51,9 @@ impl Server {
                 self.note_opening(id, 1);
                 let asked = self.begin(id, wish.id);
                 let operation = FileOperation::Find { place, name: name.clone(), content: true };
-                let wire::Download { transfer, room, hash, offset, limit, .. } = *wish;
-                let wish = DownloadWish { transfer, room, name, hash, offset, limit };
+                let wire::Download { transfer, room, hash, offset, limit, outline, .. } = *wish;
+                let outline = outline == Some(true);
+                let wish = DownloadWish { transfer, room, name, hash, offset, limit, outline };
                 let pending = Pending::Download { asked, wish: wish.into() };
                 self.ask_storage(pending, StorageOperation::Files(operation.into()));
             }
@@ -62,7 +76,7 @@ impl Server {
     pub(in crate::server) fn download_found(
         &mut self,
         asked: Asked,
-        wish: &DownloadWish,
+        wish: DownloadWish,
         result: Result<FileOutcome, StorageFailure>,
     ) {
         let found = match result {
@@ -77,10 +91,34 @@ impl Server {
                 return self.refuse_upload(asked, &refusal);
             }
         };
-        match self.check_found(asked.connection, wish, found) {
-            Ok(file) => self.begin_download(asked, wish, &file, content),
+        match self.check_found(asked.connection, &wish, found) {
+            Ok(file) if wish.outline && outline_length(file.size) > 0 => {
+                self.lease(file.hash);
+                let operation = BlobOperation::Outline { blob: file.hash };
+                self.ask_disk(Work::Outline(Outlining { asked, wish, file }.into()), operation);
+            }
+            Ok(file) => self.begin_download(asked, &wish, &file, content, &[]),
             Err(refusal) => self.refuse_upload(asked, &refusal),
         }
+    }
+
+    /// The disk has said what the content of a file is made of. Whether it may be had is judged once more.
+    pub(super) fn outlined(&mut self, outlining: &Outlining, outline: &[Subtree]) {
+        let Outlining { asked, wish, file } = outlining;
+        match self.readable_place(asked.connection, wish.room) {
+            Ok(_) => {
+                let outline: Vec<u8> = outline.iter().flat_map(|subtree| subtree.0).collect();
+                self.begin_download(*asked, wish, file, None, &outline);
+            }
+            Err(refusal) => self.refuse_upload(*asked, &refusal),
+        }
+        self.end_lease(file.hash);
+    }
+
+    pub(super) fn not_outlined(&mut self, outlining: &Outlining, failure: BlobFailure) {
+        let refusal = self.disk_refusal("read a file", failure);
+        self.refuse_upload(outlining.asked, &refusal);
+        self.end_lease(outlining.file.hash);
     }
 
     fn check_found(
@@ -91,9 +129,18 @@ impl Server {
     ) -> Result<FileRecord, Refusal> {
         self.readable_place(id, wish.room)?;
         let file = found.ok_or_else(|| no_such_file(&wish.name))?;
-        if wish.hash.is_some_and(|hash| hash != file.hash) || wish.offset > file.size {
+        let about = |refusal: Refusal| refusal.about(wish.name.as_str());
+        if wish.hash.is_some_and(|hash| hash != file.hash) {
             let text = "The file has another content now; take it from its beginning.";
-            return Err(Refusal::new(RefusalCode::FileChanged, text).about(wish.name.as_str()));
+            return Err(about(Refusal::new(RefusalCode::FileChanged, text)));
+        }
+        if wish.offset > file.size {
+            let text = format!("{} has only {} bytes; take it from its beginning.", wish.name, file.size);
+            return Err(about(Refusal::new(RefusalCode::FileChanged, text)));
+        }
+        if wish.outline && outline_length(file.size) > OUTLINE_MAX {
+            let text = format!("{} is too large for parts of it to be verified; take all of it.", wish.name);
+            return Err(about(Refusal::new(RefusalCode::FileTooLarge, text)));
         }
         Ok(file)
     }
@@ -105,6 +152,7 @@ impl Server {
         wish: &DownloadWish,
         file: &FileRecord,
         content: Option<Vec<u8>>,
+        outline: &[u8],
     ) {
         self.note_opening(asked.connection, -1);
         self.finish(asked);
@@ -127,7 +175,8 @@ impl Server {
             });
             self.lease(file.hash);
         }
-        let sending = wire::Sending { id: asked.request, transfer, file: wire_file(file), offset };
+        let outline = wish.outline.then_some(outline);
+        let sending = wire::Sending { id: asked.request, transfer, file: wire_file(file), offset, outline };
         self.peers.answer(asked.connection, sending, &self.config.limits);
         self.read_ahead(asked.connection, transfer);
         self.peers.queue_bulk(asked.connection);

@@ -1,7 +1,8 @@
 //! What the disk was asked, and what is to happen when it answers.
 
-use alloc::collections::BTreeMap;
+use alloc::{boxed::Box, collections::BTreeMap};
 
+use super::download::Outlining;
 use crate::{
     blob::{BlobFailure, BlobOperation, BlobOutcome, BlobReply, BlobRequest, BlobTicket},
     error::{Refusal, RefusalCode},
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// What an answer of the disk is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Work {
     Open { upload: UploadId, epoch: u32 },
     Write { upload: UploadId, epoch: u32, count: u64 },
@@ -21,6 +22,7 @@ pub(crate) enum Work {
     Close { upload: UploadId, epoch: u32 },
     Discard,
     Read { connection: ConnectionId, transfer: u32, count: u32 },
+    Outline(Box<Outlining>),
     Remove { blob: BlobHash },
 }
 
@@ -75,6 +77,10 @@ impl Server {
             Work::Read { connection, transfer, count } => match reply.result {
                 Ok(BlobOutcome::Read(bytes)) => self.was_read(connection, transfer, count, bytes),
                 other => self.not_read(connection, transfer, failure(other)),
+            },
+            Work::Outline(outlining) => match reply.result {
+                Ok(BlobOutcome::Outline(outline)) => self.outlined(&outlining, &outline),
+                other => self.not_outlined(&outlining, failure(other)),
             },
             Work::Remove { blob } => self.removed(blob),
         }
