@@ -37,3 +37,4 @@ pub mod server_key;
 pub mod storage;
 mod tls;
 mod transport;
+pub mod write_behind;

@@ -18,7 +18,7 @@ use palabre_core::{
     client::LocalFailure,
     transfer::{BlobHash, ContentHasher},
 };
-use palabre_runtime::{client::LocalFile, saved_hash::SavedHasher};
+use palabre_runtime::{client::LocalFile, saved_hash::SavedHasher, write_behind};
 use rustix::{
     fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags},
     io::Errno,
@@ -186,6 +186,7 @@ impl LocalFile for Destination {
         }
         self.file.write_all_at(bytes, offset).map_err(|error| local_failure(&error))?;
         self.hasher.update(bytes);
+        write_behind::begin(&self.file, offset, self.hasher.length());
         if self.hasher.has_unsaved() {
             // What a crash may take must not be counted on later.
             self.file.sync_data().map_err(|error| local_failure(&error))?;

@@ -4,20 +4,15 @@ use std::{
     ffi::OsStr,
     fs::{self, File, OpenOptions},
     io,
-    num::NonZeroU64,
     os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::Path,
 };
 
 use palabre_core::transfer::{BlobHash, Subtree};
-use rustix::fs::{Advice, FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, fallocate};
 
 use super::directory::sync_directory;
-use crate::saved_hash::SavedHasher;
-
-/// After so many bytes the disk is told to begin with them. What it has not begun with when chat makes something durable, chat
-/// waits for.
-const WRITE_BEHIND_BYTES: u64 = 1 << 20;
+use crate::{saved_hash::SavedHasher, write_behind};
 
 /// An upload that is open for writing, with the hash of what is there.
 #[derive(Debug)]
@@ -83,18 +78,9 @@ impl OpenUpload {
         }
         self.file.write_all_at(bytes, offset)?;
         self.hasher.update(bytes);
-        self.write_behind(offset);
+        // What the disk has not begun with when chat makes something durable, chat waits for.
+        write_behind::begin(&self.file, offset, self.length());
         Ok(())
-    }
-
-    /// Has the disk begin with what stands before this, if that is worth it.
-    fn write_behind(&self, before: u64) {
-        let (from, to) = (before / WRITE_BEHIND_BYTES, self.length() / WRITE_BEHIND_BYTES);
-        if let Some(stretches) = NonZeroU64::new(to - from) {
-            let length = stretches.checked_mul(const { NonZeroU64::new(WRITE_BEHIND_BYTES).unwrap() });
-            // Linux begins to write back what it is told will not be read again. Where that is not so, nothing is lost.
-            let _ = rustix::fs::fadvise(&self.file, from * WRITE_BEHIND_BYTES, length, Advice::DontNeed);
-        }
     }
 
     /// Makes durable what was written, and, the first time, that there is such a file.
