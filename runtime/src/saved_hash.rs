@@ -8,7 +8,7 @@ use std::{
     fs::{File, OpenOptions},
     io,
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use palabre_core::transfer::{BlobHash, ContentHasher, SUBTREE_BYTES, Subtree};
@@ -29,33 +29,41 @@ pub struct SavedHasher {
 
 #[derive(Debug)]
 struct Saved {
-    file: File,
+    path: PathBuf,
+    /// Open once there was something to save: thousands may wait that never have anything.
+    file: Option<File>,
     /// What tells this content from any other that may have had a file of this name.
     about: Vec<u8>,
     count: usize,
 }
 
 impl SavedHasher {
-    /// Goes on behind what is saved in the file at `path`, made if there is none, of content whose first `end` bytes are what they
-    /// were when it was saved. `about` is what the content is known by. Saves nothing if the file cannot be used.
+    /// Goes on behind what is saved in the file at `path`, if there is one, of content whose first `end` bytes are what they were when
+    /// it was saved. `about` is what the content is known by. Saves nothing if the file cannot be used.
     #[must_use]
     pub fn open(path: &Path, about: &[u8], end: u64) -> Self {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-        let Ok(file) = options.custom_flags(no_follow).open(path) else { return Self::default() };
+        let saved = |count| Saved { path: path.to_path_buf(), file: None, about: about.to_vec(), count };
+        let file = match OpenOptions::new().read(true).custom_flags(no_follow()).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Self { hasher: ContentHasher::new(), saved: Some(saved(0)) };
+            }
+            Err(_) => return Self::default(),
+        };
         let mut subtrees = Vec::new();
         // At least a byte stays to be read: a hash cannot be made of one stretch alone.
         while (subtrees.len() as u64 + 1) * SUBTREE_BYTES < end {
             let Some(subtree) = read(&file, about, subtrees.len()) else { break };
             subtrees.push(subtree);
         }
-        let count = subtrees.len();
-        if file.set_len((count * RECORD_BYTES) as u64).is_err() {
+        let known = (subtrees.len() * RECORD_BYTES) as u64;
+        let rest = file.metadata().map_or(u64::MAX, |metadata| metadata.len().saturating_sub(known));
+        // What is not true any more must not be there after a crash, when other content stands in its place.
+        if rest > 0 && cut(path, known).is_err() {
             return Self::default();
         }
-        let saved = Saved { file, about: about.to_vec(), count };
-        Self { hasher: ContentHasher::behind(subtrees), saved: Some(saved) }
+        let count = subtrees.len();
+        Self { hasher: ContentHasher::behind(subtrees), saved: Some(saved(count)) }
     }
 
     /// How much is summed up.
@@ -90,16 +98,9 @@ impl SavedHasher {
     /// Saves what whole stretches came to. For content that a crash could take, those have to be durable.
     pub fn save(&mut self) {
         let Some(saved) = &mut self.saved else { return };
-        let unsaved = self.hasher.subtrees().iter().enumerate().skip(saved.count);
-        let records =
-            unsaved.flat_map(|(index, subtree)| [subtree.0, check(&saved.about, index, *subtree)].concat());
-        let records: Vec<u8> = records.collect();
-        match saved.file.write_all_at(&records, (saved.count * RECORD_BYTES) as u64) {
-            Ok(()) => saved.count = self.hasher.subtrees().len(),
-            Err(error) => {
-                tracing::debug!(%error, "the hash of a file on its way is not saved");
-                self.saved = None;
-            }
+        if let Err(error) = saved.append(self.hasher.subtrees()) {
+            tracing::debug!(%error, "the hash of a file on its way is not saved");
+            self.saved = None;
         }
     }
 
@@ -128,6 +129,37 @@ impl SavedHasher {
     }
 }
 
+impl Saved {
+    fn append(&mut self, subtrees: &[Subtree]) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none @ None => {
+                let mut options = OpenOptions::new();
+                options.write(true).create(true).truncate(false).mode(0o600).custom_flags(no_follow());
+                none.insert(options.open(&self.path)?)
+            }
+        };
+        let unsaved = subtrees.iter().enumerate().skip(self.count);
+        let record =
+            |(index, subtree): (usize, &Subtree)| [subtree.0, check(&self.about, index, *subtree)].concat();
+        let records: Vec<u8> = unsaved.flat_map(record).collect();
+        file.write_all_at(&records, (self.count * RECORD_BYTES) as u64)?;
+        self.count = subtrees.len();
+        Ok(())
+    }
+}
+
+/// Leaves only so much of a file, durably.
+fn cut(path: &Path, length: u64) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).custom_flags(no_follow()).open(path)?;
+    file.set_len(length)?;
+    file.sync_all()
+}
+
+const fn no_follow() -> i32 {
+    rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
+}
+
 fn read(file: &File, about: &[u8], index: usize) -> Option<Subtree> {
     let mut record = [0; RECORD_BYTES];
     file.read_exact_at(&mut record, (index * RECORD_BYTES) as u64).ok()?;
@@ -145,7 +177,7 @@ fn check(about: &[u8], index: usize, subtree: Subtree) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::PathBuf};
+    use std::fs;
 
     use super::*;
 

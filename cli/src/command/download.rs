@@ -112,6 +112,7 @@ fn into_standard_output(remote: &Remote, room: Option<RoomId>) -> Job {
         file: Box::new(StandardOutput::new()),
         path: None,
         verdict: Verdict::default(),
+        part: None,
     };
     Job { label: remote.to_string(), place: format!("{}/", remote.shelf), kind, held: None }
 }

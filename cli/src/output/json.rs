@@ -212,10 +212,12 @@ pub(crate) struct File<'a> {
     at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    range: Option<String>,
 }
 
 impl<'a> File<'a> {
-    fn new(place: &'a str, file: &'a FileInfo, path: Option<&'a str>) -> Self {
+    fn new(place: &'a str, file: &'a FileInfo) -> Self {
         Self {
             r#in: place.strip_suffix('/').unwrap_or(place),
             name: file.name.as_str(),
@@ -225,7 +227,8 @@ impl<'a> File<'a> {
             executable: file.executable,
             from: &file.nick,
             at: utc(file.at),
-            path,
+            path: None,
+            range: None,
         }
     }
 }
@@ -249,12 +252,17 @@ impl<'a> Body<'a> {
 
     /// A file there is.
     pub(crate) fn file(place: &'a str, file: &'a FileInfo) -> Self {
-        Self::File(File::new(place, file, None))
+        Self::File(File::new(place, file))
     }
 
     /// A file that was transferred.
-    pub(crate) fn transferred(place: &'a str, file: &'a FileInfo, path: Option<&'a str>) -> Self {
-        Self::Transferred(File::new(place, file, path))
+    pub(crate) fn transferred(
+        place: &'a str,
+        file: &'a FileInfo,
+        path: Option<&'a str>,
+        range: Option<String>,
+    ) -> Self {
+        Self::Transferred(File { path, range, ..File::new(place, file) })
     }
 
     /// A transfer that is not done.

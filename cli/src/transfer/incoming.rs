@@ -9,7 +9,8 @@ use palabre_core::{
 use palabre_runtime::client::LocalFile;
 
 use super::{
-    Destination, Direction, Held, Job, Kind, Place, Range, RangeDestination, Record, Records, StandardOutput,
+    Destination, Direction, Held, Job, Kind, Part, Place, Range, RangeDestination, Record, Records,
+    StandardOutput,
     tree::{Links, TreeDestination, Verdict},
 };
 use crate::failure::{ExitStatus, Failure};
@@ -58,15 +59,15 @@ pub(crate) fn fetch_range(
     to: Option<&Path>,
     force: bool,
 ) -> Result<Job, Failure> {
-    let (output, path): (Box<dyn LocalFile>, _) = match to {
+    let (output, path, record): (Box<dyn LocalFile>, _, _) = match to {
         Some(to) => {
             let mut record = new_record(&name, &from, to, force, false)?;
             // What has arrived of it is not what has arrived of all.
             record.remote = format!("{} {range}", record.remote);
             let Opened { file, path, .. } = open(&record, None, true)?;
-            (file, Some(path))
+            (file, Some(path), Some(record))
         }
-        None => (Box::new(StandardOutput::new()), None),
+        None => (Box::new(StandardOutput::new()), None, None),
     };
     let file = Box::new(RangeDestination::new(range, output));
     let Place { room, shown: place, .. } = from;
@@ -76,7 +77,13 @@ pub(crate) fn fetch_range(
     Ok(Job {
         label,
         place,
-        kind: Kind::Download { wish, file, path, verdict: Verdict::default() },
+        kind: Kind::Download {
+            wish,
+            file,
+            path,
+            verdict: Verdict::default(),
+            part: Some(Part::new(range, record)),
+        },
         held: None,
     })
 }
@@ -103,7 +110,7 @@ pub(crate) fn into_file(
     };
     let hash = record.content().filter(|_| offset > 0);
     let wish = DownloadWish { room, name, hash, offset, end: None };
-    let kind = Kind::Download { wish, file, path: Some(path), verdict };
+    let kind = Kind::Download { wish, file, path: Some(path), verdict, part: None };
     Ok(Job { label, place, kind, held })
 }
 
@@ -132,7 +139,7 @@ fn open(record: &Record, held: Option<&Held>, resume: bool) -> Result<Opened, Fa
     // Of whose content is not known nothing is of use.
     let offset = if record.content().is_none() { Ok(0) } else { file.length() };
     let offset = offset.map_err(|error| system(&error))?;
-    let hasher = held.map(|held| held.hasher(offset)).unwrap_or_default();
+    let hasher = held.map(|held| held.hasher(offset, "")).unwrap_or_default();
     file.go_on(offset, hasher).map_err(|error| system(&error))?;
     let path = file.path().to_path_buf();
     let verdict = Verdict::default();

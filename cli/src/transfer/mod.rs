@@ -17,7 +17,7 @@ pub(crate) use self::{
     incoming::{fetch, fetch_range, into_file},
     outgoing::{Manner, go_on, new_key, not_readable, offer_folder, own_name, share},
     progress::Showing,
-    range::{Range, RangeDestination},
+    range::{Part, Range, RangeDestination},
     record::{Direction, Held, Record, Records},
     run::run,
     running::{Job, Kind, NAMES_MAX, Place, Running, numbered, resumable, to_go_on},

@@ -90,7 +90,7 @@ fn upload(
 ) -> Job {
     let Offer { mut file, stamp, executable, .. } = offer;
     if let Some(held) = &held {
-        file.save_hash(held.hasher(stamp.size));
+        file.save_hash(held.hasher(stamp.size, &file.seen()));
     }
     let ask_first = stamp.size > PUT_BYTES_MAX && (manner.ask_first || stamp.size <= ASK_FIRST_BYTES_MAX);
     let (size, keep_both) = (Some(stamp.size), manner.keep_both);

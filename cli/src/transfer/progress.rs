@@ -48,6 +48,8 @@ pub(super) struct Meter {
     last: u64,
     /// Up to where it was moved on the connection that it has, or had last.
     reached: u64,
+    /// Where what is wanted begins.
+    start: u64,
     /// What was safe before this run.
     before: Option<u64>,
 }
@@ -131,9 +133,9 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 impl Meter {
-    pub(super) fn new(label: &str, now: Monotonic) -> Self {
+    pub(super) fn new(label: &str, start: u64, now: Monotonic) -> Self {
         let label = label.to_owned();
-        Self { label, bar: None, begun: now, moved_at: now, last: 0, reached: 0, before: None }
+        Self { label, bar: None, begun: now, moved_at: now, last: 0, reached: 0, start, before: None }
     }
 
     /// Takes note of how far it is.
@@ -181,20 +183,20 @@ impl Meter {
         u64::try_from(u128::from(count) * 1_000 / u128::from(millis)).unwrap_or(u64::MAX)
     }
 
-    /// The line that is left of it.
-    pub(super) fn summary(&self, size: u64, now: Monotonic) -> String {
+    /// The line that is left of it, which ended there.
+    pub(super) fn summary(&self, end: u64, now: Monotonic) -> String {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
         let took = now.since(self.begun);
-        let before = self.before.unwrap_or(0);
+        let before = self.before.unwrap_or(0).saturating_sub(self.start);
         let resumed =
             if before > 0 { format!(", {} were there already", Size(before)) } else { String::new() };
-        let rate = Size(self.rate(size, now));
+        let rate = Size(self.rate(end, now));
         format!(
             "{}: {} in {:.1} s, {rate}/s{resumed}",
             Printable::new(&self.label),
-            Size(size),
+            Size(end.saturating_sub(self.start)),
             took.as_secs_f64()
         )
     }
@@ -213,7 +215,7 @@ mod tests {
     #[test]
     fn what_is_moved_once_more_after_a_cut_is_told() {
         let now = Monotonic::ZERO;
-        let mut meter = Meter::new("large", now);
+        let mut meter = Meter::new("large", 0, now);
         let step = |moved, is_open| TransferProgress { done: 0, moved, from: 0, size: Some(100), is_open };
         assert_eq!(meter.went_on(0), None, "it only begins");
         meter.advance(step(0, true), now);

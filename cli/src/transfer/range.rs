@@ -9,6 +9,7 @@ use palabre_core::{
 };
 use palabre_runtime::client::LocalFile;
 
+use super::{Record, delete_parts};
 use crate::arguments::parse_offset;
 
 /// Some of the bytes of a file: from one, up to another, which is not among them, or to its end.
@@ -52,21 +53,58 @@ impl FromStr for Range {
 pub(crate) struct RangeDestination {
     output: Box<dyn LocalFile>,
     range: Range,
-    /// Of the whole stretches; none before the file is known.
-    hasher: Option<ContentHasher>,
-    outline: Vec<Subtree>,
+    /// What the server says of the whole, and what of it has arrived; nothing before the file is known.
+    whole: Option<(Whole, ContentHasher)>,
     /// Of what was asked for.
     taken: ContentHasher,
 }
 
-impl RangeDestination {
-    pub(crate) fn new(range: Range, output: Box<dyn LocalFile>) -> Self {
-        Self { output, range, hasher: None, outline: Vec::new(), taken: ContentHasher::new() }
+/// The file, a part of which is taken.
+#[derive(PartialEq, Eq)]
+struct Whole {
+    size: u64,
+    hash: BlobHash,
+    outline: Vec<Subtree>,
+}
+
+impl Whole {
+    /// Whether the hash follows from the outline.
+    fn is_sound(&self) -> bool {
+        let follows = hash_of_outline(&self.outline).is_none_or(|of_outline| of_outline == self.hash);
+        self.outline.len() as u64 == outline_length(self.size) && follows
     }
 
-    /// Whether all the stretches that ended are those of the file.
-    fn is_sound(hasher: &ContentHasher, outline: &[Subtree]) -> bool {
-        outline.is_empty() || outline.starts_with(hasher.subtrees())
+    /// Whether stretches that have ended are those of the file.
+    fn begins_with(&self, stretches: &[Subtree]) -> bool {
+        self.outline.is_empty() || self.outline.starts_with(stretches)
+    }
+}
+
+/// What is left of a part of a file, unless it came into its place.
+pub(crate) struct Part {
+    pub(crate) range: Range,
+    /// Nothing for standard output.
+    record: Option<Box<Record>>,
+}
+
+impl Part {
+    pub(super) fn new(range: Range, record: Option<Record>) -> Self {
+        Self { range, record: record.map(Box::new) }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if let Some(record) = &self.record {
+            // What is left of it is hidden, and written over if it is taken again.
+            let _ = delete_parts(record);
+        }
+    }
+}
+
+impl RangeDestination {
+    pub(crate) fn new(range: Range, output: Box<dyn LocalFile>) -> Self {
+        Self { output, range, whole: None, taken: ContentHasher::new() }
     }
 }
 
@@ -75,25 +113,27 @@ impl LocalFile for RangeDestination {
         if self.range.from >= size && self.range.from > 0 {
             return Err(LocalFailure::Failed(format!("the file has only {size} bytes")));
         }
-        let whole = outline.len() as u64 == outline_length(size);
-        if !whole || hash_of_outline(&outline).is_some_and(|of_outline| of_outline != hash) {
-            return Err(LocalFailure::Mismatch);
+        let whole = Whole { size, hash, outline };
+        match &self.whole {
+            // After a cut it is told again.
+            Some((before, _)) if *before == whole => Ok(()),
+            None if whole.is_sound() => {
+                let first = usize::try_from(self.range.from / SUBTREE_BYTES).unwrap_or(usize::MAX);
+                let hasher = ContentHasher::behind(whole.outline.iter().take(first).copied().collect());
+                self.whole = Some((whole, hasher));
+                Ok(())
+            }
+            Some(_) | None => Err(LocalFailure::Mismatch),
         }
-        // After a cut it is told again.
-        if self.hasher.is_none() {
-            let first = usize::try_from(self.range.from / SUBTREE_BYTES).unwrap_or(usize::MAX);
-            self.hasher = Some(ContentHasher::behind(outline.iter().take(first).copied().collect()));
-            self.outline = outline;
-        }
-        Ok(())
     }
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), LocalFailure> {
-        let Some(hasher) = self.hasher.as_mut().filter(|hasher| hasher.length() == offset) else {
+        let Some((whole, hasher)) = self.whole.as_mut().filter(|(_, hasher)| hasher.length() == offset)
+        else {
             return Err(LocalFailure::Failed("these bytes do not belong behind those that are there".into()));
         };
         hasher.update(bytes);
-        if !Self::is_sound(hasher, &self.outline) {
+        if !whole.begins_with(hasher.subtrees()) {
             return Err(LocalFailure::Mismatch);
         }
         let place =
@@ -107,14 +147,16 @@ impl LocalFile for RangeDestination {
         Ok(())
     }
 
-    fn keep(&mut self, _: u64, hash: BlobHash, _: bool) -> Result<(), LocalFailure> {
-        let hasher = self.hasher.take().unwrap_or_default();
-        let sound = if self.outline.is_empty() {
-            hasher.hash() == hash
+    fn keep(&mut self, _: u64, _: BlobHash, _: bool) -> Result<(), LocalFailure> {
+        // What did not begin has nothing to keep.
+        let Some((whole, hasher)) = self.whole.take() else { return Err(LocalFailure::Mismatch) };
+        let (_, end) = self.range.stretches();
+        let sound = if whole.outline.is_empty() {
+            hasher.hash() == whole.hash
         } else {
-            self.outline.starts_with(&hasher.stretches())
+            whole.begins_with(&hasher.stretches())
         };
-        if !sound {
+        if hasher.length() != end.min(whole.size) || !sound {
             return Err(LocalFailure::Mismatch);
         }
         self.output.keep(self.taken.length(), self.taken.hash(), false)
@@ -208,6 +250,11 @@ mod tests {
         assert_eq!(take("1000..2000", small, 5_000, hash, &[]).unwrap(), small[1_000..2_000]);
         let failed = take("5000..", small, 5_000, hash, &[]);
         assert_eq!(failed, Err(LocalFailure::Failed("the file has only 5000 bytes".into())));
+        // What cannot begin is not kept either, though it is as long as what was taken of it.
+        let mut destination = RangeDestination::new("5..6".parse().unwrap(), Box::new(Memory::default()));
+        let empty = summed(&[]).hash();
+        assert!(destination.begin(0, empty, vec![]).is_err());
+        assert_eq!(destination.keep(0, empty, false), Err(LocalFailure::Mismatch));
         assert!(take("..", &[], 0, summed(&[]).hash(), &[]).unwrap().is_empty());
     }
 
@@ -228,6 +275,13 @@ mod tests {
         for outline in [&others[..], &outline[..2], &halves, &[]] {
             assert_eq!(take("0..1", &content, size, hash, outline), Err(LocalFailure::Mismatch));
         }
+        // After a cut the server tells of a shorter file that has the same hash, as it says.
+        let range: Range = "..".parse().unwrap();
+        let mut destination = RangeDestination::new(range, Box::new(Memory::default()));
+        destination.begin(size, hash, outline.clone()).unwrap();
+        destination.write(0, &content[..(64 * MIB) as usize]).unwrap();
+        assert_eq!(destination.begin(64 * MIB, hash, vec![]), Err(LocalFailure::Mismatch));
+        assert_eq!(destination.keep(64 * MIB, hash, false), Err(LocalFailure::Mismatch));
         let small = &content[..5_000];
         let hash = summed(&damaged[..4_999]).hash();
         assert_eq!(take("0..1", small, 5_000, hash, &[]), Err(LocalFailure::Mismatch));

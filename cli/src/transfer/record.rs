@@ -114,10 +114,17 @@ impl Held {
     }
 
     /// Sums up its content, of which the first `end` bytes are what they were; what was saved of that in an earlier run is gone on with.
-    pub(crate) fn hasher(&self, end: u64) -> SavedHasher {
+    /// `seen` is by what it is told apart from what it may have become.
+    pub(crate) fn hasher(&self, end: u64, seen: &str) -> SavedHasher {
         let Record { server, remote, key, .. } = &self.record;
-        let about = format!("{server}\n{remote}\n{}", key.as_deref().unwrap_or_default());
+        let about = format!("{server}\n{remote}\n{}\n{seen}", key.as_deref().unwrap_or_default());
         SavedHasher::open(&self.sums(), about.as_bytes(), end)
+    }
+
+    /// What was saved of its hash is wrong.
+    pub(crate) fn forget_hash(&self) {
+        // What cannot be deleted cannot be written anew either.
+        let _ = remove(&self.sums());
     }
 
     fn sums(&self) -> PathBuf {

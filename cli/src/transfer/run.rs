@@ -37,8 +37,10 @@ pub(crate) fn run(session: &mut Session<'_>, jobs: Vec<Job>, showing: Showing) -
         while running.len() < RUNNING_MAX
             && let Some(job) = jobs.pop_front()
         {
-            let meter = Meter::new(&job.label, session.now().monotonic);
-            running.push(Metered { running: Running::begin(job, session.driver_mut())?, meter });
+            let begun = Running::begin(job, session.driver_mut())?;
+            let start = begun.part.as_ref().map_or(0, |part| part.range.stretches().0);
+            let meter = Meter::new(&begun.label, start, session.now().monotonic);
+            running.push(Metered { running: begun, meter });
         }
         if running.is_empty() {
             break;
@@ -125,7 +127,8 @@ fn take(
             let Some(index) = of(running, transfer) else { return Ok(false) };
             let Metered { running: transfer, meter } = running.remove(index);
             let now = session.now().monotonic;
-            let summary = meter.summary(file.size, now);
+            let end = transfer.part.as_ref().map_or(u64::MAX, |part| part.range.stretches().1);
+            let summary = meter.summary(end.min(file.size), now);
             progress.print(|| tell_done(session, &transfer, &file, &summary))?;
             if let Err(error) = transfer.forget() {
                 session.output().warning(format_args!("the transfer cannot be forgotten: {error}"));
@@ -167,11 +170,12 @@ fn tell_done(
     let remote = format!("{}{}", transfer.place, file.name);
     match (transfer.is_upload(), &path) {
         (false, None) => Ok(()),
-        (true, _) => {
-            session.output().result(Body::transferred(&transfer.place, file, None), Printable::new(&remote))
-        }
+        (true, _) => session
+            .output()
+            .result(Body::transferred(&transfer.place, file, None, None), Printable::new(&remote)),
         (false, Some(path)) => {
-            let body = Body::transferred(&transfer.place, file, Some(path));
+            let range = transfer.part.as_ref().map(|part| part.range.to_string());
+            let body = Body::transferred(&transfer.place, file, Some(path), range);
             session.output().result(body, Printable::new(path))
         }
     }

@@ -12,7 +12,7 @@ use palabre_core::{
 };
 use palabre_runtime::client::{ClientDriver, LocalFile, TransferError};
 
-use super::{record::Held, sink::delete_parts, tree::Verdict};
+use super::{range::Part, record::Held, sink::delete_parts, tree::Verdict};
 use crate::failure::{ExitStatus, Failure};
 
 /// Names that are tried where there is a file of the name already.
@@ -60,6 +60,8 @@ pub(crate) enum Kind {
         path: Option<PathBuf>,
         /// Why what arrived may not be kept.
         verdict: Verdict,
+        /// Whether only a part of it is taken.
+        part: Option<Part>,
     },
 }
 
@@ -72,6 +74,8 @@ pub(crate) struct Running {
     /// Where a download will be.
     pub(crate) path: Option<PathBuf>,
     verdict: Verdict,
+    /// Whether only a part of it is taken.
+    pub(crate) part: Option<Part>,
     pub(crate) held: Option<Held>,
 }
 
@@ -86,16 +90,16 @@ impl Running {
     /// Begins a transfer.
     pub(crate) fn begin(job: Job, driver: &mut ClientDriver) -> Result<Self, Failure> {
         let Job { label, place, kind, held } = job;
-        let (id, upload, path, verdict) = match kind {
+        let (id, upload, path, verdict, part) = match kind {
             Kind::Upload { wish, file, keep_both } => {
                 let upload = Upload { key: wish.key, name: wish.name.clone(), keep_both, tries: 1 };
-                (driver.upload(wish, file).map_err(not_begun)?, Some(upload), None, Verdict::default())
+                (driver.upload(wish, file).map_err(not_begun)?, Some(upload), None, Verdict::default(), None)
             }
-            Kind::Download { wish, file, path, verdict } => {
-                (driver.download(wish, file).map_err(not_begun)?, None, path, verdict)
+            Kind::Download { wish, file, path, verdict, part } => {
+                (driver.download(wish, file).map_err(not_begun)?, None, path, verdict, part)
             }
         };
-        Ok(Self { id, label, place, upload, path, verdict, held })
+        Ok(Self { id, label, place, upload, path, verdict, part, held })
     }
 
     pub(crate) const fn is_upload(&self) -> bool {
@@ -152,6 +156,10 @@ impl Running {
     pub(crate) fn explain(&self, failure: &TransferFailure) -> (Failure, bool) {
         match failure {
             TransferFailure::Refused(refusal) => {
+                if let Some(held) = self.held.as_ref().filter(|_| refusal.code == RefusalCode::Integrity) {
+                    // The next time all of it is read.
+                    held.forget_hash();
+                }
                 let label = &self.label;
                 let mut failure = Failure::refused(refusal);
                 if !failure.sentence.contains(label.as_str()) {

@@ -88,7 +88,8 @@ impl Destination {
     pub(crate) fn go_on(&mut self, end: u64, hasher: SavedHasher) -> io::Result<()> {
         self.file.set_len(end)?;
         self.hasher = hasher;
-        self.hasher.sum_up(end, |chunk, at| self.file.read_at(chunk, at))
+        self.hasher.sum_up(end, |chunk, at| self.file.read_at(chunk, at))?;
+        if self.hasher.length() == end { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
     /// Where the whole will be.

@@ -21,6 +21,9 @@ use super::{
 
 /// What is uploaded and can be read again, in another run, too.
 pub(crate) trait Source: LocalFile {
+    /// What changes whenever its content may have, also where whoever changed it has put its time back.
+    fn seen(&self) -> String;
+
     /// Has its hash gone on with, and saved, before anything is read.
     fn save_hash(&mut self, hasher: SavedHasher);
 }
@@ -53,6 +56,7 @@ pub(crate) struct FileSource {
     file: Summed<LateFile>,
     /// What it was like when it was chosen.
     stamp: Stamp,
+    seen: String,
     executable: bool,
 }
 
@@ -105,7 +109,8 @@ impl FileSource {
         let file = Summed::new(LateFile { path: path.to_path_buf(), file: None });
         // Whether its owner may run it.
         let executable = metadata.permissions().mode() & 0o100 != 0;
-        Ok(Self { file, stamp: Stamp::of(&metadata), executable })
+        let seen = format!("{} {} {}", metadata.ino(), metadata.ctime(), metadata.ctime_nsec());
+        Ok(Self { file, stamp: Stamp::of(&metadata), seen, executable })
     }
 }
 
@@ -117,6 +122,10 @@ impl Stamp {
 }
 
 impl Source for FileSource {
+    fn seen(&self) -> String {
+        self.seen.clone()
+    }
+
     fn save_hash(&mut self, hasher: SavedHasher) {
         self.file.save_hash(hasher);
     }

@@ -232,8 +232,12 @@ fn a_part_of_a_file_is_taken_and_verified_without_the_rest() {
         assert!(fs::read(&part).unwrap() == expected, "{range}");
     }
     assert_eq!(run(&house, &["transfers"]).output, "");
+    let before = fs::read(&part).unwrap();
     let past = take("65M..");
     assert!(past.code == 1 && past.errors.contains("has only 67113864 bytes"), "{past:?}");
+    let beyond = take("1G..");
+    assert!(beyond.code == 1 && beyond.errors.contains("has only 67113864 bytes"), "{beyond:?}");
+    assert!(fs::read(&part).unwrap() == before, "what failed takes the place of nothing");
     // On the disk of the server a byte of each stretch changes, and what is known of them is lost.
     let blobs = |ending: &'static str| {
         let mut folders = vec![house.path("data/files/blobs")];
@@ -267,6 +271,12 @@ fn a_part_of_a_file_is_taken_and_verified_without_the_rest() {
     let piped = run(&house, &["download", "big", "--range", "64M..67108874", "-o", "-"]);
     assert!(piped.code == 0 && !piped.output.is_empty() && piped.output.len() < 100, "{piped:?}");
     assert!(fs::read(&outline).unwrap() == known, "it was found out once more");
+    let told =
+        run(&house, &["download", "big", "--range", "1..2", "-f", "-o", text(&part), "--json"]).records();
+    assert_eq!((&told[0]["range"], &told[0]["size"]), (&"1..2".into(), &67_113_864.into()));
+    let hidden = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().contains(".part");
+    let here = fs::read_dir(part.parent().unwrap()).unwrap().flatten();
+    assert_eq!(here.filter(hidden).count(), 0, "nothing is left of those that failed");
     assert_eq!(run(&house, &["rm", "big"]).code, 0);
     until("nothing is left of it", || blobs("").is_empty() && blobs(".sums").is_empty());
     assert_eq!(run(&house, &["download", "a", "b", "--range", "1..2"]).code, 2);

@@ -193,7 +193,7 @@ fn as_many_files_as_one_may_have_count_those_under_way() {
     world.say(ana, put(2, "a", &[]));
     world.say(ana, put(3, "b", &[]));
     let heard = refused_now(&mut world, ana, put(4, "c", &[]));
-    assert_eq!(heard, code(RefusalCode::Quota), "what storage is being given counts");
+    assert_eq!(heard, code(RefusalCode::NoSuchContent), "what storage is being given counts");
     world.prompt = true;
     world.settle();
     assert_eq!(listen(&mut world, ana).stored.len(), 2);
@@ -202,7 +202,18 @@ fn as_many_files_as_one_may_have_count_those_under_way() {
     world.say(ana, wire::Delete { id: 5, room: TEA, name: "a", version: None });
     world.settle();
     assert_eq!(refused(&mut world, ana, put(6, "e", &[])), []);
-    assert_eq!(refused(&mut world, ana, put(7, "d", &[])), code(RefusalCode::Quota));
+    assert_eq!(refused(&mut world, ana, put(7, "d", &[])), code(RefusalCode::NoSuchContent));
+    // Then the upload is looked up: what is new does not fit, what takes the place of another does, and what was stored is told again.
+    let asked = |world: &mut World, upload: wire::Upload<'_>| {
+        world.say(ana, upload);
+        let heard = listen(world, ana);
+        (heard.refused, heard.offset, heard.stored.len())
+    };
+    assert_eq!(asked(&mut world, wish(8, "d", Some(1))), (code(RefusalCode::Quota), None, 0));
+    let over = wire::Upload { over: None, ..wish(9, "b", Some(1)) };
+    assert_eq!(asked(&mut world, over), (vec![], Some(0), 0));
+    let again = wire::Upload { transfer: 10, ..wish(6, "e", Some(0)) };
+    assert_eq!(asked(&mut world, again), (vec![], None, 1));
 }
 
 fn refused_now(world: &mut World, id: ConnectionId, put: wire::Put<'_>) -> Vec<u16> {

@@ -34,6 +34,8 @@ pub struct BlobDirectory {
     /// Folders for blobs, by the first two bytes of their hashes, that are known to be durable.
     durable_folders: HashSet<[u8; 2]>,
     remover: Arc<Remover>,
+    /// Blobs that turned out not to be what they are called, so that none is read again and again for its outline.
+    damaged: HashSet<BlobHash>,
 }
 
 impl BlobDirectory {
@@ -55,6 +57,7 @@ impl BlobDirectory {
             readers: HashMap::new(),
             durable_folders: HashSet::new(),
             remover: Arc::new(Remover::start()?),
+            damaged: HashSet::new(),
         })
     }
 
@@ -67,6 +70,7 @@ impl BlobDirectory {
             readers: HashMap::new(),
             durable_folders: HashSet::new(),
             remover: Arc::clone(&self.remover),
+            damaged: HashSet::new(),
         }
     }
 
@@ -131,6 +135,7 @@ impl BlobDirectory {
             BlobOperation::Outline { blob } => self.outline(blob),
             BlobOperation::Remove { blob } => {
                 self.readers.remove(&blob);
+                self.damaged.remove(&blob);
                 // It is no more than a help, and a start would delete it.
                 let _ = fs::remove_file(self.outline_path(blob));
                 done(self.remover.remove(&self.blob_path(blob)))
@@ -234,14 +239,15 @@ impl BlobDirectory {
             Ok(Some(upload.outline()))
         })?;
         let Some(outline) = sealed else { return Ok(BlobOutcome::Mismatched) };
-        self.link(&from, hash).map_err(|error| told("kept", &error))?;
+        self.link(&from, hash, size).map_err(|error| told("kept", &error))?;
         self.save_outline(hash, &outline);
         Ok(BlobOutcome::Sealed)
     }
 
     /// Has a content found by its hash: by a second name, so that the first is there until the journal has the file.
-    /// What is there already may have been put there a moment ago by another thread, and not be durable yet.
-    fn link(&mut self, from: &Path, hash: BlobHash) -> io::Result<()> {
+    /// What is there already may have been put there a moment ago by another thread, and not be durable yet; what has another size
+    /// was damaged by somebody else, and is replaced.
+    fn link(&mut self, from: &Path, hash: BlobHash, size: u64) -> io::Result<()> {
         let to = self.blob_path(hash);
         let inner = to.parent().unwrap_or(&self.blobs);
         let outer = inner.parent().unwrap_or(&self.blobs);
@@ -254,6 +260,12 @@ impl BlobDirectory {
             self.durable_folders.insert(folder);
         }
         or_there(fs::hard_link(from, &to))?;
+        if fs::symlink_metadata(&to)?.len() != size {
+            tracing::error!(blob = %hash, "the content of a file was damaged; what was uploaded anew takes its place");
+            let new = from.with_extension("new");
+            or_there(fs::hard_link(from, &new))?;
+            fs::rename(new, &to)?;
+        }
         sync_directory(inner)
     }
 
@@ -269,16 +281,24 @@ impl BlobDirectory {
     }
 
     /// What is kept is believed if the hash follows from it, and else found out once more.
-    fn outline(&self, blob: BlobHash) -> Result<BlobOutcome, BlobFailure> {
+    fn outline(&mut self, blob: BlobHash) -> Result<BlobOutcome, BlobFailure> {
         let kept = fs::read(self.outline_path(blob)).unwrap_or_default();
         let kept: Vec<Subtree> = kept.as_chunks().0.iter().copied().map(Subtree).collect();
         if hash_of_outline(&kept) == Some(blob) {
             return Ok(BlobOutcome::Outline(kept));
         }
+        if self.damaged.contains(&blob) {
+            return Err(BlobFailure::Failed);
+        }
         let file = File::open(self.blob_path(blob)).map_err(|error| told("read", &error))?;
         let mut hasher = SavedHasher::default();
         let read = hasher.sum_up(u64::MAX, |chunk, at| file.read_at(chunk, at));
         read.map_err(|error| told("read", &error))?;
+        if hasher.hash() != blob {
+            tracing::error!(%blob, "the content of a file is damaged");
+            self.damaged.insert(blob);
+            return Err(BlobFailure::Failed);
+        }
         let outline = hasher.outline();
         self.save_outline(blob, &outline);
         Ok(BlobOutcome::Outline(outline))

@@ -10,7 +10,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     },
     thread::{self, JoinHandle},
@@ -32,8 +32,8 @@ const WAITING_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Remover {
     jobs: Option<SyncSender<Job>>,
-    /// Whether it is to free what it has without a pause.
-    hurried: Arc<AtomicBool>,
+    /// How many wait for it to free what it has without a pause.
+    hurried: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -45,7 +45,7 @@ enum Job {
 impl Remover {
     pub(super) fn start() -> io::Result<Self> {
         let (jobs, waiting) = sync_channel(WAITING_MAX);
-        let hurried = Arc::new(AtomicBool::new(false));
+        let hurried = Arc::new(AtomicUsize::new(0));
         let hurry = Arc::clone(&hurried);
         let run = move || run(&waiting, &hurry);
         let thread = thread::Builder::new().name("files-removed".into()).spawn(run)?;
@@ -70,17 +70,18 @@ impl Remover {
     /// Waits until the space of all that was deleted is free.
     pub(super) fn finish(&self) {
         let (tell, told) = channel();
-        self.hurried.store(true, Ordering::Relaxed);
+        self.hurried.fetch_add(1, Ordering::Relaxed);
         if self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job::Tell(tell)).is_ok()) {
             // It fails only if the thread has panicked.
             let _ = told.recv();
         }
+        self.hurried.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Drop for Remover {
     fn drop(&mut self) {
-        self.hurried.store(true, Ordering::Relaxed);
+        self.hurried.fetch_add(1, Ordering::Relaxed);
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
             // Its panic, if it had one, has been printed.
@@ -89,12 +90,11 @@ impl Drop for Remover {
     }
 }
 
-fn run(jobs: &Receiver<Job>, hurried: &AtomicBool) {
+fn run(jobs: &Receiver<Job>, hurried: &AtomicUsize) {
     while let Ok(job) = jobs.recv() {
         match job {
             Job::Free(file) => free(&file, hurried),
             Job::Tell(tell) => {
-                hurried.store(false, Ordering::Relaxed);
                 // Whoever asked may be gone.
                 let _ = tell.send(());
             }
@@ -103,10 +103,10 @@ fn run(jobs: &Receiver<Job>, hurried: &AtomicBool) {
 }
 
 /// Frees most of it; the rest goes when it is closed.
-fn free(file: &File, hurried: &AtomicBool) {
+fn free(file: &File, hurried: &AtomicUsize) {
     let Ok(mut left) = file.metadata().map(|metadata| space(&metadata)) else { return };
     let clock = Clock::start();
-    while left > STEP_BYTES && !hurried.load(Ordering::Relaxed) {
+    while left > STEP_BYTES && hurried.load(Ordering::Relaxed) == 0 {
         left -= STEP_BYTES;
         let begun = clock.monotonic();
         if file.set_len(left).is_err() {
@@ -168,7 +168,7 @@ mod tests {
             remover.remove(&path).unwrap();
         }
         remover.finish();
-        assert!(!remover.hurried.load(Ordering::Relaxed), "what comes later is not hurried");
+        assert_eq!(remover.hurried.load(Ordering::Relaxed), 0, "what comes later is not hurried");
         // What was closed is gone with its name.
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }

@@ -52,6 +52,10 @@ impl TreeSource {
 }
 
 impl Source for TreeSource {
+    fn seen(&self) -> String {
+        self.stream.content.listing.seen.to_string()
+    }
+
     fn save_hash(&mut self, hasher: SavedHasher) {
         self.stream.save_hash(hasher);
     }

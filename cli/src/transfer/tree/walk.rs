@@ -38,6 +38,8 @@ pub(super) struct Listing {
     pub(super) size: u64,
     /// Tells apart what is in the folder: names, kinds, sizes and times.
     pub(super) digest: i64,
+    /// A number that changes whenever anything in it may have, also where times were put back.
+    pub(super) seen: i64,
     pub(super) skipped: Skipped,
 }
 
@@ -76,24 +78,32 @@ pub(super) fn walk(base: &Path, top: &str, links: Links) -> Result<Listing, Fail
             entries: Vec::new(),
             size: 0,
             digest: 0,
+            seen: 0,
             skipped: Skipped::default(),
         },
         hasher: blake3::Hasher::new(),
+        seen: blake3::Hasher::new(),
         above: Vec::new(),
     };
     walk.folder(base, Path::new(""), &metadata)?;
     let mut listing = walk.listing;
     listing.size += END_BYTES;
-    let mut digest = [0; 8];
-    digest.copy_from_slice(&walk.hasher.finalize().as_bytes()[..8]);
-    listing.digest = i64::from_le_bytes(digest);
+    listing.digest = digest(&walk.hasher);
+    listing.seen = digest(&walk.seen);
     Ok(listing)
+}
+
+fn digest(hasher: &blake3::Hasher) -> i64 {
+    let mut digest = [0; 8];
+    digest.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    i64::from_le_bytes(digest)
 }
 
 struct Walk {
     links: Links,
     listing: Listing,
     hasher: blake3::Hasher,
+    seen: blake3::Hasher,
     /// The folders that one is in, by which a link that leads back into them is known.
     above: Vec<(u64, u64)>,
 }
@@ -184,6 +194,9 @@ impl Walk {
         let bytes = self.listing.header(&entry).map_err(|error| Failure::local(here.display(), &error))?;
         let entry = Entry { header_bytes: bytes.len() as u64, ..entry };
         self.hasher.update(&bytes).update(&entry.modified.1.to_le_bytes());
+        for number in [metadata.ino().cast_signed(), metadata.ctime(), metadata.ctime_nsec()] {
+            self.seen.update(&number.to_le_bytes());
+        }
         self.listing.size = entry.end();
         self.listing.entries.push(entry);
         Ok(())

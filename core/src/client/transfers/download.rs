@@ -128,7 +128,9 @@ impl Session {
         let rate = self.transfers.rate.is_some();
         let Some(download) = self.transfers.download_mut(id) else { return Ok(()) };
         let expected = matches!(download.state, State::Opening { wire } if wire == sending.transfer);
-        let same = download.wish.hash.is_none_or(|hash| hash == file.hash);
+        let before = download.file.as_ref().map(|before| (before.size, before.hash));
+        let same = download.wish.hash.is_none_or(|hash| hash == file.hash)
+            && before.is_none_or(|before| before == (file.size, file.hash));
         if !expected || !same || sending.offset != download.wish.offset || sending.offset > file.size {
             return Err(ProtocolError::SequenceBroken);
         }

@@ -43,6 +43,8 @@ impl Server {
             let text = "The upload was begun in parts; go on with it.";
             return Err(Refusal::new(RefusalCode::NoSuchContent, text).about(name.as_str()));
         }
+        // Whether it takes the place of another, or was stored before, is not known yet: an upload is looked up first.
+        self.check_count(by, &name, RefusalCode::NoSuchContent)?;
         self.check_charge(by, &name, put.size)?;
         let Some(nick) = self.users.get(by).map(|user| user.nick.shared()) else {
             return Err(Refusal::new(RefusalCode::NotPossible, "Enter first."));

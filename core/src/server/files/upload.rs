@@ -152,7 +152,13 @@ impl Server {
         if record.over.is_some_and(|over| over != current) {
             return self.refuse_upload(asked, &conflict(&record.name, record.over, current));
         }
-        if let Err(refusal) = self.check_quota(&record) {
+        // What takes the place of another is not one more.
+        let counted = if current == Version::default() {
+            self.check_count(record.user, &record.name, RefusalCode::Quota)
+        } else {
+            Ok(())
+        };
+        if let Err(refusal) = counted.and_then(|()| self.check_quota(&record)) {
             return self.refuse_upload(asked, &refusal);
         }
         self.add_upload(asked, transfer, record);
@@ -168,12 +174,26 @@ impl Server {
         self.check_charge(record.user, &record.name, record.size.unwrap_or(1))
     }
 
-    /// Whether a user may store one file more, of so many bytes (U10).
+    /// Whether a user may store one file more (U10).
+    pub(super) fn check_count(
+        &self,
+        user: UserId,
+        name: &FileName,
+        code: RefusalCode,
+    ) -> Result<(), Refusal> {
+        let most = self.config.limits.user_files_max;
+        if self.files.charged(user).files < most {
+            return Ok(());
+        }
+        let text = format!(
+            "{name} does not fit: you have, or have announced, {most} files, which is as many as you may; delete some, or share a folder as one file."
+        );
+        Err(Refusal::new(code, text).about(name.as_str()))
+    }
+
+    /// Whether a user may store so many bytes more (U10).
     pub(super) fn check_charge(&self, user: UserId, name: &FileName, bytes: u64) -> Result<(), Refusal> {
         let (charged, limits) = (self.files.charged(user), &self.config.limits);
-        if charged.files >= limits.user_files_max {
-            return Err(too_many(name, limits.user_files_max));
-        }
         if charged.bytes.saturating_add(bytes) > limits.user_files_bytes_max {
             return Err(over_quota(name, charged.bytes, limits.user_files_bytes_max));
         }
@@ -685,13 +705,6 @@ impl Server {
             self.stop_stream(id, &refusal);
         }
     }
-}
-
-fn too_many(name: &FileName, most: u64) -> Refusal {
-    let text = format!(
-        "{name} does not fit: you have, or have announced, {most} files, which is as many as you may; delete some, or share a folder as one file."
-    );
-    Refusal::new(RefusalCode::Quota, text).about(name.as_str())
 }
 
 pub(super) fn over_quota(name: &FileName, charged: u64, most: u64) -> Refusal {
