@@ -48,6 +48,8 @@ pub(super) struct Meter {
     last: u64,
     /// Up to where it was moved on the connection that it has, or had last.
     reached: u64,
+    /// Whether the server has begun with it, so that another beginning follows a cut.
+    has_begun: bool,
     /// Where what is wanted begins.
     start: u64,
     /// What was safe before this run.
@@ -135,7 +137,17 @@ fn style(template: &str) -> ProgressStyle {
 impl Meter {
     pub(super) fn new(label: &str, start: u64, now: Monotonic) -> Self {
         let label = label.to_owned();
-        Self { label, bar: None, begun: now, moved_at: now, last: 0, reached: 0, start, before: None }
+        Self {
+            label,
+            bar: None,
+            begun: now,
+            moved_at: now,
+            last: 0,
+            reached: 0,
+            has_begun: false,
+            start,
+            before: None,
+        }
     }
 
     /// Takes note of how far it is.
@@ -169,12 +181,14 @@ impl Meter {
         format!("{}{of}, {}/s{left}", Size(done), Size(rate))
     }
 
-    /// It goes on after a cut: what has to be moved once more.
+    /// It begins, or goes on after a cut: then what has to be moved once more is told.
     pub(super) fn went_on(&mut self, offset: u64) -> Option<String> {
-        self.before?;
         let again = Size(self.reached.saturating_sub(offset));
         self.reached = offset;
-        Some(format!("{}: goes on at {}, {again} are sent again", Printable::new(&self.label), Size(offset)))
+        let went_on = std::mem::replace(&mut self.has_begun, true);
+        went_on.then(|| {
+            format!("{}: goes on at {}, {again} are sent again", Printable::new(&self.label), Size(offset))
+        })
     }
 
     fn rate(&self, moved: u64, now: Monotonic) -> u64 {
