@@ -97,7 +97,8 @@ impl SavedHasher {
 
     /// Saves what whole stretches came to. For content that a crash could take, those have to be durable.
     pub fn save(&mut self) {
-        let Some(saved) = &mut self.saved else { return };
+        let has_unsaved = self.has_unsaved();
+        let Some(saved) = self.saved.as_mut().filter(|_| has_unsaved) else { return };
         if let Err(error) = saved.append(self.hasher.subtrees()) {
             tracing::debug!(%error, "the hash of a file on its way is not saved");
             self.saved = None;
@@ -156,7 +157,8 @@ fn cut(path: &Path, length: u64) -> io::Result<()> {
     file.sync_all()
 }
 
-const fn no_follow() -> i32 {
+/// For files of ours, which are no links.
+pub(crate) const fn no_follow() -> i32 {
     rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
 }
 

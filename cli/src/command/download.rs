@@ -33,8 +33,7 @@ pub(crate) struct Arguments {
     /// Where to: a file, or a folder; - for standard output
     #[arg(short, long, value_name = "DEST")]
     output: Option<PathBuf>,
-    /// Only some of its bytes, verified like all: from one, up to another, which is left out. Other than all of a file that is
-    /// not gone on with in another run
+    /// Only some of its bytes, verified like all: 10M..11M, or 1G.. up to its end. After an interruption it begins anew
     #[arg(long, value_name = "FROM..TO")]
     range: Option<Range>,
     /// They are folders; each appears when all of it is there
@@ -81,7 +80,6 @@ pub(crate) fn run_command(arguments: &Arguments, context: &mut Context) -> Resul
         let mut jobs = Vec::new();
         for remote in &wanted {
             let room = session.shelf_existing(&remote.shelf)?;
-            let from = place(session, remote, room);
             if to_stdout && arguments.range.is_none() {
                 jobs.push(into_standard_output(remote, room));
                 continue;
@@ -93,7 +91,7 @@ pub(crate) fn run_command(arguments: &Arguments, context: &mut Context) -> Resul
                 remote.name.parts().last().unwrap_or_default()
             };
             let local = destination(arguments.output.as_deref(), own, several)?;
-            let name = remote.name.clone();
+            let (name, from) = (remote.name.clone(), place(session, remote, room));
             if let Some(range) = arguments.range {
                 let to = (!to_stdout).then_some(&*local);
                 jobs.push(fetch_range(name, from, range, to, arguments.force)?);

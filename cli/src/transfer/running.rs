@@ -152,7 +152,7 @@ impl Running {
         self.held.map_or(Ok(()), Held::forget)
     }
 
-    /// Why it failed, and whether it can be gone on with.
+    /// Why it failed, and whether it can be gone on with. What the server found to be wrong is not believed again.
     pub(crate) fn explain(&self, failure: &TransferFailure) -> (Failure, bool) {
         match failure {
             TransferFailure::Refused(refusal) => {

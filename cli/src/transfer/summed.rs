@@ -67,9 +67,7 @@ impl<C: Content> Summed<C> {
         if let Some(unhashed) = bytes.get(new..) {
             self.hasher.update(unhashed);
         }
-        if self.hasher.has_unsaved() {
-            self.hasher.save();
-        }
+        self.hasher.save();
         Ok(bytes)
     }
 

@@ -9,7 +9,7 @@ use crate::{
     name::RoomName,
     rights::Role,
     storage::{About, EventKind, Hit, StoredEvent},
-    transfer::{FileName, Subtree},
+    transfer::{FileName, Subtree, outline_from_bytes},
     wire::{self, Change, Device, File, Listed, LogEvent, Member, Refused, Room, Standing, role, state},
 };
 
@@ -108,12 +108,7 @@ pub(super) fn file(file: &File<'_>) -> Result<FileInfo, ProtocolError> {
 
 /// The outline of a file's content.
 pub(super) fn outline(bytes: &[u8]) -> Result<Vec<Subtree>, ProtocolError> {
-    let (stretches, rest) = bytes.as_chunks();
-    if rest.is_empty() {
-        Ok(stretches.iter().copied().map(Subtree).collect())
-    } else {
-        Err(ProtocolError::MalformedBody)
-    }
+    outline_from_bytes(bytes).ok_or(ProtocolError::MalformedBody)
 }
 
 /// The changes whose state is known; others are to be ignored.

@@ -115,6 +115,19 @@ pub fn hash_of_outline(outline: &[Subtree]) -> Option<BlobHash> {
     Some(BlobHash(*merge_subtrees_root(&merged(left), &merged(right), Mode::Hash).as_bytes()))
 }
 
+/// An outline as bytes: what each stretch comes to, in order.
+#[must_use]
+pub fn outline_to_bytes(outline: &[Subtree]) -> Vec<u8> {
+    outline.iter().flat_map(|subtree| subtree.0).collect()
+}
+
+/// The outline that these bytes are.
+#[must_use]
+pub fn outline_from_bytes(bytes: &[u8]) -> Option<Vec<Subtree>> {
+    let (stretches, rest) = bytes.as_chunks();
+    rest.is_empty().then(|| stretches.iter().copied().map(Subtree).collect())
+}
+
 /// How many stretches the outline of content of this size has.
 #[must_use]
 pub const fn outline_length(size: u64) -> u64 {

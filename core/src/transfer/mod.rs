@@ -12,7 +12,10 @@ mod share;
 use core::fmt;
 
 pub use self::{
-    hash::{ContentHasher, SUBTREE_BYTES, Subtree, TreeHasher, hash_of_outline, outline_length},
+    hash::{
+        ContentHasher, SUBTREE_BYTES, Subtree, TreeHasher, hash_of_outline, outline_from_bytes,
+        outline_length, outline_to_bytes,
+    },
     name::{FILE_NAME_BYTES_MAX, FileName, FileNameError, PART_BYTES_MAX},
     share::SharedFile,
 };

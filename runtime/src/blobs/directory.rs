@@ -11,7 +11,7 @@ use std::{
 
 use palabre_core::{
     blob::{BlobFailure, BlobOperation, BlobOutcome},
-    transfer::{BlobHash, Subtree, UploadId, hash_of_outline},
+    transfer::{BlobHash, Subtree, UploadId, hash_of_outline, outline_from_bytes, outline_to_bytes},
 };
 use rustix::io::Errno;
 
@@ -50,28 +50,24 @@ impl BlobDirectory {
         }
         sync_directory(&data.join("files"))?;
         sync_directory(data)?;
-        Ok(Self {
+        Ok(Self::on(uploads, blobs, Arc::new(Remover::start()?)))
+    }
+
+    fn on(uploads: PathBuf, blobs: PathBuf, remover: Arc<Remover>) -> Self {
+        Self {
             uploads,
             blobs,
             open: HashMap::new(),
             readers: HashMap::new(),
             durable_folders: HashSet::new(),
-            remover: Arc::new(Remover::start()?),
+            remover,
             damaged: HashSet::new(),
-        })
+        }
     }
 
     /// Another that works on the same files.
     pub(super) fn another(&self) -> Self {
-        Self {
-            uploads: self.uploads.clone(),
-            blobs: self.blobs.clone(),
-            open: HashMap::new(),
-            readers: HashMap::new(),
-            durable_folders: HashSet::new(),
-            remover: Arc::clone(&self.remover),
-            damaged: HashSet::new(),
-        }
+        Self::on(self.uploads.clone(), self.blobs.clone(), Arc::clone(&self.remover))
     }
 
     /// Deletes what a crash left behind: uploads that nobody knows, and contents that no file has.
@@ -274,18 +270,16 @@ impl BlobDirectory {
         if outline.is_empty() {
             return;
         }
-        let bytes: Vec<u8> = outline.iter().flat_map(|subtree| subtree.0).collect();
-        if let Err(error) = fs::write(self.outline_path(blob), bytes) {
+        if let Err(error) = fs::write(self.outline_path(blob), outline_to_bytes(outline)) {
             tracing::debug!(%error, "the outline of a file is not kept");
         }
     }
 
     /// What is kept is believed if the hash follows from it, and else found out once more.
     fn outline(&mut self, blob: BlobHash) -> Result<BlobOutcome, BlobFailure> {
-        let kept = fs::read(self.outline_path(blob)).unwrap_or_default();
-        let kept: Vec<Subtree> = kept.as_chunks().0.iter().copied().map(Subtree).collect();
-        if hash_of_outline(&kept) == Some(blob) {
-            return Ok(BlobOutcome::Outline(kept));
+        let kept = fs::read(self.outline_path(blob)).ok().and_then(|bytes| outline_from_bytes(&bytes));
+        if let Some(outline) = kept.filter(|outline| hash_of_outline(outline) == Some(blob)) {
+            return Ok(BlobOutcome::Outline(outline));
         }
         if self.damaged.contains(&blob) {
             return Err(BlobFailure::Failed);

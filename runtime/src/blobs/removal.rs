@@ -16,8 +16,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::upload::nofollow;
-use crate::clock::Clock;
+use crate::{clock::Clock, saved_hash::no_follow};
 
 /// What is freed at a time.
 const STEP_BYTES: u64 = 4 << 20;
@@ -54,7 +53,7 @@ impl Remover {
 
     /// Deletes a file. Its space is free then, or soon.
     pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).custom_flags(nofollow()).open(path);
+        let file = OpenOptions::new().write(true).custom_flags(no_follow()).open(path);
         fs::remove_file(path)?;
         // What has another name keeps its content.
         if let Ok(file) = file

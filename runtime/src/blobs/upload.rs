@@ -12,7 +12,10 @@ use palabre_core::transfer::{BlobHash, Subtree};
 use rustix::fs::{FallocateFlags, fallocate};
 
 use super::directory::sync_directory;
-use crate::{saved_hash::SavedHasher, write_behind};
+use crate::{
+    saved_hash::{SavedHasher, no_follow},
+    write_behind,
+};
 
 /// An upload that is open for writing, with the hash of what is there.
 #[derive(Debug)]
@@ -86,9 +89,7 @@ impl OpenUpload {
     /// Makes durable what was written, and, the first time, that there is such a file.
     pub(super) fn sync(&mut self, directory: &Path) -> io::Result<()> {
         self.file.sync_data()?;
-        if self.hasher.has_unsaved() {
-            self.hasher.save();
-        }
+        self.hasher.save();
         if !self.named {
             sync_directory(directory)?;
             self.named = true;
@@ -115,7 +116,7 @@ impl OpenUpload {
 /// and copied.
 fn open_own(path: &Path, offset: u64) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600).custom_flags(nofollow());
+    options.read(true).write(true).mode(0o600).custom_flags(no_follow());
     let file = match options.open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -135,8 +136,4 @@ fn open_own(path: &Path, offset: u64) -> io::Result<File> {
         sync_directory(directory)?;
     }
     options.open(path)
-}
-
-pub(super) const fn nofollow() -> i32 {
-    rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
 }

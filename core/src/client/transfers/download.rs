@@ -1,4 +1,4 @@
-//! A download of a client (`PROTOCOL.md` U11).
+//! A download of a client (`PROTOCOL.md` U11, U17).
 
 use super::{
     DownloadWish, FileInfo, LocalOperation, TransferEvent, TransferId, TransferProgress, room_number,

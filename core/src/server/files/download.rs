@@ -1,4 +1,4 @@
-//! How content is taken (`PROTOCOL.md` U11).
+//! How content is taken (`PROTOCOL.md` U11, U17).
 
 use alloc::{collections::VecDeque, format, vec::Vec};
 
@@ -10,7 +10,7 @@ use crate::{
     ids::{ConnectionId, RoomId, UserId},
     server::{Pending, Server, pending::Asked, receive::Taken},
     storage::{FileOperation, FileOutcome, FileRecord, Place, StorageFailure, StorageOperation},
-    transfer::{BlobHash, FileName, Sending, Subtree, outline_length},
+    transfer::{BlobHash, FileName, Sending, Subtree, outline_length, outline_to_bytes},
     wire,
 };
 
@@ -107,8 +107,7 @@ impl Server {
         let Outlining { asked, wish, file } = outlining;
         match self.readable_place(asked.connection, wish.room) {
             Ok(_) => {
-                let outline: Vec<u8> = outline.iter().flat_map(|subtree| subtree.0).collect();
-                self.begin_download(*asked, wish, file, None, &outline);
+                self.begin_download(*asked, wish, file, None, &outline_to_bytes(outline));
             }
             Err(refusal) => self.refuse_upload(*asked, &refusal),
         }
